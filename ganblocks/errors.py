@@ -1,0 +1,104 @@
+"""Every error that a user can cause, by name; each knows the exit code of its command.
+
+Exit codes: 1 a failure while training, 2 the user's input (recipe, option, unknown name), 3 data or checkpoint, 4 stopped by
+the health rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from attrs import frozen
+
+
+class GanblocksError(Exception):
+    """What ganblocks says when a user, a file or a plugin is wrong; printed without a traceback."""
+
+    exit_code: ClassVar[int] = 1
+
+
+@frozen
+class Mistake:
+    """One mistake in a recipe, in four parts that together say what to do."""
+
+    where: str
+    """Dotted path of the value, such as ``generator.attention.reduction``."""
+    arrived: str
+    """What stood there, as its author wrote it (empty: nothing stood there)."""
+    rule: str
+    """What must hold instead."""
+    hint: str = ""
+    """The likely fix, where one can be told."""
+
+    def __str__(self) -> str:
+        arrived = f" (got {self.arrived})" if self.arrived else ""
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{self.where}: {self.rule}{arrived}{hint}"
+
+
+class RecipeError(GanblocksError):
+    """A recipe, or an option of a component, is wrong. Carries every mistake that was found, not only the first."""
+
+    exit_code = 2
+
+    def __init__(self, mistakes: Iterable[Mistake], source: str = "") -> None:
+        self.mistakes = tuple(mistakes)
+        self.source = source
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        prefix = f"{self.source}: " if self.source else ""
+        return "\n".join(f"{prefix}{mistake}" for mistake in self.mistakes)
+
+
+class UnknownComponent(GanblocksError):
+    """No installed plugin offers the name that was asked for."""
+
+    exit_code = 2
+
+
+class AmbiguousComponent(GanblocksError):
+    """Two plugins offer the name that was asked for; ``owner:name`` tells them apart."""
+
+    exit_code = 2
+
+
+class BrokenPlugin(GanblocksError):
+    """A plugin that was asked for by name, or under ``--strict-plugins``, could not be used."""
+
+    exit_code = 2
+
+
+class Misfit(GanblocksError):
+    """A component cannot be built where the recipe puts it (too few channels, an odd size, no classes, …)."""
+
+    exit_code = 2
+
+    def __init__(self, where: str, rule: str, hint: str = "") -> None:
+        self.where, self.rule, self.hint = where, rule, hint
+        super().__init__(f"{where}: {rule}" + (f"; {hint}" if hint else ""))
+
+
+class UsageError(GanblocksError):
+    """The command line is wrong in a way that only ganblocks can see (a folder in use, a class that does not exist)."""
+
+    exit_code = 2
+
+
+class DataError(GanblocksError):
+    """Training data is missing, unreadable, or not what the recipe says."""
+
+    exit_code = 3
+
+
+class CheckpointError(GanblocksError):
+    """A run folder or checkpoint is missing, incomplete, or belongs to something else."""
+
+    exit_code = 3
+
+
+class Diverged(GanblocksError):
+    """Training met a value that is not finite and stopped before it was saved."""
+
+    exit_code = 4

@@ -1,0 +1,22 @@
+"""Attention: any block between two stages of a network whose output has the shape of its input."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ganblocks.values import Site
+
+
+class Attention(Protocol):
+    """The socket of the ablation: self-attention, the residual block that is its control, and nothing swap by one line."""
+
+    def build(self, site: Site) -> nn.Module:
+        """A module with forward(x [B, C, H, W]) -> [B, C, H, W], C = ``site.channels``.
+
+        Layers go through ``site.layer(...)``, which initialises and weight-normalises them. A block that has a map inherits
+        ``AttentionMap``. Raises ``site.misfit(...)`` where it cannot stand.
+        """
+        ...

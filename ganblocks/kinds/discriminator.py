@@ -1,0 +1,21 @@
+"""Discriminator: images to scores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ganblocks.values import ImageSpec, Site
+
+
+class Discriminator(Protocol):
+    """Builds the network that tells real from fake."""
+
+    def build(self, image: ImageSpec, site: Site) -> nn.Module:
+        """A module with forward(image [B, image.channels, S, S], label int64 [B] | None) -> Score, in float32.
+
+        ``site`` is the root of the network (path "discriminator").
+        """
+        ...

@@ -1,0 +1,22 @@
+"""Norm: a layer that normalises activations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ganblocks.values import Site
+
+
+class Norm(Protocol):
+    """Maps a feature map to one of equal shape, perhaps scaled and shifted by a condition."""
+
+    def build(self, site: Site) -> nn.Module:
+        """A module with forward(x [B, C, H, W], condition) -> [B, C, H, W].
+
+        ``condition`` is int64 [B] where ``site.condition`` is Classes, float [B, width] where it is Vector, None where it is None.
+        A norm that ignores conditions takes the argument all the same. Raises ``site.misfit(...)`` where it cannot stand.
+        """
+        ...

@@ -1,0 +1,25 @@
+"""Penalty: a regularisation term on one player or both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ganblocks.values import Player
+
+
+class Penalty(Protocol):
+    """A term added to a player's objective. The recipe adds ``weight`` (a schedule) and ``every`` (in that player's steps)."""
+
+    players: ClassVar[frozenset[Player]]
+    """Whose objective it joins."""
+    reads_image_gradient: ClassVar[bool]
+    """True where it differentiates the discriminator with respect to its input: then ``turn.real.image`` and
+    ``turn.fake.image`` require grad before they are scored, and every site of the discriminator is told
+    ``twice_differentiable``."""
+
+    def build(self) -> nn.Module:
+        """A module with forward(turn) -> 0-dim, not yet weighted. What it remembers stands in its buffers (``Observes``)."""
+        ...

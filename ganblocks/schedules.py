@@ -1,0 +1,146 @@
+"""Numbers that move with the images seen: one clock for rates, weights and decays.
+
+In a recipe a bare number is ``Constant``; a table names one of the others: ``{ use = "cosine", start = 2.0, end = 0.2 }``.
+Where ``images`` is absent, a schedule spans the whole training: :func:`spanning` fills it in.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import attrs
+from attrs import field, frozen
+from attrs.validators import ge, gt, instance_of, optional
+
+T = TypeVar("T")
+
+
+@runtime_checkable
+class Schedule(Protocol):
+    """A number for each count of images seen."""
+
+    def at(self, images_seen: int) -> float: ...
+
+
+@frozen
+class Constant:
+    """The same value for ever."""
+
+    value: float = field(validator=instance_of((int, float)))
+
+    def at(self, images_seen: int) -> float:
+        return float(self.value)
+
+
+def _progress(images_seen: int, images: int | None) -> float:
+    """How far along, from 0 to 1; stays at 1 afterwards."""
+    assert images is not None, "spanning() gives every schedule its length before training"
+    return min(max(images_seen / images, 0.0), 1.0)
+
+
+@frozen(kw_only=True)
+class Linear:
+    """A straight line from ``start`` to ``end`` over ``images`` images, then ``end``."""
+
+    start: float = field(validator=instance_of((int, float)))
+    end: float = field(validator=instance_of((int, float)))
+    images: int | None = field(default=None, validator=optional([instance_of(int), gt(0)]))
+
+    def at(self, images_seen: int) -> float:
+        return self.start + (self.end - self.start) * _progress(images_seen, self.images)
+
+
+@frozen(kw_only=True)
+class Cosine:
+    """Half a cosine wave from ``start`` to ``end`` over ``images`` images, then ``end``."""
+
+    start: float = field(validator=instance_of((int, float)))
+    end: float = field(validator=instance_of((int, float)))
+    images: int | None = field(default=None, validator=optional([instance_of(int), gt(0)]))
+
+    def at(self, images_seen: int) -> float:
+        wave = (1 + math.cos(math.pi * _progress(images_seen, self.images))) / 2
+        return self.end + (self.start - self.end) * wave
+
+
+@frozen(kw_only=True)
+class WarmUp:
+    """A straight line from ``start`` to what ``then`` says, over ``images`` images; afterwards ``then`` itself."""
+
+    images: int = field(validator=[instance_of(int), gt(0)])
+    then: Constant | Linear | Cosine
+    start: float = field(default=0.0, validator=[instance_of((int, float)), ge(0.0)])
+
+    def at(self, images_seen: int) -> float:
+        share = min(max(images_seen / self.images, 0.0), 1.0)
+        return self.start + (self.then.at(images_seen) - self.start) * share
+
+
+SCHEDULES: dict[str, type] = {"constant": Constant, "linear": Linear, "cosine": Cosine, "warm_up": WarmUp}
+"""The names that a recipe may use in a schedule's ``use``."""
+
+Moving = Constant | Linear | Cosine | WarmUp
+"""The annotation of an option that may move. Declare such a field with :func:`moving`."""
+
+
+def values_within(schedule: Moving) -> tuple[float, ...]:
+    """The extreme values that a schedule takes (its corners: every schedule here is monotone between them)."""
+    match schedule:
+        case Constant():
+            return (float(schedule.value),)
+        case Linear() | Cosine():
+            return (float(schedule.start), float(schedule.end))
+        case WarmUp():
+            return (float(schedule.start), *values_within(schedule.then))
+
+
+def moving(default: Any = attrs.NOTHING, *, low: float = -math.inf, above: float = -math.inf, high: float = math.inf) -> Any:
+    """Declare an attrs field that holds a number or a schedule.
+
+    ``low`` and ``high`` are inclusive bounds, ``above`` an exclusive one, for every value that the schedule takes. A schedule's
+    start may be 0 even under ``above=0``, because a warm-up begins there.
+    """
+
+    def in_range(instance: object, attribute: attrs.Attribute[Any], value: Moving) -> None:
+        values = values_within(value)
+        if not all(math.isfinite(v) for v in values):
+            raise ValueError(f"'{attribute.name}' must be finite")
+        checked = values[1:] if len(values) > 1 and values[0] == 0 else values
+        if min(values) < low or min(checked) <= above or max(values) > high:
+            raise ValueError(f"'{attribute.name}' must be {describe_range(low, above, high)}")
+
+    start: Any = default if default is attrs.NOTHING else as_schedule(default)
+    metadata = {"ganblocks.range": describe_range(low, above, high)}
+    return field(default=start, converter=as_schedule, validator=in_range, metadata=metadata)
+
+
+def describe_range(low: float, above: float, high: float) -> str:
+    """A range in words, as errors and ``ganblocks show`` print it."""
+    parts = [f"at least {low:g}" if low > -math.inf else "", f"above {above:g}" if above > -math.inf else ""]
+    parts.append(f"at most {high:g}" if high < math.inf else "")
+    return " and ".join(part for part in parts if part) or "any number"
+
+
+def as_schedule(value: Any) -> Any:
+    """A bare number is constant; anything else passes through."""
+    return Constant(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def spanning(component: T, images: int) -> T:
+    """The same component, in which each schedule without a length spans ``images`` images (deeply)."""
+    if isinstance(component, tuple):
+        return type(component)(spanning(item, images) for item in component)  # type: ignore[return-value]
+    if isinstance(component, dict):
+        return {key: spanning(item, images) for key, item in component.items()}  # type: ignore[return-value]
+    if not attrs.has(type(component)):
+        return component
+    changes: dict[str, Any] = {}
+    for attribute in attrs.fields(type(component)):
+        if not attribute.init:
+            continue
+        old = getattr(component, attribute.name)
+        new = images if isinstance(component, Linear | Cosine) and attribute.name == "images" and old is None else spanning(old, images)
+        if new is not old:
+            changes[attribute.alias] = new
+    return attrs.evolve(component, **changes) if changes else component  # type: ignore[type-var]

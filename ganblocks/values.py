@@ -1,0 +1,253 @@
+"""Small frozen facts that the core hands to components.
+
+Shape letters, here and everywhere: B batch, C channels, H W height and width, K classes, Z latent, N = H·W positions, M key
+positions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import attrs
+from attrs import field, frozen
+from attrs.validators import ge, gt, instance_of
+
+from ganblocks.errors import Misfit
+
+if TYPE_CHECKING:  # values are cheap to import; torch is only needed once something is built
+    import torch
+    from torch import Tensor, nn
+
+    from ganblocks.kinds.initialization import Initialization
+    from ganblocks.kinds.weight_norm import WeightNorm
+
+
+class Player(StrEnum):
+    """One of the two networks of a game."""
+
+    GENERATOR = "generator"
+    DISCRIMINATOR = "discriminator"
+
+    @property
+    def other(self) -> Player:
+        return Player.DISCRIMINATOR if self is Player.GENERATOR else Player.GENERATOR
+
+
+@frozen
+class ImageSpec:
+    """What the images of a data set are: known without touching the disk."""
+
+    channels: int = field(validator=[instance_of(int), gt(0)])
+    size: int = field(validator=[instance_of(int), gt(0)])
+    """Height and width in pixels: images are square."""
+    classes: int = field(default=0, validator=[instance_of(int), ge(0)])
+    """Number of classes; 0 for images without labels."""
+    class_names: tuple[str, ...] = ()
+    """One name per class, where the data set has names."""
+
+
+@frozen(eq=False)
+class Images:
+    """An opened data set."""
+
+    read: Callable[[Tensor], Tensor]
+    """int64 [B] indices -> uint8 [B, C, H, W] images."""
+    labels: Tensor
+    """int64 [n]: the class of every image; zeros where the images have no labels."""
+    fingerprint: str
+    """A hash of the images and labels: two runs with equal fingerprints saw the same data."""
+    split: Mapping[str, Tensor]
+    """``"train"`` and ``"held_out"`` -> int64 indices; disjoint."""
+
+
+@frozen
+class Classes:
+    """A condition that is a class label: int64 [B] with values below ``count``."""
+
+    count: int
+
+
+@frozen
+class Vector:
+    """A condition that is a vector: float [B, width]."""
+
+    width: int
+
+
+Condition = Classes | Vector | None
+
+
+class Score(NamedTuple):
+    """What a discriminator says of a batch, in float32."""
+
+    logits: Tensor
+    """[B]: high for real."""
+    classes: Tensor | None = None
+    """[B, K] class logits, where the conditioning classifies."""
+    features: Tensor | None = None
+    """[B, C] pooled features, the input of the head."""
+
+
+class View(NamedTuple):
+    """One side of a turn."""
+
+    image: Tensor
+    """[B, C, H, W] in [-1, 1], before augmentation."""
+    label: Tensor | None
+    """int64 [B]."""
+    score: Score
+
+
+@frozen(eq=False)
+class Batch:
+    """All that one evaluation of an objective draws from outside: evaluating it twice gives the same value."""
+
+    image: Tensor
+    """[B, C, H, W] real images in [-1, 1]."""
+    label: Tensor | None
+    """int64 [B]: classes of the real images; None without classes."""
+    latent: Tensor
+    """[B, Z] latents of the fakes, standard normal."""
+    fake_label: Tensor | None
+    """int64 [B]: classes of the fakes."""
+    seed: int
+    """Seeds augmentation, and whatever else a turn draws."""
+
+    def __len__(self) -> int:
+        return len(self.latent)
+
+    def split(self, size: int) -> Iterator[Batch]:
+        """Microbatches of at most ``size`` samples, each with a seed of its own."""
+        if size >= len(self):
+            yield self
+            return
+        for start in range(0, len(self), size):
+            part = slice(start, start + size)
+            label = None if self.label is None else self.label[part]
+            fake_label = None if self.fake_label is None else self.fake_label[part]
+            yield Batch(self.image[part], label, self.latent[part], fake_label, seed_of(self.seed, "part", start))
+
+
+class Objective(NamedTuple):
+    """What one player minimises, and the numbers worth recording."""
+
+    total: Tensor
+    """0-dim, float32."""
+    metrics: dict[str, Tensor]
+    """Name -> 0-dim tensor, detached, on the device: the host reads them once per step."""
+
+
+Metrics = dict[str, "Tensor"]
+
+
+def seed_of(*parts: object) -> int:
+    """A 63-bit seed that depends on every part, and on nothing else (not on the process, the machine or the order of calls)."""
+    text = "\x1f".join(str(part) for part in parts)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[torch.Generator]:
+    """Within the block torch's global CPU random numbers start from ``seed``; afterwards they go on as if nothing happened.
+
+    Yields a generator of the same seed, for code that takes one.
+    """
+    import torch
+
+    state = torch.default_generator.get_state()
+    torch.default_generator.manual_seed(seed)
+    try:
+        yield torch.Generator().manual_seed(seed)
+    finally:
+        torch.default_generator.set_state(state)
+
+
+@frozen
+class Site:
+    """What a block may know of its place in a network.
+
+    Initial values depend on (seed, path, name) only, so that swapping one component never changes the initial values of others.
+    """
+
+    channels: int = field(validator=[instance_of(int), gt(0)])
+    """Channels of the feature map that arrives (or features of a vector, for a head)."""
+    size: int | tuple[int, int] = 4
+    """Height and width of the feature map, or one number for both."""
+    image_channels: int = 3
+    player: Player = Player.GENERATOR
+    path: str = "block"
+    """Dotted place, such as ``generator.block2.attention``: it stands in errors, and it seeds initial values."""
+    condition: Condition = None
+    weight_norm: WeightNorm | None = None
+    initialization: Initialization | None = None
+    twice_differentiable: bool = False
+    """True where a penalty reads gradients of this network with respect to its input: fused kernels without a second
+    derivative may not be used here."""
+    seed: int = 0
+
+    @property
+    def height(self) -> int:
+        return self.size if isinstance(self.size, int) else self.size[0]
+
+    @property
+    def width(self) -> int:
+        return self.size if isinstance(self.size, int) else self.size[1]
+
+    def at(self, path: str, **changes: Any) -> Site:
+        """A child place. Its path is longer by ``path``, which also forks the seed of everything built there."""
+        return attrs.evolve(self, path=f"{self.path}.{path}", **changes)
+
+    def layer(self, layer: nn.Module, name: str) -> nn.Module:
+        """Initialise ``layer`` from (seed, path, name), then wrap it with the weight norm of this place.
+
+        Args:
+            layer: a torch layer with a ``weight`` (Conv, Linear, Embedding, ConvTranspose).
+            name: the attribute under which the caller keeps it.
+        """
+        with seeded(seed_of(self.seed, self.path, name)) as rng:
+            if not any(parameter.is_meta for parameter in layer.parameters()):
+                _initialise(layer, self.initialization, rng)
+            return layer if self.weight_norm is None else self.weight_norm.wrap(layer)
+
+    def build(self, component: Any) -> nn.Module:
+        """Build ``component`` here. Whatever it draws from torch's global random numbers is seeded by the path."""
+        with seeded(seed_of(self.seed, self.path)):
+            return component.build(self)
+
+    def misfit(self, rule: str, hint: str = "") -> Misfit:
+        """The error that says why a component cannot stand here: ``raise site.misfit("needs an even height, got 7")``."""
+        return Misfit(self.path, rule, hint)
+
+
+def _initialise(layer: nn.Module, initialization: Initialization | None, rng: torch.Generator) -> None:
+    """Fill by the named rule, or by torch's own rule for the layer under the seeded global numbers."""
+    if initialization is not None:
+        initialization.fill(layer, rng)
+    else:
+        layer.reset_parameters()  # type: ignore[operator]  # every torch layer with weights has it
+
+
+@frozen
+class Use:
+    """One component that a recipe names: where it stands, and what it is."""
+
+    path: str
+    kind: str
+    name: str
+    component: Any
+
+
+@frozen
+class Facts:
+    """What a component may ask about the rest of the recipe when it checks itself."""
+
+    image: ImageSpec
+    uses: tuple[Use, ...]
+
+    def find(self, kind: str, under: str = "") -> tuple[Use, ...]:
+        """The components of ``kind`` whose path begins with ``under``."""
+        return tuple(use for use in self.uses if use.kind == kind and use.path.startswith(under))

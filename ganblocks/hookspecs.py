@@ -41,7 +41,7 @@ def ganblocks_initializations() -> Offer:  # type: ignore[empty-body]
 
 @hookspec
 def ganblocks_attentions() -> Offer:  # type: ignore[empty-body]
-    """Offer attention blocks, and whatever else has equal in and out shapes (kind ``attention``, ``ganblocks/kinds/attention.py``)."""
+    """Offer attention blocks, or anything of equal in and out shape (kind ``attention``, ``ganblocks/kinds/attention.py``)."""
 
 
 @hookspec
@@ -61,7 +61,7 @@ def ganblocks_penalties() -> Offer:  # type: ignore[empty-body]
 
 @hookspec
 def ganblocks_update_rules() -> Offer:  # type: ignore[empty-body]
-    """Offer update rules, which own the optimizers and the order of turns (kind ``update_rule``, ``ganblocks/kinds/update_rule.py``)."""
+    """Offer rules that own optimizers and the order of turns (kind ``update_rule``, ``ganblocks/kinds/update_rule.py``)."""
 
 
 @hookspec

@@ -7,7 +7,7 @@ Where ``images`` is absent, a schedule spans the whole training: :func:`spanning
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 import attrs
 from attrs import field, frozen
@@ -129,18 +129,20 @@ def as_schedule(value: Any) -> Any:
 
 def spanning(component: T, images: int) -> T:
     """The same component, in which each schedule without a length spans ``images`` images (deeply)."""
-    if isinstance(component, tuple):
-        return type(component)(spanning(item, images) for item in component)  # type: ignore[return-value]
-    if isinstance(component, dict):
-        return {key: spanning(item, images) for key, item in component.items()}  # type: ignore[return-value]
-    if not attrs.has(type(component)):
-        return component
-    changes: dict[str, Any] = {}
-    for attribute in attrs.fields(type(component)):
-        if not attribute.init:
-            continue
-        old = getattr(component, attribute.name)
-        new = images if isinstance(component, Linear | Cosine) and attribute.name == "images" and old is None else spanning(old, images)
-        if new is not old:
-            changes[attribute.alias] = new
-    return attrs.evolve(component, **changes) if changes else component  # type: ignore[type-var]
+    value: Any = component
+    if isinstance(value, tuple):
+        value = tuple(spanning(item, images) for item in value)
+    elif isinstance(value, dict):
+        value = {key: spanning(item, images) for key, item in value.items()}
+    elif isinstance(value, Linear | Cosine) and value.images is None:
+        value = attrs.evolve(value, images=images)
+    elif attrs.has(type(value)):
+        value = attrs.evolve(value, **_spanned_fields(value, images))
+    return cast("T", value)
+
+
+def _spanned_fields(value: Any, images: int) -> dict[str, Any]:
+    """The fields of an attrs instance that change, by the name that its constructor takes."""
+    olds = {a.alias: getattr(value, a.name) for a in attrs.fields(type(value)) if a.init}
+    news = {name: spanning(old, images) for name, old in olds.items()}
+    return {name: new for name, new in news.items() if new != olds[name]}

@@ -216,7 +216,8 @@ class Site:
     def build(self, component: Any) -> nn.Module:
         """Build ``component`` here. Whatever it draws from torch's global random numbers is seeded by the path."""
         with seeded(seed_of(self.seed, self.path)):
-            return component.build(self)
+            module: nn.Module = component.build(self)
+            return module
 
     def misfit(self, rule: str, hint: str = "") -> Misfit:
         """The error that says why a component cannot stand here: ``raise site.misfit("needs an even height, got 7")``."""

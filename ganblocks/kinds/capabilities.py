@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -16,9 +15,9 @@ if TYPE_CHECKING:
 class AttentionMap:
     """A block whose attention can be looked at."""
 
-    @abstractmethod
     def attention_map(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """The map for a feature map x [B, C, H, W]: ([B, heads, N, M] with rows that sum to 1, (height, width) of the key grid)."""
+        """The map for x [B, C, H, W]: ([B, heads, N, M] with rows that sum to 1, (height, width) of the key grid)."""
+        raise NotImplementedError
 
 
 class Gated:
@@ -29,23 +28,23 @@ class Gated:
 
 
 class Maintained:
-    """A module with an estimate that is kept up to date between forwards (spectral norm's u and v). Forward never advances it."""
+    """A module with an estimate that follows its weights (spectral norm's u and v). Forward never advances it."""
 
-    @abstractmethod
     def advance(self) -> None:
         """One step of the estimate; called once before each turn of the network that holds the module."""
+        raise NotImplementedError
 
-    @abstractmethod
     def settle(self, n: int = 20) -> None:
         """n steps at once; called after initialisation, averaging or loading foreign weights."""
+        raise NotImplementedError
 
 
 class SingularValue:
     """A module that normalises a weight by its largest singular value, which can be logged."""
 
-    @abstractmethod
     def sigma(self) -> Tensor:
         """The current estimate, 0-dim."""
+        raise NotImplementedError
 
 
 class MixesSamples:
@@ -58,22 +57,22 @@ class MixesSamples:
 class Observes:
     """A module that remembers something of each turn (LeCam's averages, ADA's probability), in its buffers."""
 
-    @abstractmethod
     def observe(self, turn: Turn) -> None:
-        """Called once per optimizer step, under no_grad, with the views of the whole batch; also when `every` skips a penalty."""
+        """Called once per optimizer step, under no_grad, with the whole batch; also when `every` skips a penalty."""
+        raise NotImplementedError
 
 
 class AddsTerm:
-    """A module inside the discriminator that adds a term to both players' objectives (an auxiliary classifier's cross-entropy)."""
+    """A module in the discriminator that adds a term to both players' objectives (an auxiliary classifier)."""
 
-    @abstractmethod
     def term(self, turn: Turn) -> Tensor:
         """0-dim, to be minimised by ``turn.player``."""
+        raise NotImplementedError
 
 
 class Checked:
     """A component that knows combinations that cannot work."""
 
-    @abstractmethod
     def check(self, facts: Facts) -> Iterable[str]:
         """One sentence per complaint: what is wrong, and what to use instead."""
+        raise NotImplementedError

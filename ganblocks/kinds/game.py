@@ -17,8 +17,6 @@ class Turn(Protocol):
 
     player: Player
     images_seen: int
-    network: nn.Module
-    """The network of the player whose turn it is."""
     latent: Tensor
     """[B, Z]: what the fakes were made from."""
     rng: torch.Generator
@@ -26,6 +24,11 @@ class Turn(Protocol):
     real: View | None
     """None in a generator's turn whose loss does not read real images."""
     fake: View
+
+    @property
+    def network(self) -> nn.Module:
+        """The network of the player whose turn it is."""
+        ...
 
     def discriminate(self, image: Tensor, label: Tensor | None, augmented: bool = True) -> Score:
         """Another forward of the discriminator; leaves every buffer unchanged. ``augmented``: through the recipe's augment."""

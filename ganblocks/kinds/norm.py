@@ -16,7 +16,7 @@ class Norm(Protocol):
     def build(self, site: Site) -> nn.Module:
         """A module with forward(x [B, C, H, W], condition) -> [B, C, H, W].
 
-        ``condition`` is int64 [B] where ``site.condition`` is Classes, float [B, width] where it is Vector, None where it is None.
+        ``condition`` follows ``site.condition``: int64 [B] for Classes, float [B, width] for Vector, None for None.
         A norm that ignores conditions takes the argument all the same. Raises ``site.misfit(...)`` where it cannot stand.
         """
         ...

@@ -14,6 +14,7 @@ class WeightNorm(Protocol):
     def wrap(self, layer: nn.Module) -> nn.Module:
         """A module that is called as ``layer`` is, and owns it. The layer is already initialised; its bias stays as it is.
 
-        State that follows the weight is advanced by ``Maintained.advance``, never by forward.
+        The wrapper exposes ``.weight`` (the normalised weight, differentiable) and ``.bias``, so that a network may fold a
+        resampling into the kernel. State that follows the weight is advanced by ``Maintained.advance``, never by forward.
         """
         ...

@@ -93,6 +93,12 @@ class Game:
     def device(self) -> torch.device:
         return next(self.networks[Player.GENERATOR].parameters()).device
 
+    def to(self, device: torch.device | str) -> Game:
+        """Move every network, penalty and augment."""
+        for module in self._stateful().values():
+            module.to(device)
+        return self
+
     def objective(self, player: Player, batch: Batch, images_seen: int, through: Collection[Player]) -> Objective:
         with ExitStack() as stack:
             for each, network in self.networks.items():

@@ -1,1 +1,12 @@
-"""Placeholder until its components arrive."""
+"""Weight norms: spectral normalisation, and none."""
+
+from __future__ import annotations
+
+import ganblocks
+
+GANBLOCKS_API = 1
+
+
+@ganblocks.hookimpl
+def ganblocks_weight_norms() -> dict[str, str]:
+    return {"spectral": "ganblocks_spectral.spectral:Spectral", "none": "ganblocks_spectral.none:NoWeightNorm"}

@@ -1,1 +1,28 @@
-"""Placeholder until its components arrive."""
+"""Update rules, which own the order of turns, and torch's optimizers."""
+
+from __future__ import annotations
+
+import ganblocks
+
+GANBLOCKS_API = 1
+
+
+@ganblocks.hookimpl
+def ganblocks_update_rules() -> dict[str, str]:
+    return {
+        "alternating": "ganblocks_update_rules.alternating:Alternating",
+        "simultaneous": "ganblocks_update_rules.simultaneous:Simultaneous",
+        "ttur": "ganblocks_update_rules.ttur:TTUR",
+    }
+
+
+@ganblocks.hookimpl
+def ganblocks_optimizers() -> dict[str, str]:
+    return {
+        "adam": "ganblocks_update_rules.optimizers:Adam",
+        "adamw": "ganblocks_update_rules.optimizers:AdamW",
+        "nadam": "ganblocks_update_rules.optimizers:NAdam",
+        "radam": "ganblocks_update_rules.optimizers:RAdam",
+        "rmsprop": "ganblocks_update_rules.optimizers:RMSprop",
+        "sgd": "ganblocks_update_rules.optimizers:SGD",
+    }

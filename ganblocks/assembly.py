@@ -1,0 +1,139 @@
+"""Recipe -> game, updater, data. The only reader of a whole recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import attrs
+import torch
+from attrs import frozen
+from torch import nn
+
+from ganblocks.errors import Misfit, Mistake, RecipeError
+from ganblocks.game import Game, Term
+from ganblocks.kinds.capabilities import Checked
+from ganblocks.kinds.update_rule import Updater
+from ganblocks.recipe import Recipe
+from ganblocks.registry import Registry
+from ganblocks.schedules import spanning
+from ganblocks.sockets import socket_kind
+from ganblocks.batches import Batches
+from ganblocks.values import Classes, Facts, ImageSpec, Player, Site, Use
+
+
+@frozen(eq=False)
+class Session:
+    """All that a training loop needs."""
+
+    recipe: Recipe
+    seed: int
+    image: ImageSpec
+    facts: Facts
+    game: Game
+    updater: Updater
+    batches: Batches
+
+
+def assemble(recipe: Recipe, registry: Registry, device: torch.device | str = "cpu", seed: int = 0) -> Session:
+    """Build everything that a recipe names. Raises RecipeError for what cannot work, DataError for data that is not there."""
+    recipe = spanning(recipe, recipe.training.images)
+    facts = check(recipe, registry)
+    image = facts.image
+    game = build_game(recipe, image, seed).to(device)
+    images = recipe.data.dataset.open()
+    augment = recipe.data.augment and recipe.data.augment.build()
+    batches = Batches(
+        images,
+        recipe.training.batch,
+        recipe.generator.latent,
+        image.classes,
+        uniform=recipe.data.fake_classes == "uniform",
+        augment=augment,
+        device=device,
+        seed=seed,
+    )
+    return Session(recipe, seed, image, facts, game, recipe.update.start(game), batches)
+
+
+def check(recipe: Recipe, registry: Registry) -> Facts:
+    """Run every component's cross-checks, and build both networks on the meta device. Raises RecipeError with all complaints."""
+    facts = facts_of(recipe, registry)
+    mistakes = [
+        Mistake(use.path, f"{use.kind} {use.name}", complaint)
+        for use in facts.uses
+        if isinstance(use.component, Checked)
+        for complaint in use.component.check(facts)
+    ]
+    with torch.device("meta"):
+        for build in (build_generator, build_discriminator):
+            try:
+                build(recipe, facts.image, seed=0)
+            except Misfit as misfit:
+                mistakes.append(Mistake(misfit.where, "", misfit.rule, misfit.hint))
+    if mistakes:
+        raise RecipeError(mistakes, recipe.title)
+    return facts
+
+
+def facts_of(recipe: Recipe, registry: Registry) -> Facts:
+    """What components may ask about a recipe."""
+    uses = (Use(path, kind, registry.offer_of(part).name, part) for path, kind, part in components(recipe))
+    return Facts(recipe.data.dataset.describe(), tuple(uses))
+
+
+def components(value: Any, path: str = "") -> Iterator[tuple[str, str, Any]]:
+    """(dotted path, kind, component) of everything that fills a socket inside ``value``, deeply."""
+    for attribute in attrs.fields(type(value)):
+        part = getattr(value, attribute.name)
+        kind = socket_kind(attribute)
+        place = f"{path}.{attribute.name}".strip(".")
+        for where, item in _items(part, place):
+            if kind is not None:
+                yield where, kind, item
+            yield from components(item, where)
+
+
+def _items(part: Any, place: str) -> Iterator[tuple[str, Any]]:
+    """The attrs instances in a field: itself, or the values of a mapping."""
+    if isinstance(part, Mapping):
+        for key, item in part.items():
+            yield from _items(item, f"{place}.{key}")
+    elif attrs.has(type(part)):
+        yield place, part
+
+
+def build_game(recipe: Recipe, image: ImageSpec, seed: int) -> Game:
+    """Both networks and their objectives, on the processor: initial values do not depend on the device."""
+    terms = [Term(name, term.penalty, term.penalty.build(), term.weight, term.every) for name, term in recipe.penalties.items()]
+    augment = recipe.discriminator.augment and recipe.discriminator.augment.build()
+    networks = {
+        Player.GENERATOR: build_generator(recipe, image, seed),
+        Player.DISCRIMINATOR: build_discriminator(recipe, image, seed),
+    }
+    return Game(networks, recipe.loss, terms, augment, recipe.training.microbatch, recipe.training.precision)
+
+
+def build_generator(recipe: Recipe, image: ImageSpec, seed: int) -> nn.Module:
+    site = _root(recipe, image, Player.GENERATOR, seed)
+    return recipe.generator.build(image, site).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def build_discriminator(recipe: Recipe, image: ImageSpec, seed: int) -> nn.Module:
+    site = _root(recipe, image, Player.DISCRIMINATOR, seed)
+    return recipe.discriminator.network.build(image, site).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def _root(recipe: Recipe, image: ImageSpec, player: Player, seed: int) -> Site:
+    """The root place of a player's network. A gradient penalty reaches through the discriminator to its input."""
+    twice = any(term.penalty.reads_image_gradient for term in recipe.penalties.values())
+    return Site(
+        channels=image.channels,
+        size=image.size,
+        image_channels=image.channels,
+        player=player,
+        path=str(player),
+        condition=Classes(image.classes) if image.classes else None,
+        twice_differentiable=twice,
+        seed=seed,
+    )

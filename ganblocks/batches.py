@@ -1,0 +1,90 @@
+"""Batches as a stateless function of (seed, player, images drawn): nothing to save but two counts."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor, nn
+
+from ganblocks.values import Batch, Images, Player, seed_of
+
+
+class Batches:
+    """Draws each player's batches; a call is ``next_batch(player)``.
+
+    Args:
+        images: the opened data set; its ``"train"`` split is used.
+        size: samples per batch.
+        latent: Z.
+        classes: number of classes; 0: batches carry no labels.
+        uniform: draw the classes of fakes uniformly instead of as the training data has them.
+        augment: what real images pass as data; None for nothing.
+        device: where the batches go.
+        seed: of the run.
+    """
+
+    def __init__(
+        self,
+        images: Images,
+        size: int,
+        latent: int,
+        classes: int,
+        uniform: bool = False,
+        augment: nn.Module | None = None,
+        device: torch.device | str = "cpu",
+        seed: int = 0,
+    ) -> None:
+        self.images, self.size, self.latent, self.classes = images, size, latent, classes
+        self.uniform, self.augment, self.device, self.seed = uniform, augment, torch.device(device), seed
+        self.train = images.split["train"]
+        self.drawn = dict.fromkeys(Player, 0)
+        """Samples drawn so far for each player: the whole state."""
+        self._order = lru_cache(maxsize=4)(self._permutation)
+
+    @property
+    def images_seen(self) -> int:
+        """Real images that the discriminator has consumed: the clock of the run."""
+        return self.drawn[Player.DISCRIMINATOR]
+
+    def __call__(self, player: Player) -> Batch:
+        start = self.drawn[player]
+        self.drawn[player] += self.size
+        return self.at(player, start)
+
+    def at(self, player: Player, start: int) -> Batch:
+        """The batch that begins at sample ``start`` of a player's stream; the same whenever it is asked for."""
+        rng = torch.Generator().manual_seed(seed_of(self.seed, "batch", player, start))
+        index = self._indices(player, start)
+        image = real_images(self.images.read(index), self.device)
+        if self.augment is not None:
+            image = self.augment(image, rng)
+        latent = torch.randn(self.size, self.latent, generator=rng).to(self.device)
+        label = fake_label = None
+        if self.classes:
+            label = self.images.labels[index].to(self.device)
+            fake_label = self._fake_labels(rng).to(self.device)
+        return Batch(image, label, latent, fake_label, seed_of(self.seed, "turn", player, start))
+
+    def _fake_labels(self, rng: torch.Generator) -> Tensor:
+        if self.uniform:
+            return torch.randint(self.classes, (self.size,), generator=rng)
+        return self.images.labels[self.train[torch.randint(len(self.train), (self.size,), generator=rng)]]
+
+    def _indices(self, player: Player, start: int) -> Tensor:
+        """The images at positions start … start + size of the player's endless sequence of shuffled epochs."""
+        parts, count = [], len(self.train)
+        while (missing := self.size - sum(map(len, parts))) > 0:
+            epoch, offset = divmod(start, count)
+            parts.append(self._order(player, epoch)[offset : offset + missing])
+            start += len(parts[-1])
+        return self.train[torch.cat(parts)]
+
+    def _permutation(self, player: Player, epoch: int) -> Tensor:
+        rng = torch.Generator().manual_seed(seed_of(self.seed, "order", player, epoch))
+        return torch.randperm(len(self.train), generator=rng)
+
+
+def real_images(raw: Tensor, device: torch.device) -> Tensor:
+    """uint8 [B, C, H, W] -> float in [-1, 1], channels last, on the device (uint8 travels: a quarter of the bytes)."""
+    return raw.to(device).contiguous(memory_format=torch.channels_last).float().div_(127.5).sub_(1.0)

@@ -1,0 +1,42 @@
+"""Where a run came from: enough to say why two runs differ. Of the environment only three variables are kept."""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import Any
+
+import torch
+
+import ganblocks
+from ganblocks.assembly import Session
+from ganblocks.registry import Registry
+
+VARIABLES = ("CUDA_VISIBLE_DEVICES", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
+
+
+def provenance(session: Session, registry: Registry) -> dict[str, Any]:
+    """Component -> distribution and version; torch, device, threads, seed; the data's fingerprint."""
+    components = {}
+    for use in session.facts.uses:
+        offer = registry.offer_of(use.component)
+        components[use.path] = {
+            "kind": use.kind,
+            "name": use.name,
+            "owner": offer.owner,
+            "distribution": offer.distribution,
+            "version": offer.version,
+        }
+    device = session.game.device
+    return {
+        "ganblocks": ganblocks.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "threads": torch.get_num_threads(),
+        "seed": session.seed,
+        "data": session.batches.images.fingerprint,
+        "environment": {name: os.environ[name] for name in VARIABLES if name in os.environ},
+        "components": components,
+    }

@@ -1,0 +1,39 @@
+"""Numbers read off the networks themselves: γ of every gated block, σ of every normalised weight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganblocks.game import Game
+from ganblocks.kinds.capabilities import Gated, SingularValue
+
+
+def gammas(game: Game) -> dict[str, Tensor]:
+    """``gamma/PATH`` -> γ, for every gated block of both networks."""
+    return {f"gamma/{path}": module.gamma.detach() for path, module in _named(game, Gated)}
+
+
+@torch.no_grad()
+def sigmas(game: Game) -> dict[str, Tensor]:
+    """``sigma/PATH`` -> the largest singular value of the weight, for every normalised layer of both networks."""
+    return {f"sigma/{path}": module.sigma() for path, module in _named(game, SingularValue)}
+
+
+def as_numbers(tensors: Mapping[str, Tensor]) -> dict[str, float]:
+    """0-dim tensors as numbers, with one host read for all of them."""
+    if not tensors:
+        return {}
+    return dict(zip(tensors, torch.stack([value.detach().float() for value in tensors.values()]).tolist(), strict=True))
+
+
+def _named(game: Game, capability: type[Any]) -> list[tuple[str, Any]]:
+    return [
+        (f"{player}.{path}", module)
+        for player, network in game.networks.items()
+        for path, module in network.named_modules()
+        if isinstance(module, capability) and isinstance(module, nn.Module)
+    ]

@@ -1,0 +1,175 @@
+"""Torch's optimizers: each component names its algorithm, and its options are torch's own keywords.
+
+All use torch's ``foreach`` form: a handful of launches for all parameters together. The ``fused`` form is not used: on a
+processor it reads memory without looking at strides, and silently pairs a channels_last weight with the wrong entries of a
+gradient that is laid out otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+import attrs
+import torch
+from attrs import field, frozen
+from attrs.validators import and_, deep_iterable, ge, gt, instance_of, lt, max_len, min_len
+from torch import nn
+
+from ganblocks import Moving, moving
+
+_share = and_(instance_of((int, float)), ge(0.0), lt(1.0))
+_pair = and_(deep_iterable(_share, instance_of(tuple)), min_len(2), max_len(2))
+_non_negative = and_(instance_of((int, float)), ge(0.0))
+_positive = and_(instance_of((int, float)), gt(0.0))
+
+
+@frozen(kw_only=True)
+class TorchOptimizer:
+    """What all of torch's optimizers share: a rate that may move, and options handed on by name."""
+
+    algorithm: ClassVar[type[torch.optim.Optimizer]]
+
+    rate: Moving = moving(2e-4, above=0)
+
+    def start(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        options: dict[str, Any] = attrs.asdict(self, recurse=False, filter=lambda option, _: option.name != "rate")
+        return self.algorithm(list(parameters), foreach=True, **options)  # type: ignore[call-arg]  # all of torch's that stand here take it
+
+    def settings(self, images_seen: int) -> dict[str, Any]:
+        return {"lr": self.rate.at(images_seen)}
+
+
+@frozen(kw_only=True)
+class _WithMoments(TorchOptimizer):
+    """The options of Adam's family."""
+
+    betas: tuple[float, float] = field(default=(0.0, 0.9), validator=_pair)
+    eps: float = field(default=1e-8, validator=_positive)
+    weight_decay: float = field(default=0.0, validator=_non_negative)
+
+
+@frozen(kw_only=True)
+class Adam(_WithMoments):
+    """Adam: each step is the running mean of gradients over the root of the running mean of their squares.
+
+    m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²,  θ ← θ − rate · m̂ / (√v̂ + eps), with m̂ = m / (1−β₁ᵗ) and v̂ = v / (1−β₂ᵗ).
+
+    Source: Kingma and Ba 2015, arXiv 1412.6980, algorithm 1. The default β = (0, 0.9) is SAGAN's (arXiv 1805.08318, section 5),
+    and the default rate 2e-4 that of Miyato et al. 2018 (arXiv 1802.05957).
+
+    Options:
+        rate: step size; a number or a schedule.
+        betas: decay of the two running means.
+        eps: added to the root, against division by zero.
+        weight_decay: λ of an L2 term, added to the gradient as λθ.
+    """
+
+    algorithm = torch.optim.Adam
+
+
+@frozen(kw_only=True)
+class AdamW(_WithMoments):
+    """Adam with decoupled weight decay: θ ← θ − rate · (m̂ / (√v̂ + eps) + weight_decay · θ).
+
+    Source: Loshchilov and Hutter 2019, arXiv 1711.05101, algorithm 2.
+
+    Options:
+        rate: step size; a number or a schedule.
+        betas: decay of the two running means.
+        eps: added to the root, against division by zero.
+        weight_decay: share of each weight that a step of rate 1 takes away.
+    """
+
+    algorithm = torch.optim.AdamW
+
+    weight_decay: float = field(default=0.01, validator=_non_negative)
+
+
+@frozen(kw_only=True)
+class NAdam(_WithMoments):
+    """Adam with Nesterov's look-ahead: the step uses the running mean as it will be after the next gradient.
+
+    Source: Dozat 2016, "Incorporating Nesterov momentum into Adam". With β₁ = 0 there is nothing to look ahead with: the
+    default is torch's (0.9, 0.999).
+
+    Options:
+        rate: step size; a number or a schedule.
+        betas: decay of the two running means.
+        eps: added to the root, against division by zero.
+        weight_decay: λ of an L2 term, added to the gradient as λθ.
+    """
+
+    algorithm = torch.optim.NAdam
+
+    betas: tuple[float, float] = field(default=(0.9, 0.999), validator=_pair)
+
+
+@frozen(kw_only=True)
+class RAdam(_WithMoments):
+    """Adam without its first, badly estimated steps: a warm-up of the adaptive rate, in closed form.
+
+    While the variance of v̂ is not finite, plain momentum steps are taken; afterwards Adam's, times the rectification r_t.
+
+    Source: Liu et al. 2020, arXiv 1908.03265, algorithm 2.
+
+    Options:
+        rate: step size; a number or a schedule.
+        betas: decay of the two running means.
+        eps: added to the root, against division by zero.
+        weight_decay: λ of an L2 term, added to the gradient as λθ.
+    """
+
+    algorithm = torch.optim.RAdam
+
+
+@frozen(kw_only=True)
+class RMSprop(TorchOptimizer):
+    """Gradients over the root of the running mean of their squares: v ← αv + (1−α)g²,  θ ← θ − rate · g / (√v + eps).
+
+    Source: Tieleman and Hinton 2012, Coursera "Neural networks for machine learning", lecture 6.5; in GANs: Wasserstein GAN
+    (Arjovsky et al. 2017, arXiv 1701.07875, algorithm 1, rate 5e-5).
+
+    Options:
+        rate: step size; a number or a schedule.
+        alpha: decay of the running mean.
+        eps: added to the root, against division by zero.
+        weight_decay: λ of an L2 term, added to the gradient as λθ.
+        momentum: share of the last step that the next one keeps.
+        centered: divide by an estimate of the standard deviation instead of the root mean square.
+    """
+
+    algorithm = torch.optim.RMSprop
+
+    rate: Moving = moving(5e-5, above=0)
+    alpha: float = field(default=0.99, validator=_share)
+    eps: float = field(default=1e-8, validator=_positive)
+    weight_decay: float = field(default=0.0, validator=_non_negative)
+    momentum: float = field(default=0.0, validator=_share)
+    centered: bool = field(default=False, validator=instance_of(bool))
+
+
+@frozen(kw_only=True)
+class SGD(TorchOptimizer):
+    """Gradient descent, with momentum if wanted: b ← momentum · b + g,  θ ← θ − rate · b.
+
+    Source: Robbins and Monro 1951; momentum as in Sutskever et al. 2013, section 2.
+
+    Options:
+        rate: step size; a number or a schedule.
+        momentum: share of the last step that the next one keeps.
+        nesterov: take the gradient as if one more momentum step were already made; needs momentum.
+        weight_decay: λ of an L2 term, added to the gradient as λθ.
+    """
+
+    algorithm = torch.optim.SGD
+
+    rate: Moving = moving(1e-2, above=0)
+    momentum: float = field(default=0.0, validator=_share)
+    nesterov: bool = field(default=False, validator=instance_of(bool))
+    weight_decay: float = field(default=0.0, validator=_non_negative)
+
+    @nesterov.validator
+    def _needs_momentum(self, attribute: attrs.Attribute[bool], value: bool) -> None:
+        if value and self.momentum == 0:
+            raise ValueError("'nesterov' must be false where 'momentum' is 0")

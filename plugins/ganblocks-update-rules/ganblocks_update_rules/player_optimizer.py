@@ -1,0 +1,95 @@
+"""What every update rule keeps for each player: an optimizer at work, and its state by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from attrs import define, field
+from torch import Tensor, nn
+
+from ganblocks import CheckpointError, Game, Metrics, Optimizer, Player, guarded_step
+
+
+@define(eq=False)
+class PlayerOptimizer:
+    """One player's optimizer, the steps it has taken, and its state by parameter name."""
+
+    player: Player
+    component: Optimizer
+    network: nn.Module
+    updates: int = 0
+    """Steps taken since the training began."""
+    optimizer: torch.optim.Optimizer = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.optimizer = self.component.start(list(self.network.parameters()))
+
+    def step(self, images_seen: int, rate_factor: float = 1.0) -> Metrics:
+        """Move along the gradients that a game has set, at ``rate_factor`` times the optimizer's own rate."""
+        settings = self.component.settings(images_seen)
+        report = guarded_step(self.optimizer, settings | {"lr": settings["lr"] * rate_factor})
+        self.updates += 1
+        return {f"{self.player}/{name}": value for name, value in report.items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """``updates``, ``groups`` (plain values) and ``parameters`` (parameter name -> state name -> tensor)."""
+        state = self.optimizer.state_dict()
+        names = self._names()
+        return {
+            "updates": self.updates,
+            "groups": [{key: value for key, value in group.items() if key != "params"} for group in state["param_groups"]],
+            "parameters": {names[index]: dict(values) for index, values in state["state"].items()},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Copy what :meth:`state_dict` gave. Raises ``CheckpointError`` where it belongs to another network or optimizer."""
+        index = {name: i for i, name in enumerate(self._names())}
+        current = self.optimizer.state_dict()["param_groups"]
+        self._refuse_foreign(state, set(index), current)
+        groups = [ours | saved for ours, saved in zip(current, state["groups"], strict=True)]
+        moments = {index[name]: _copied(values) for name, values in state["parameters"].items()}
+        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        self.updates = state["updates"]
+
+    def _names(self) -> list[str]:
+        """Parameter names in the optimizer's own order: not the network's, where an optimizer sorts them into groups."""
+        name_of = {id(parameter): name for name, parameter in self.network.named_parameters()}
+        return [name_of[id(parameter)] for group in self.optimizer.param_groups for parameter in group["params"]]
+
+    def _refuse_foreign(self, state: dict[str, Any], names: set[str], groups: list[dict[str, Any]]) -> None:
+        if foreign := sorted(set(state["parameters"]) - names):
+            raise CheckpointError(
+                f"the {self.player} has no parameters named {', '.join(foreign[:3])}: the state is another network's"
+            )
+        settings = {key for group in groups for key in group}
+        if len(groups) != len(state["groups"]) or any(set(group) - settings for group in state["groups"]):
+            raise CheckpointError(
+                f"the {self.player}'s optimizer is a {type(self.optimizer).__name__}: the state is another one's"
+            )
+
+
+def _copied(values: dict[str, Any]) -> dict[str, Any]:
+    """Torch would keep the very tensors that it is given, and then change them in place."""
+    return {name: value.clone() if isinstance(value, Tensor) else value for name, value in values.items()}
+
+
+@define(eq=False)
+class PairUpdater:
+    """The part of an updater that owns both players' optimizers; a rule adds ``step``."""
+
+    game: Game
+    players: dict[Player, PlayerOptimizer]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {str(player): at_work.state_dict() for player, at_work in self.players.items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for player, at_work in self.players.items():
+            at_work.load_state_dict(state[str(player)])
+
+
+def start_both(game: Game, generator: Optimizer, discriminator: Optimizer) -> dict[Player, PlayerOptimizer]:
+    """Start each player's optimizer on that player's network."""
+    components = {Player.GENERATOR: generator, Player.DISCRIMINATOR: discriminator}
+    return {player: PlayerOptimizer(player, each, game.networks[player]) for player, each in components.items()}

@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     from ganblocks.recipe import Recipe, read_recipe
     from ganblocks.registry import Registry
     from ganblocks.stepping import guarded_step
-    from ganblocks.training import load, run
+    from ganblocks.training.runs import load, run
 
 __version__ = "0.1.0"
 
@@ -81,9 +81,9 @@ _LATER = {
     "Registry": "ganblocks.registry",
     "discover": "ganblocks.plugins",
     "guarded_step": "ganblocks.stepping",
-    "load": "ganblocks.training",
+    "load": "ganblocks.training.runs",
     "read_recipe": "ganblocks.recipe",
-    "run": "ganblocks.training",
+    "run": "ganblocks.training.runs",
 }
 
 

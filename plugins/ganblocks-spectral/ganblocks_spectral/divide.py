@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -13,13 +14,18 @@ def matrix_of(weight: Tensor, order: tuple[int, ...]) -> Tensor:
     return weight.permute(order).flatten(1)
 
 
+def full_precision(tensor: Tensor) -> AbstractContextManager[object]:
+    """Within it autocast, which takes matrix products in half precision, is off for the device of ``tensor``."""
+    kind = tensor.device.type
+    if kind == "meta" or not torch.is_autocast_enabled(kind):
+        return nullcontext()
+    return torch.autocast(kind, enabled=False)
+
+
 def singular_value(weight: Tensor, u: Tensor, v: Tensor, order: tuple[int, ...]) -> Tensor:
     """σ̂ = uᵀ M v, 0-dim, in the precision of u also under autocast."""
-    kind = weight.device.type
-    if kind != "meta" and torch.is_autocast_enabled(kind):  # autocast would take the product in half precision
-        with torch.autocast(kind, enabled=False):
-            return singular_value(weight, u, v, order)
-    return torch.dot(u, torch.mv(matrix_of(weight, order).to(u.dtype), v))
+    with full_precision(weight):
+        return torch.dot(u, torch.mv(matrix_of(weight, order).to(u.dtype), v))
 
 
 def divide(weight: Tensor, u: Tensor, v: Tensor, order: tuple[int, ...]) -> Tensor:

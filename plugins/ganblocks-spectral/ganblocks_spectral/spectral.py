@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from ganblocks import Maintained, Misfit, SingularValue
 from ganblocks_spectral.call import call_of
-from ganblocks_spectral.divide import divide, matrix_of, singular_value
+from ganblocks_spectral.divide import divide, full_precision, matrix_of, singular_value
 
 WARM_UP = 15
 """Power iterations at construction, as in torch's parametrization: a random start is then within a few percent of σ."""
@@ -103,7 +103,7 @@ class SpectralNorm(nn.Module, Maintained, SingularValue):
     def settle(self, n: int = 20) -> None:
         """n power iterations: after initialising, averaging or loading foreign weights."""
         matrix = matrix_of(self._parameter, self._order).to(self.u.dtype)
-        with torch.autocast(matrix.device.type, enabled=False):
+        with full_precision(matrix):
             for _ in range(n):
                 functional.normalize(torch.mv(matrix.mT, self.u), dim=0, eps=self.eps, out=self.v)
                 functional.normalize(torch.mv(matrix, self.v), dim=0, eps=self.eps, out=self.u)

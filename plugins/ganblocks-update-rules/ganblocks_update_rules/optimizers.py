@@ -30,7 +30,7 @@ class TorchOptimizer:
 
     algorithm: ClassVar[type[torch.optim.Optimizer]]
 
-    rate: Moving = moving(2e-4, above=0)
+    rate: Moving = moving(2e-4, low=0)  # 0 is allowed, because decays end there
 
     def start(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         options: dict[str, Any] = attrs.asdict(self, recurse=False, filter=lambda option, _: option.name != "rate")
@@ -141,7 +141,7 @@ class RMSprop(TorchOptimizer):
 
     algorithm = torch.optim.RMSprop
 
-    rate: Moving = moving(5e-5, above=0)
+    rate: Moving = moving(5e-5, low=0)
     alpha: float = field(default=0.99, validator=_share)
     eps: float = field(default=1e-8, validator=_positive)
     weight_decay: float = field(default=0.0, validator=_non_negative)
@@ -164,7 +164,7 @@ class SGD(TorchOptimizer):
 
     algorithm = torch.optim.SGD
 
-    rate: Moving = moving(1e-2, above=0)
+    rate: Moving = moving(1e-2, low=0)
     momentum: float = field(default=0.0, validator=_share)
     nesterov: bool = field(default=False, validator=instance_of(bool))
     weight_decay: float = field(default=0.0, validator=_non_negative)

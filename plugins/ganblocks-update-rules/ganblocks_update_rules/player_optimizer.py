@@ -44,11 +44,11 @@ class PlayerOptimizer:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Copy what :meth:`state_dict` gave. Raises ``CheckpointError`` where it belongs to another network or optimizer."""
-        index = {name: i for i, name in enumerate(self._names())}
+        index, parameters = {name: i for i, name in enumerate(self._names())}, dict(self.network.named_parameters())
         current = self.optimizer.state_dict()["param_groups"]
         self._refuse_foreign(state, set(index), current)
         groups = [ours | saved for ours, saved in zip(current, state["groups"], strict=True)]
-        moments = {index[name]: _copied(values) for name, values in state["parameters"].items()}
+        moments = {index[name]: _copied(values, parameters[name]) for name, values in state["parameters"].items()}
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
         self.updates = state["updates"]
 
@@ -69,9 +69,16 @@ class PlayerOptimizer:
             )
 
 
-def _copied(values: dict[str, Any]) -> dict[str, Any]:
-    """Torch would keep the very tensors that it is given, and then change them in place."""
-    return {name: value.clone() if isinstance(value, Tensor) else value for name, value in values.items()}
+def _copied(values: dict[str, Any], parameter: nn.Parameter) -> dict[str, Any]:
+    """Copies, because torch would go on to change the very tensors that it is given, in the parameter's memory layout."""
+    return {name: _laid_out(value, parameter) if isinstance(value, Tensor) else value for name, value in values.items()}
+
+
+def _laid_out(value: Tensor, parameter: nn.Parameter) -> Tensor:
+    """A file keeps no strides; mixed ones would cost a launch for each parameter instead of one for all."""
+    if value.shape != parameter.shape:
+        return value.clone()
+    return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
 
 
 @define(eq=False)

@@ -1,0 +1,56 @@
+"""CIFAR-10, from a local copy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+import numpy as np
+import torch
+from attrs import field
+from attrs.validators import instance_of
+from ganblocks import DataError, Images, ImageSpec
+
+from ganblocks_data.memory import in_memory
+
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+@attrs.frozen(kw_only=True)
+class Cifar10:
+    """CIFAR-10: 60,000 colour photographs of 32 x 32 pixels in ten classes; the 10,000 test images are held out.
+
+    Read by torchvision, which compares every file with its known MD5 sum before it unpickles it.
+
+    Source: A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009.
+
+    Options:
+        path: the folder that holds ``cifar-10-batches-py``.
+        download: fetch the files (170 MB) where they are missing.
+    """
+
+    path: str = field(default="data", validator=instance_of(str))
+    download: bool = field(default=False, validator=instance_of(bool))
+
+    def describe(self) -> ImageSpec:
+        return ImageSpec(channels=3, size=32, classes=len(CLASSES), class_names=CLASSES)
+
+    def open(self) -> Images:
+        """Read all images. Raises ``DataError`` where files are missing, damaged, or cannot be downloaded."""
+        from torchvision.datasets import CIFAR10  # takes seconds to import
+
+        root = Path(self.path).expanduser()
+        try:
+            train, test = (CIFAR10(root, train=side, download=self.download) for side in (True, False))
+        except (RuntimeError, OSError) as error:
+            raise DataError(_missing(root, str(error))) from error
+        pixels = torch.from_numpy(np.concatenate([train.data, test.data]).transpose(0, 3, 1, 2))
+        held_out = torch.arange(len(pixels)) >= len(train.data)
+        return in_memory(pixels, torch.tensor(train.targets + test.targets), held_out)
+
+
+def _missing(root: Path, reason: str) -> str:
+    return (
+        f"CIFAR-10 is not whole in {root.absolute() / 'cifar-10-batches-py'}: {reason.rstrip('.')}. Unpack the Python version of "
+        f"CIFAR-10 (cifar-10-python.tar.gz) in {root.absolute()}, or say download = true under [data]"
+    )

@@ -1,0 +1,141 @@
+"""Who may import whom: the table of docs/explanation/design.md, held against the imports of the code."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CORE = ROOT / "ganblocks"
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "files": set(),
+    "schedules": set(),
+    "sockets": set(),
+    "values": {"errors", "kinds"},  # kinds only for type checkers: see below
+    "kinds": {"values"},
+    "hookspecs": set(),
+    "stepping": set(),
+    "options": {"errors", "schedules", "sockets", "kinds", "values"},
+    "registry": {"errors", "kinds", "options", "hookspecs", "sockets", "values"},
+    "plugins": {"errors", "hookspecs", "kinds", "registry"},
+    "game": {"kinds", "schedules", "values"},
+    "batches": {"values"},
+    "summary": set(),
+    "recipe": {"errors", "files", "kinds", "options", "plugins", "registry", "schedules", "sockets", "values"},
+    "assembly": {"batches", "errors", "game", "kinds", "recipe", "registry", "schedules", "sockets", "values"},
+    "training": {"", "assembly", "batches", "errors", "files", "game", "kinds", "plugins", "recipe", "registry", "values"},
+    "testing": {"", "errors", "game", "kinds", "registry", "schedules", "sockets", "values"},
+    "cli": {"", "assembly", "errors", "files", "kinds", "options", "plugins", "recipe", "registry", "summary", "training", "values"},
+    "__main__": {"cli"},
+}
+"""Room -> the rooms of the core that it may name; "" is the package itself, by its public names."""
+
+ONLY_IN = {
+    "pluggy": {"hookspecs.py", "plugins.py"},
+    "cattrs": {"options"},
+    "typer": {"cli"},
+    "rich": {"cli"},
+    "tomllib": {"recipe"},
+    "tomli_w": {"recipe"},
+    "pickle": set(),
+}
+"""Library -> the only files or folders of the core that name it."""
+
+PUBLIC_ONLY_EXCEPT = {"ganblocks"}
+
+
+def imports(path: Path, type_checking: bool = True) -> Iterator[str]:
+    """Dotted names that a file imports, wherever the statement stands."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped: set[int] = set()
+    if not type_checking:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+                skipped |= {id(child) for part in node.body for child in ast.walk(part)}
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide who depends on whom"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def room(path: Path) -> str:
+    first = path.relative_to(CORE).parts[0]
+    return first.removesuffix(".py")
+
+
+def core_rooms() -> set[str]:
+    return {room(path) for path in CORE.rglob("*.py")} - {"__init__"}
+
+
+def named_room(name: str) -> str | None:
+    """The room of the core that a dotted import names; "" for the public names, None for another package."""
+    parts = name.split(".")
+    if parts[0] != "ganblocks":
+        return None
+    return parts[1] if len(parts) > 1 and parts[1] in core_rooms() else ""
+
+
+core_files = sorted(path for path in CORE.rglob("*.py") if path != CORE / "__init__.py")
+plugin_files = sorted(path for path in (ROOT / "plugins").glob("*/ganblocks_*/**/*.py"))
+
+
+@pytest.mark.parametrize("path", core_files, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_room_imports_only_what_its_line_of_the_table_says(path: Path) -> None:
+    home = room(path)
+    for name in imports(path):
+        target = named_room(name)
+        assert target is None or target == home or target in MAY_IMPORT[home], f"{home} may not import {name}"
+
+
+def test_the_table_names_the_rooms_that_exist() -> None:
+    assert set(MAY_IMPORT) == core_rooms()
+
+
+def test_the_table_has_no_circle() -> None:
+    graph = {home: {target for target in targets if target} for home, targets in MAY_IMPORT.items()}
+    graph["values"] = graph["values"] - {"kinds"}
+    done: set[str] = set()
+    while ready := {home for home, targets in graph.items() if home not in done and targets <= done}:
+        done |= ready
+    assert done == set(graph), f"these lean on each other: {set(graph) - done}"
+
+
+def test_values_names_kinds_for_type_checkers_only() -> None:
+    assert not any(named_room(name) == "kinds" for name in imports(CORE / "values.py", type_checking=False))
+
+
+@pytest.mark.parametrize("library", ONLY_IN)
+def test_a_library_stays_in_its_place(library: str) -> None:
+    users = {path for path in CORE.rglob("*.py") if any(name.split(".")[0] == library for name in imports(path))}
+    places = {path.relative_to(CORE).parts[0] for path in users}
+    assert places <= ONLY_IN[library]
+
+
+@pytest.mark.parametrize("path", plugin_files, ids=lambda path: path.name)
+def test_plugins_use_public_names_only(path: Path) -> None:
+    own = path.relative_to(ROOT / "plugins").parts[1]
+    for name in imports(path):
+        top = name.split(".")[0]
+        assert not top.startswith("ganblocks_") or top == own, f"{own} imports another plugin: {name}"
+        assert named_room(name) in (None, ""), f"{own} reaches into the core: {name}"
+
+
+def test_every_plugin_package_holds_hooks_only() -> None:
+    for path in (ROOT / "plugins").glob("*/ganblocks_*/__init__.py"):
+        assert "torch" not in {name.split(".")[0] for name in imports(path)}, f"{path}: listing would import torch"
+
+
+def test_assembly_alone_reads_a_whole_recipe() -> None:
+    """Others may hold a recipe and hand it on; reading its sections is assembly's, the loop's settings and the command line's."""
+    for path in core_files:
+        if room(path) in {"game", "batches", "kinds", "values", "registry", "options"}:
+            assert not any(named_room(name) == "recipe" for name in imports(path))

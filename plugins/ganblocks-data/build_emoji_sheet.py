@@ -28,7 +28,7 @@ from PIL import Image
 PACKAGE = "emoji-datasource-google"
 VERSION = "16.0.0"
 PACKAGE_SHA256 = "fb5fd131b362aab7a55542d2a147a79708cce0a8b1c1bbacd470172708b5c438"
-PIXELS_SHA256 = "?"
+PIXELS_SHA256 = "98fdc94238572349086435a42a168321c09d7f0da69cd274073f90f4113e4582"
 """Of the decoded sheet: tells a different encoder from different pictures."""
 COLUMNS = 44
 TWINS = 0.1

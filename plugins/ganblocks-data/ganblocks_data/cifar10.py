@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from attrs import field
 from attrs.validators import instance_of
-from ganblocks import DataError, Images, ImageSpec
 
+from ganblocks import DataError, Images, ImageSpec
 from ganblocks_data.memory import in_memory
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -51,6 +51,6 @@ class Cifar10:
 
 def _missing(root: Path, reason: str) -> str:
     return (
-        f"CIFAR-10 is not whole in {root.absolute() / 'cifar-10-batches-py'}: {reason.rstrip('.')}. Unpack the Python version of "
-        f"CIFAR-10 (cifar-10-python.tar.gz) in {root.absolute()}, or say download = true under [data]"
+        f"CIFAR-10 is not whole in {root.absolute() / 'cifar-10-batches-py'}: {reason}. Unpack its Python version "
+        f"(cifar-10-python.tar.gz) in {root.absolute()}, or say download = true under [data]"
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from ganblocks import DataError
 from PIL import Image, ImageOps
 
+from ganblocks import DataError
 from ganblocks_data.sheet import Pixels
 
 _DEEP = 65535

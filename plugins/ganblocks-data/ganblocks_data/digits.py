@@ -8,16 +8,16 @@ import attrs
 import torch
 from attrs import field
 from attrs.validators import in_
-from ganblocks import Images, ImageSpec
 
+from ganblocks import Images, ImageSpec
 from ganblocks_data.memory import in_memory
 from ganblocks_data.sheet import cut, decode_sheet, read_resource
 from ganblocks_data.splits import tenth
 
 SHEET = "digits.png"
-SHEET_SHA256 = "?"
+SHEET_SHA256 = "78a4c46cc818c0268549a953f24b433f24e9990bcf37f07f6dc7141ab031af2c"
 INDEX = "digits.txt"
-INDEX_SHA256 = "?"
+INDEX_SHA256 = "f005717118d48c944564500bb03a86ac1a607ecca343cecd69a53218ac600fe2"
 TILE = 8
 CLASSES = tuple("0123456789")
 

@@ -8,16 +8,16 @@ import attrs
 import torch
 from attrs import field
 from attrs.validators import in_
-from ganblocks import Images, ImageSpec
 
+from ganblocks import Images, ImageSpec
 from ganblocks_data.memory import in_memory
 from ganblocks_data.sheet import average, cut, decode_sheet, read_resource
 from ganblocks_data.splits import tenth
 
 SHEET = "emoji.webp"
-SHEET_SHA256 = "?"
+SHEET_SHA256 = "50940f9c5426b270fd4f7fccedcba4f8a83275517824fa2164ba4e924bcf2a39"
 INDEX = "emoji.tsv"
-INDEX_SHA256 = "?"
+INDEX_SHA256 = "16899f516ae49c02019f5591db74d3b158a96922e80b91a4279dced96272618a"
 TILE = 64
 CLASSES = (
     "Smileys & Emotion",

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from attrs import field
 from attrs.validators import ge, gt, in_, instance_of, le
-from ganblocks import DataError, Images, ImageSpec
 from torch import Tensor
 
+from ganblocks import DataError, Images, ImageSpec
 from ganblocks_data.decoding import decode
 from ganblocks_data.listing import Listing, list_images
 from ganblocks_data.memory import in_memory, split

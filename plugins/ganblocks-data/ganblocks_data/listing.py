@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 
 from attrs import frozen
+
 from ganblocks import DataError
 
 SUFFIXES = frozenset(
-    ".avif .bmp .gif .jfif .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp".split(),
+    {".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
 _LITTER = frozenset({"desktop.ini", "Thumbs.db"})
 """What file managers leave behind; hidden files are passed over as well."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 
 import torch
-from ganblocks import Images
 from torch import Tensor
+
+from ganblocks import Images
 
 
 def in_memory(pixels: Tensor, labels: Tensor, held_out: Tensor) -> Images:
@@ -35,5 +36,5 @@ def _fingerprint(*tensors: Tensor) -> str:
     digest = hashlib.sha256()
     for tensor in tensors:
         digest.update(f"{tensor.dtype} {tuple(tensor.shape)};".encode())
-        digest.update(tensor.contiguous().numpy())
+        digest.update(tensor.contiguous().numpy().data)
     return digest.hexdigest()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 from importlib.resources import files
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
-from ganblocks import DataError
 from PIL import Image, UnidentifiedImageError
+
+from ganblocks import DataError
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -39,7 +41,9 @@ def average(pixels: Pixels, factor: int) -> Pixels:
     """[H, W, C] -> [H / factor, W / factor, C]: the exact mean of every square, rounded to nearest, halves up."""
     if factor == 1:
         return pixels
-    total = sum(pixels[i::factor, j::factor].astype(np.uint16) for i in range(factor) for j in range(factor))
+    total = np.zeros_like(pixels[::factor, ::factor], np.uint16)
+    for i, j in product(range(factor), repeat=2):
+        total += pixels[i::factor, j::factor]
     return ((total + factor**2 // 2) // factor**2).astype(np.uint8)
 
 

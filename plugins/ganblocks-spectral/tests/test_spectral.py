@@ -7,6 +7,7 @@ import math
 
 import pytest
 import torch
+from ganblocks_spectral.divide import full_precision
 from ganblocks_spectral.none import NoWeightNorm
 from ganblocks_spectral.spectral import Spectral, SpectralNorm
 from hypothesis import given, settings
@@ -17,6 +18,8 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from ganblocks import Maintained, Misfit, SingularValue, Site
+
+DEVICES = ["cpu", *["cuda"] * torch.cuda.is_available()]
 
 few = settings(deadline=None, max_examples=20)
 seeds = st.integers(0, 2**32 - 1)
@@ -65,6 +68,7 @@ LAYERS = {
     "transpose2d": (lambda: nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1, output_padding=1), (2, 4, 5, 7)),
     "transpose_groups": (lambda: nn.ConvTranspose2d(4, 6, 3, groups=2, dilation=2), (2, 4, 5, 7)),
     "linear": (lambda: nn.Linear(5, 3), (2, 5)),
+    "embedding": (lambda: nn.Embedding(6, 3, padding_idx=2, scale_grad_by_freq=True), None),
 }
 
 
@@ -72,7 +76,8 @@ LAYERS = {
 def case(request: pytest.FixtureRequest) -> tuple[nn.Module, Tensor]:
     torch.manual_seed(7)
     make, shape = LAYERS[request.param]
-    return make().double(), torch.randn(shape, dtype=torch.float64)
+    x = torch.tensor([2, 5, 0, 5]) if shape is None else torch.randn(shape, dtype=torch.float64)
+    return make().double(), x
 
 
 def test_the_call_is_the_layers_own_with_another_weight(case: tuple[nn.Module, Tensor]) -> None:
@@ -81,7 +86,9 @@ def test_the_call_is_the_layers_own_with_another_weight(case: tuple[nn.Module, T
     expected = torch.func.functional_call(layer, {"weight": norm.weight}, x)
     assert torch.equal(norm(x), expected)
     assert not torch.allclose(expected, layer(x))
-    assert (norm.bias is None) == (layer.bias is None)
+    ours, theirs = (torch.autograd.grad(output.exp().sum(), norm.layer.weight)[0] for output in (norm(x), expected))
+    torch.testing.assert_close(ours, theirs)
+    assert (norm.bias is None) == (getattr(layer, "bias", None) is None)
     assert norm.weight.shape == layer.weight.shape
 
 
@@ -189,7 +196,7 @@ def test_once_converged_the_gradient_is_orthogonal_to_the_weight() -> None:
 
 
 @pytest.mark.parametrize("make", [lambda: nn.Linear(3, 4), lambda: nn.Conv2d(2, 3, 2), lambda: nn.ConvTranspose2d(2, 3, 2)])
-def test_second_derivatives(make) -> None:  # type: ignore[no-untyped-def]
+def test_second_derivatives(make) -> None:
     torch.manual_seed(0)
     norm = Spectral().wrap(make().double())
 
@@ -265,7 +272,7 @@ def test_an_embedding_is_its_table() -> None:
 
 
 @pytest.mark.parametrize("make", [lambda: nn.Conv2d(8, 8, 3), lambda: nn.ConvTranspose2d(8, 6, 3)])
-def test_the_memory_format_changes_neither_sigma_nor_the_matrix_and_channels_last_needs_no_copy(make) -> None:  # type: ignore[no-untyped-def]
+def test_the_memory_format_changes_neither_sigma_nor_the_matrix_and_channels_last_needs_no_copy(make) -> None:
     norm = Spectral().wrap(make())
     last = copy.deepcopy(norm).to(memory_format=torch.channels_last)
     torch.testing.assert_close(last.sigma(), norm.sigma())
@@ -316,7 +323,7 @@ def test_wrapping_twice_is_refused() -> None:
 @pytest.mark.parametrize("options", [{"iterations": 0}, {"iterations": 1.5}, {"eps": 0.0}, {"eps": "small"}])
 def test_options_out_of_range_are_refused(options: dict[str, object]) -> None:
     with pytest.raises((ValueError, TypeError), match=next(iter(options))):
-        Spectral(**options)  # type: ignore[arg-type]
+        Spectral(**options)
 
 
 def test_averaged_parameters_are_safe_with_copied_buffers_and_settling() -> None:
@@ -364,18 +371,19 @@ def test_checkpointing_recomputes_the_same_weight_and_gradient() -> None:
     x = torch.randn(2, 3, 6, 6)
     before = norm.u.clone()
     norm(x).square().sum().backward()
-    plain = norm.layer.weight.grad.clone()  # type: ignore[union-attr]
+    plain = norm.layer.weight.grad.clone()
     norm.zero_grad()
     checkpoint(norm, x, use_reentrant=False).square().sum().backward()
     assert torch.equal(norm.layer.weight.grad, plain)
     assert torch.equal(norm.u, before)
 
 
-def test_under_autocast_sigma_and_the_iterations_stay_in_float32() -> None:
-    norm = Spectral().wrap(nn.Conv2d(16, 32, 3))
+@pytest.mark.parametrize("device", DEVICES)  # autocast halves the precision of matrix-vector products on CUDA only
+def test_under_autocast_sigma_and_the_iterations_stay_in_float32(device: str) -> None:
+    norm = Spectral().wrap(nn.Conv2d(16, 32, 3).to(device))
     twin = copy.deepcopy(norm)
-    x = torch.randn(2, 16, 6, 6)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    x = torch.randn(2, 16, 6, 6, device=device)
+    with torch.autocast(device, dtype=torch.bfloat16):
         assert norm(x).dtype == torch.bfloat16
         assert torch.equal(norm.sigma(), twin.sigma())
         assert norm.weight.dtype == torch.float32
@@ -387,12 +395,20 @@ def test_under_autocast_sigma_and_the_iterations_stay_in_float32() -> None:
     assert torch.equal(inside, outside)
 
 
+def test_matrix_products_are_full_precision_where_it_is_asked_for() -> None:
+    x = torch.randn(4, 4)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert (x @ x).dtype == torch.bfloat16
+        with full_precision(x):
+            assert (x @ x).dtype == torch.float32
+
+
 def test_a_layer_in_half_precision_keeps_float32_vectors() -> None:
     norm = Spectral().wrap(nn.Linear(8, 4).bfloat16())
     assert norm.u.dtype == norm.v.dtype == norm.sigma().dtype == torch.float32
     assert norm.weight.dtype == torch.bfloat16
     norm(torch.randn(2, 8, dtype=torch.bfloat16)).float().sum().backward()
-    assert norm.layer.weight.grad.dtype == torch.bfloat16  # type: ignore[union-attr]
+    assert norm.layer.weight.grad.dtype == torch.bfloat16
 
 
 def test_it_builds_and_runs_on_meta() -> None:

@@ -1,0 +1,31 @@
+"""Layer norm of feature maps."""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+from attrs.validators import gt, instance_of
+from torch import nn
+
+from ganblocks import Site
+from ganblocks_norms.group import group_norm
+
+
+@frozen(kw_only=True)
+class Layer:
+    """Normalise each sample over all its channels and positions, then scale and shift each channel.
+
+    y = gain · (x - mean) / sqrt(var + eps) + bias: ``group`` with a single group. Gain and bias are per channel, so that the
+    layer does not depend on the size of the feature map; ``torch.nn.LayerNorm`` over (C, H, W) would have one per element.
+
+    Source: Ba et al. (2016), "Layer Normalization", arXiv:1607.06450, equation 3; over feature maps in Gulrajani et al. (2017),
+    arXiv:1704.00028, section 4.
+
+    Options:
+        eps: added to the variance.
+    """
+
+    eps: float = field(default=1e-5, validator=[instance_of((int, float)), gt(0)])
+
+    def build(self, site: Site) -> nn.Module:
+        """Raises ``Misfit`` where a sample is a single value."""
+        return group_norm(site, 1, self.eps)

@@ -30,11 +30,14 @@ class Mistake:
     """What must hold instead."""
     hint: str = ""
     """The likely fix, where one can be told."""
+    source: str = ""
+    """File and line, such as ``recipes/sagan.toml:14``, where they are known."""
 
     def __str__(self) -> str:
+        where = f"{self.where}: " if self.where else ""
         arrived = f" (got {self.arrived})" if self.arrived else ""
         hint = f"; {self.hint}" if self.hint else ""
-        return f"{self.where}: {self.rule}{arrived}{hint}"
+        return f"{where}{self.rule}{arrived}{hint}"
 
 
 class RecipeError(GanblocksError):
@@ -48,8 +51,8 @@ class RecipeError(GanblocksError):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        prefix = f"{self.source}: " if self.source else ""
-        return "\n".join(f"{prefix}{mistake}" for mistake in self.mistakes)
+        sourced = ((mistake.source or self.source, mistake) for mistake in self.mistakes)
+        return "\n".join(f"{source}: {mistake}" if source else str(mistake) for source, mistake in sourced)
 
 
 class UnknownComponent(GanblocksError):

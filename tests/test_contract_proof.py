@@ -21,7 +21,16 @@ from ganblocks_update_rules.simultaneous import Simultaneous
 from ganblocks import Batch, Classes, ImageSpec, Misfit, Player, Site, hookspecs
 from ganblocks.game import Game, Term
 from ganblocks.kinds import KINDS
-from ganblocks.testing.toys import BilinearGame, Identity, LinearHead, ToyDiscriminator, ToyGenerator, toy_batches, toy_game
+from ganblocks.testing.toys import (
+    BilinearGame,
+    Identity,
+    LinearHead,
+    Logistic,
+    ToyDiscriminator,
+    ToyGenerator,
+    toy_batches,
+    toy_game,
+)
 
 FOLDER = Path(__file__).parent / "fixtures" / "contract"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
@@ -186,6 +195,12 @@ def test_auxiliary_classifier_says_where_it_cannot_stand() -> None:
 # LeCam
 
 
+class ReadsReal(Logistic):
+    """Shows real images to the generator too, whose turns LeCam must not count."""
+
+    generator_reads_real = True
+
+
 def anchors(game: Game) -> tuple[float, float]:
     state = game.state_dict()
     return state["penalties.proof.real"].item(), state["penalties.proof.fake"].item()
@@ -193,7 +208,8 @@ def anchors(game: Game) -> tuple[float, float]:
 
 @pytest.mark.parametrize(("every", "microbatch"), [(1, None), (3, None), (1, 3)])
 def test_lecam_remembers_running_means_of_every_turn(every: int, microbatch: int | None) -> None:
-    game, batches = with_term(load("lecam").LeCam(decay=0.8), every=every, microbatch=microbatch), toy_batches()
+    penalty = load("lecam").LeCam(decay=0.8)
+    game, batches = with_term(penalty, every=every, microbatch=microbatch, loss=ReadsReal()), toy_batches()
     real = fake = 0.0
     for i in range(4):
         metrics = game.backward(D, batches(D), 8 * i)
@@ -244,6 +260,8 @@ def test_ada_changes_what_both_players_see_and_more_so_with_its_probability() ->
     rng = torch.Generator().manual_seed(0)
     image = torch.randn(400, 1, 8, 8, generator=rng)
     game.load_state_dict(game.state_dict() | {"augment.probability": torch.tensor(0.3)})
+    one, two = (game.augment(image, torch.Generator().manual_seed(1)) for _ in range(2))
+    assert torch.equal(one, two)
     changed = (game.augment(image, rng) != image).flatten(1).any(dim=1).float().mean().item()
     assert changed == pytest.approx(1 - 0.7**3, abs=0.08)
     for player in Player:

@@ -66,11 +66,9 @@ def drawings(sheet: Pixels, count: int) -> list[int]:
     thumbnails = cut(average(sheet, 4), emoji.TILE // 4, count).astype(np.float32)
     firsts: list[int] = []
     for place, tile in enumerate(thumbnails):
-        earlier = thumbnails[: place + 1]
+        earlier = thumbnails[: place + 1]  # and itself, at distance 0
         distance = np.minimum(abs(earlier - tile).mean((1, 2, 3)), abs(earlier - tile[:, :, ::-1]).mean((1, 2, 3)))
-        distance[place] = 0
-        first = int(np.argmax(distance < TWINS))
-        firsts.append(first if first == place else firsts[first])
+        firsts.append(int(np.argmax(distance < TWINS)))
     return firsts
 
 

@@ -43,7 +43,7 @@ class Cifar10:
         try:
             train, test = (CIFAR10(root, train=side, download=self.download) for side in (True, False))
         except (RuntimeError, OSError) as error:
-            raise DataError(_missing(root, str(error))) from error
+            raise DataError(_missing(root, str(error).partition(". ")[0])) from error
         pixels = torch.from_numpy(np.concatenate([train.data, test.data]).transpose(0, 3, 1, 2))
         held_out = torch.arange(len(pixels)) >= len(train.data)
         return in_memory(pixels, torch.tensor(train.targets + test.targets), held_out)

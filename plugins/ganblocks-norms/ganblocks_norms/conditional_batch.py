@@ -29,7 +29,7 @@ class ConditionalBatch:
 
     Options:
         gain: "direct" has tables that hold the gain itself, from 1 (SAGAN); "one_plus" has what is added to 1, from 0
-            (BigGAN). They start equal and differ only under weight decay and averaging towards zero. A vector needs "one_plus".
+            (BigGAN). They train alike, except under weight decay. A vector needs "one_plus".
         eps: added to the variance.
         momentum: weight of the newest batch in the running statistics, 1 - decay (SAGAN's decay 0.999 is 0.001 here).
     """

@@ -1,1 +1,17 @@
-"""Placeholder until its components arrive."""
+"""The residual generator and discriminator of SNGAN and SAGAN."""
+
+from __future__ import annotations
+
+import ganblocks
+
+GANBLOCKS_API = 1
+
+
+@ganblocks.hookimpl
+def ganblocks_generators() -> dict[str, str]:
+    return {"resnet": "ganblocks_resnet.generator:ResnetGenerator"}
+
+
+@ganblocks.hookimpl
+def ganblocks_discriminators() -> dict[str, str]:
+    return {"resnet": "ganblocks_resnet.discriminator:ResnetDiscriminator"}

@@ -1,0 +1,105 @@
+"""Changes to a recipe before it is read: ``--set``, and the ``set`` and ``remove`` of an ablation.
+
+A path is dotted; ``*`` stands for one part. What a path may name follows from the file and from the classes that it names:
+``"*.attention"`` is every section whose component has such an option.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from ganblocks.errors import Mistake, UsageError
+from ganblocks.options.words import escaped, nearest, shown
+from ganblocks.recipe.place import Place
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """``path=value`` of the command line: the value is TOML, or else a string.
+
+    Raises:
+        UsageError: there is no path, or no ``=``.
+
+    """
+    path, equals, value = text.partition("=")
+    if not equals or not path.strip():
+        raise UsageError(f"--set {escaped(text)}: write path=value, such as --set training.images=4096")
+    return path.strip(), _toml_value(value.strip())
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        table = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        return text
+    return table["value"] if list(table) == ["value"] else text
+
+
+@frozen
+class Change:
+    """One assignment, or (where ``remove``) one removal."""
+
+    path: str
+    value: Any = None
+    remove: bool = False
+
+    @property
+    def parts(self) -> list[str]:
+        return self.path.split(".")
+
+    @property
+    def order(self) -> tuple[int, bool]:
+        """Whole sockets before their options, wide paths before exact ones: the order in a file does not matter."""
+        return len(self.parts) - (self.parts[-1] == "use"), "*" not in self.parts
+
+
+def changes(assignments: Mapping[str, Any], removals: Iterable[str] = ()) -> list[Change]:
+    """Removals first, then assignments from the outside in."""
+    assigned = sorted((Change(path, value) for path, value in assignments.items()), key=lambda change: change.order)
+    return [Change(path, remove=True) for path in removals] + assigned
+
+
+def apply(root: Place, wanted: Sequence[Change]) -> Iterator[Mistake]:
+    """Make the changes in the table of ``root``; yield what matches nothing."""
+    for change in wanted:
+        found = list(select(root, change.parts)) if all(change.parts) else []
+        if change.remove:
+            found = [(place, key) for place, key in found if key in place.table]
+        for place, key in found:
+            place.remove(key) if change.remove else place.assign(key, change.value)
+        if not found:
+            arrived = "" if change.remove else shown(change.value)
+            verb = "there is nothing to remove at this path" if change.remove else "this path matches nothing in the recipe"
+            yield Mistake(escaped(change.path), arrived, verb, _hint(root, change))
+
+
+def select(place: Place, parts: Sequence[str], wide: bool = False) -> Iterator[tuple[Place, str]]:
+    """(table, key) of every place that the path names. A path without ``*`` may name a key that nobody declares."""
+    first, *rest = parts
+    names = sorted(place.names()) if first == "*" else [first]
+    wide = wide or first == "*"
+    for name in names:
+        if rest:
+            child = place.child(name)
+            yield from select(child, rest, wide) if child else ()
+        elif first == "*":
+            yield from [(place, name)] if name in place.table else []
+        elif not wide or name in place.names():
+            yield place, name
+
+
+def _hint(root: Place, change: Change) -> str:
+    """Where the path leaves the recipe, and what was probably meant there."""
+    if not all(change.parts):
+        return "write parts with one dot between them"
+    place = root
+    for part in change.parts[: len(change.parts) if change.remove or "*" in change.parts else -1]:
+        child = None if part == "*" else place.child(part)
+        if child is None:
+            everywhere = {name for section in root.children() for name in section.names()} if part == "*" else place.names()
+            return nearest(change.parts[-1] if part == "*" else part, everywhere)
+        place = child
+    return "it is not set in the file"

@@ -1,0 +1,113 @@
+"""A file -> a Recipe: read, extend, ablate, override, then structure; every mistake with its file and line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ganblocks.errors import Mistake, RecipeError
+from ganblocks.options import Resolve, structure
+from ganblocks.options.words import key_text, nearest
+from ganblocks.recipe.ablation import Change, apply, changes
+from ganblocks.recipe.extends import with_parent
+from ganblocks.recipe.file import RecipeFile, read_file
+from ganblocks.recipe.place import Place
+from ganblocks.recipe.schema import Ablation, Recipe
+
+if TYPE_CHECKING:
+    from ganblocks.registry import Registry
+
+
+def read_recipe(
+    path: str | os.PathLike[str],
+    overrides: Mapping[str, Any] | None = None,
+    ablation: str | None = None,
+    registry: Registry | None = None,
+) -> Recipe:
+    """Read a recipe strictly.
+
+    Args:
+        path: a TOML file.
+        overrides: dotted path -> value, as ``--set`` gives them; they come after the ablation.
+        ablation: the name of one of the recipe's ablations, to apply it.
+        registry: what its names mean; by default :func:`ganblocks.discover`.
+
+    Raises:
+        RecipeError: with every mistake that was found, each with file, line, path, what arrived, the rule and the likely fix.
+
+    """
+    if registry is None:
+        from ganblocks.plugins import discover
+
+        registry = discover()
+    table, files = with_parent(read_file(path))
+    mistakes: list[Mistake] = []
+    _name_penalties(table)
+    root = Place(table, registry.get, Recipe)
+    wanted = _ablation(table, ablation, registry.get, mistakes) + changes(overrides or {})
+    mistakes += (attrs.evolve(mistake, source=files[0].name) for mistake in apply(root, wanted))
+    _name_penalties(table)
+    recipe = _structured(table, registry.get, mistakes)
+    if recipe is None:
+        raise RecipeError([_located(mistake, files, wanted) for mistake in _distinct(mistakes)], files[0].name)
+    return recipe
+
+
+def _structured(table: dict[str, Any], resolve: Resolve, mistakes: list[Mistake]) -> Recipe | None:
+    """The recipe, or None after adding to ``mistakes``."""
+    try:
+        recipe: Recipe = structure(Recipe, table, "", resolve)
+    except RecipeError as error:
+        mistakes += error.mistakes
+    return None if mistakes else recipe
+
+
+def _name_penalties(table: dict[str, Any]) -> None:
+    """``[penalties.r1]`` without ``use`` is an r1."""
+    penalties = table.get("penalties")
+    if isinstance(penalties, dict):
+        table["penalties"] = {
+            name: {"use": name, **term} if isinstance(term, dict) else term for name, term in penalties.items()
+        }
+
+
+def _ablation(table: dict[str, Any], name: str | None, resolve: Resolve, mistakes: list[Mistake]) -> list[Change]:
+    """The changes of the ablation that is asked for; an ablation with mistakes of its own changes nothing."""
+    known = table.get("ablation")
+    known = known if isinstance(known, dict) else {}
+    if name is None:
+        return []
+    if name not in known:
+        hint = nearest(name, known) or "this recipe has none"
+        mistakes.append(Mistake(f"ablation.{key_text(name)}", "", "no such ablation", hint))
+        return []
+    try:
+        chosen: Ablation = structure(Ablation, known[name], f"ablation.{key_text(name)}", resolve)
+    except RecipeError as error:
+        mistakes += error.mistakes
+        return []
+    return changes(chosen.set, chosen.remove)
+
+
+def _distinct(mistakes: Iterable[Mistake]) -> list[Mistake]:
+    return list(dict.fromkeys(mistakes))
+
+
+def _located(mistake: Mistake, files: Sequence[RecipeFile], wanted: Sequence[Change]) -> Mistake:
+    """The mistake, with the file and line that it stands in; or with the file alone where a change has put it there."""
+    if mistake.source:
+        return mistake
+    if any(_covers(change.parts, mistake.where.split(".")) for change in wanted):
+        return attrs.evolve(mistake, source=f"{files[0].name} (overridden)")
+    found = max(files, key=lambda file: file.line_of(mistake.where)[0])
+    length, line = found.line_of(mistake.where)
+    return attrs.evolve(mistake, source=f"{found.name}:{line}" if length else files[0].name)
+
+
+def _covers(parts: Sequence[str], where: Sequence[str]) -> bool:
+    """True where a changed path is ``where``, or above it."""
+    parts = parts[:-1] if parts[-1] == "use" else parts
+    return len(parts) <= len(where) and all(part in ("*", place) for part, place in zip(parts, where, strict=False))

@@ -1,0 +1,132 @@
+"""What a recipe holds. Plain frozen classes: whatever a file can say can be built in Python too."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+import attrs
+from attrs import Factory, field, frozen
+from attrs.validators import ge, gt, in_, instance_of, le, optional
+
+from ganblocks.kinds.augment import Augment
+from ganblocks.kinds.dataset import Dataset
+from ganblocks.kinds.discriminator import Discriminator
+from ganblocks.kinds.generator import Generator
+from ganblocks.kinds.loss import Loss
+from ganblocks.kinds.penalty import Penalty
+from ganblocks.kinds.update_rule import UpdateRule
+from ganblocks.options.fields import inline_socket, optional_socket
+from ganblocks.schedules import Moving, moving
+from ganblocks.sockets import socket
+
+_count = [instance_of(int), gt(0)]
+_name = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+def _differentiable(instance: object, attribute: attrs.Attribute[Any], value: Augment | None) -> None:
+    if value is not None and not value.differentiable:
+        raise ValueError("'augment' must be differentiable here; move it to data.augment, or use one such as diffaug")
+
+
+def _plain_names(instance: object, attribute: attrs.Attribute[Any], value: dict[str, Any]) -> None:
+    """Names of tables become names of metrics and of folders."""
+    if wrong := [name for name in value if not _name.fullmatch(name)]:
+        raise ValueError(f"'{attribute.name}' must have names of letters, digits, _ and -: not {wrong[0][:64]!r}")
+
+
+def _paths(instance: object, attribute: attrs.Attribute[Any], value: dict[str, Any]) -> None:
+    """``generator.attention = "none"`` without quotes is a nested table to TOML: a section that would replace the whole one."""
+    for key, item in value.items():
+        if isinstance(item, dict) and "." not in key:
+            inner = next(iter(item), "…")
+            raise ValueError(f"'set' must have quoted paths as keys; write \"{key}.{inner}\" = …")
+
+
+@frozen(kw_only=True)
+class Data:
+    """``[data]``: the images. Every key but the section's own is an option of the data set."""
+
+    dataset: Dataset = inline_socket("dataset")
+    fake_classes: Literal["data", "uniform"] = field(default="data", validator=in_(("data", "uniform")))
+    """How the classes of fakes are drawn: as the data has them, or each as often as any other."""
+    augment: Augment | None = optional_socket("augment")
+    """Changes real images as they are read."""
+
+
+@frozen(kw_only=True)
+class DiscriminatorPlayer:
+    """``[discriminator]``: the network, and what changes all images that it sees. Every other key is the network's."""
+
+    network: Discriminator = inline_socket("discriminator")
+    augment: Augment | None = optional_socket("augment", validator=_differentiable)
+    """Changes real and fake images alike, in both players' turns."""
+
+
+@frozen(kw_only=True)
+class PenaltyTerm:
+    """``[penalties.NAME]``: a penalty and its weight. Where ``use`` is absent, NAME names the component."""
+
+    penalty: Penalty = inline_socket("penalty")
+    weight: Moving = moving(1.0, low=0)
+    every: int = field(default=1, validator=[instance_of(int), ge(1)])
+    """In the player's steps; the contribution is then multiplied by ``every``."""
+
+
+@frozen(kw_only=True)
+class Average:
+    """``[average]``: the moving average of the generator's weights, from which samples are drawn."""
+
+    decay: float = field(default=0.999, validator=[instance_of((int, float)), ge(0.0), le(1.0)])
+    """Share of the old average that each step keeps."""
+    start: int = field(default=0, validator=[instance_of(int), ge(0)])
+    """Images seen before which the average is the generator as it is."""
+
+
+@frozen(kw_only=True)
+class Training:
+    """``[training]``: how long, and how many at once. Everything is counted in real images that the discriminator has seen."""
+
+    images: int = field(validator=_count)
+    batch: int = field(validator=_count)
+    microbatch: int | None = field(default=None, validator=optional(_count))
+    """Samples that go through the networks at once; the gradients of a batch are added up."""
+    precision: Literal["fp32", "bf16"] = field(default="fp32", validator=in_(("fp32", "bf16")))
+    samples_every: int | None = field(default=None, validator=optional(_count))
+    """None: a tenth of the run."""
+    checkpoint_every: int | None = field(default=None, validator=optional(_count))
+    """None: a tenth of the run."""
+    statistics_every: int | None = field(default=None, validator=optional(_count))
+    """None: a hundredth of the run."""
+
+    @microbatch.validator
+    def _divides(self, attribute: attrs.Attribute[int | None], value: int | None) -> None:
+        if value is not None and value > 0 and self.batch % value:
+            raise ValueError(f"'microbatch' must divide batch, {self.batch}")
+
+
+@frozen(kw_only=True)
+class Ablation:
+    """``[ablation.NAME]``: what changes where this ablation is asked for. Kept as it is written."""
+
+    set: dict[str, Any] = field(factory=dict, validator=_paths)
+    """Dotted path -> value."""
+    remove: tuple[str, ...] = ()
+    """Dotted paths to take away."""
+
+
+@frozen(kw_only=True)
+class Recipe:
+    """A whole training, as data."""
+
+    title: str = field(validator=instance_of(str))
+    paper: str = ""
+    data: Data
+    generator: Generator = socket("generator")
+    discriminator: DiscriminatorPlayer
+    loss: Loss = socket("loss")
+    penalties: dict[str, PenaltyTerm] = field(factory=dict, validator=_plain_names)
+    update: UpdateRule = socket("update_rule")
+    average: Average = Factory(Average)
+    training: Training
+    ablation: dict[str, Ablation] = field(factory=dict, validator=_plain_names)

@@ -1,0 +1,28 @@
+"""A Recipe -> canonical TOML: resolved, with every default written out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import tomli_w
+
+from ganblocks.options import unstructure
+from ganblocks.recipe.schema import Recipe
+
+if TYPE_CHECKING:
+    from ganblocks.registry import Registry
+
+
+def write_recipe(recipe: Recipe, registry: Registry | None = None) -> str:
+    """TOML that reads back as an equal recipe, on any machine with the same components, whatever their defaults become.
+
+    Args:
+        recipe: from a file or built in Python.
+        registry: knows the names of its components; by default :func:`ganblocks.discover`.
+
+    """
+    if registry is None:
+        from ganblocks.plugins import discover
+
+        registry = discover()
+    return tomli_w.dumps(unstructure(recipe, lambda component: registry.offer_of(component).name))

@@ -1,0 +1,45 @@
+"""Horizontal flips."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from attrs import field, frozen
+from attrs.validators import ge, instance_of, le
+from torch import Tensor, nn
+
+from ganblocks_augments.draws import uniform
+
+
+@frozen(kw_only=True)
+class Flip:
+    """Mirror each image left to right with some probability, independently of the others.
+
+    T(x)[c, h, w] = x[c, h, W - 1 - w]. As data augmentation it doubles the images, where a mirrored one is as plausible (faces,
+    animals; not digits or letters).
+
+    Source: Krizhevsky et al. (2012), "ImageNet Classification with Deep Convolutional Neural Networks", section 4.1.
+
+    Options:
+        probability: of a flip.
+    """
+
+    differentiable: ClassVar[bool] = True
+
+    probability: float = field(default=0.5, validator=[instance_of((int, float)), ge(0), le(1)])
+
+    def build(self) -> nn.Module:
+        return HorizontalFlip(self.probability)
+
+
+class HorizontalFlip(nn.Module):
+    """forward(image [B, C, H, W], rng) -> image of equal shape."""
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, image: Tensor, rng: torch.Generator) -> Tensor:
+        chosen = uniform(rng, len(image), 1, image.device) < self.probability
+        return torch.where(chosen[:, :, None, None], image.flip(3), image)

@@ -1,0 +1,44 @@
+"""The projection head, SAGAN's way of telling the discriminator the class."""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+from attrs.validators import instance_of
+from torch import Tensor, nn
+
+from ganblocks import Classes, Score, Site
+from ganblocks_conditionings.scoring import score
+
+
+@frozen(kw_only=True)
+class Projection:
+    """The logit is a linear function of the features, plus their inner product with an embedding of the class.
+
+    D(x, y) = w · φ(x) + b + <e_y, φ(x)>. Both w and the table e go through the site's weight norm (SAGAN: spectral).
+
+    Source: Miyato and Koyama (2018), "cGANs with Projection Discriminator", arXiv:1802.05637, section 3 and Figure 1d.
+
+    Options:
+        bias: whether there is b.
+    """
+
+    bias: bool = field(default=True, validator=instance_of(bool))
+
+    def build(self, site: Site) -> nn.Module:
+        """A head for features [B, C], C = ``site.channels``. Raises ``Misfit`` where there are no classes."""
+        if not isinstance(site.condition, Classes):
+            raise site.misfit("the projection head needs images with class labels", 'use conditioning = "none"')
+        linear = site.layer(nn.Linear(site.channels, 1, bias=self.bias), "linear")
+        return ProjectionHead(linear, site.layer(nn.Embedding(site.condition.count, site.channels), "embedding"))
+
+
+class ProjectionHead(nn.Module):
+    """forward(features [B, C], label int64 [B]) -> Score with logits [B]."""
+
+    def __init__(self, linear: nn.Module, embedding: nn.Module) -> None:
+        super().__init__()
+        self.linear, self.embedding = linear, embedding
+
+    def forward(self, features: Tensor, label: Tensor | None) -> Score:
+        assert label is not None, "a head with classes is called with labels"
+        return score(features, self.linear, self.embedding(label))

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ganblocks_data.decoding import decode
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
+
+from ganblocks import DataError
+
+RARELY = settings(max_examples=25, deadline=None)
+
+
+def save(image: Image.Image, folder: Path, name: str = "a.png", **options: object) -> Path:
+    path = folder / name
+    image.save(path, **options)
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("images")
+
+
+@RARELY
+@given(hnp.arrays(np.uint8, (6, 6, 3)))
+def test_rgb_of_the_right_size_is_unchanged(folder: Path, pixels: np.ndarray) -> None:
+    found = decode(save(Image.fromarray(pixels), folder), 6, 3)
+    assert found.dtype == np.uint8
+    assert np.array_equal(found, pixels.transpose(2, 0, 1))
+
+
+@RARELY
+@given(hnp.arrays(np.uint8, (5, 5)))
+def test_grey_of_the_right_size_is_unchanged(folder: Path, pixels: np.ndarray) -> None:
+    path = save(Image.fromarray(pixels), folder)
+    assert np.array_equal(decode(path, 5, 1), pixels[None])
+    assert np.array_equal(decode(path, 5, 3), np.stack([pixels] * 3))
+
+
+@RARELY
+@given(hnp.arrays(np.uint16, (4, 4)))
+def test_16_bit_is_scaled_not_clipped(folder: Path, deep: np.ndarray) -> None:
+    wanted = np.floor(deep.astype(np.float64) * 255 / 65535 + 0.5)[None]
+    assert np.array_equal(decode(save(Image.fromarray(deep), folder), 4, 1), wanted)
+    assert np.array_equal(decode(save(Image.fromarray(deep), folder, "a.tiff"), 4, 1), wanted)
+    big_endian = folder / "a.pgm"
+    big_endian.write_bytes(b"P5 4 4 65535\n" + deep.astype(">u2").tobytes())
+    assert np.array_equal(decode(big_endian, 4, 1), wanted)
+
+
+@RARELY
+@given(hnp.arrays(np.uint8, (4, 4, 4)))
+def test_rgba_is_put_on_white(folder: Path, pixels: np.ndarray) -> None:
+    found = decode(save(Image.fromarray(pixels, "RGBA"), folder), 4, 3)
+    alpha = pixels[..., 3:] / 255
+    wanted = pixels[..., :3] * alpha + 255 * (1 - alpha)
+    assert np.abs(found - wanted.transpose(2, 0, 1)).max() <= 1
+
+
+def test_la_is_put_on_white(folder: Path) -> None:
+    pixels = np.array([[[0, 0], [0, 255]], [[100, 255], [0, 128]]], np.uint8)
+    assert np.abs(decode(save(Image.fromarray(pixels, "LA"), folder), 2, 1) - [[[255, 0], [100, 127]]]).max() <= 1
+
+
+def palette() -> Image.Image:
+    image = Image.fromarray(np.array([[0, 1], [2, 0]], np.uint8), "P")
+    image.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255])
+    return image
+
+
+def test_palette_gives_its_colours(folder: Path) -> None:
+    wanted = np.array([[[255, 0], [0, 255]], [[0, 255], [0, 0]], [[0, 0], [255, 0]]])
+    for name in ("a.png", "a.gif"):
+        assert np.array_equal(decode(save(palette(), folder, name), 2, 3), wanted)
+
+
+def test_transparent_palette_entry_is_white(folder: Path) -> None:
+    found = decode(save(palette(), folder, transparency=1), 2, 3)
+    assert np.array_equal(found[:, 0, 1], [255, 255, 255])
+    assert np.array_equal(found[:, 1, 0], [0, 0, 255])
+
+
+def test_transparent_grey_level_is_white(folder: Path) -> None:
+    image = Image.fromarray(np.array([[7, 8], [9, 10]], np.uint8))
+    assert np.array_equal(decode(save(image, folder, transparency=7), 2, 1), [[[255, 8], [9, 10]]])
+
+
+def test_one_bit_is_black_and_white(folder: Path) -> None:
+    image = Image.fromarray(np.array([[0, 255], [255, 0]], np.uint8)).convert("1")
+    assert np.array_equal(decode(save(image, folder), 2, 1), [[[0, 255], [255, 0]]])
+
+
+@pytest.mark.parametrize(
+    ("ink", "wanted"), [((0, 255, 255, 0), (255, 0, 0)), ((0, 0, 0, 0), (255,) * 3), ((0, 0, 0, 255), (0,) * 3)]
+)
+@pytest.mark.parametrize("suffix", ["tiff", "jpg"])
+def test_cmyk_becomes_rgb(folder: Path, ink: tuple[int, ...], wanted: tuple[int, ...], suffix: str) -> None:
+    found = decode(save(Image.new("CMYK", (8, 8), ink), folder, f"a.{suffix}"), 8, 3)
+    assert np.abs(found.astype(int) - np.array(wanted).reshape(3, 1, 1)).max() <= 3
+
+
+def test_colour_becomes_grey_by_luma(folder: Path) -> None:
+    assert decode(save(Image.new("RGB", (2, 2), (255, 0, 0)), folder), 2, 1).max() == 76  # 0.299 * 255, ITU-R 601
+
+
+STORED = {
+    1: lambda upright: upright,
+    2: lambda upright: upright[:, ::-1],
+    3: lambda upright: upright[::-1, ::-1],
+    4: lambda upright: upright[::-1],
+    5: lambda upright: upright.T,
+    6: lambda upright: np.rot90(upright),
+    7: lambda upright: upright[::-1, ::-1].T,
+    8: lambda upright: np.rot90(upright, -1),
+}
+"""EXIF orientation -> how a camera stores an upright picture."""
+
+
+@pytest.mark.parametrize("orientation", STORED)
+def test_exif_orientation_is_undone(folder: Path, orientation: int) -> None:
+    upright = np.arange(16, dtype=np.uint8).reshape(4, 4) * 16
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = save(Image.fromarray(np.ascontiguousarray(STORED[orientation](upright))), folder, exif=exif)
+    assert np.array_equal(decode(path, 4, 1)[0], upright)
+
+
+def test_rotated_jpeg_with_a_long_side(folder: Path) -> None:
+    stored = np.zeros((64, 192, 3), np.uint8)
+    stored[:, :64, 0] = stored[:, 64:128, 1] = stored[:, 128:, 2] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    found = decode(save(Image.fromarray(stored), folder, "a.jpg", exif=exif, quality=95), 8, 3)
+    assert found[1, 2:-2].min() > 200, "the middle third is green"
+    assert found[[0, 2], 2:-2].max() < 60
+
+
+@pytest.mark.parametrize("upright", [False, True])
+def test_centre_is_cropped(folder: Path, upright: bool) -> None:
+    wide = np.repeat(np.arange(24, dtype=np.uint8)[None] * 10, 8, 0)
+    found = decode(save(Image.fromarray(wide.T if upright else wide), folder), 8, 1)[0]
+    assert np.array_equal(found.T if upright else found, wide[:, 8:16])
+
+
+def test_shrinking_is_antialiased(folder: Path) -> None:
+    board = (np.indices((64, 64)).sum(0) % 2 * 255).astype(np.uint8)
+    found = decode(save(Image.fromarray(board), folder), 8, 1)
+    assert np.abs(found - 127.5).max() < 2
+
+
+@given(st.sampled_from([(1, 1), (1, 300), (300, 1), (7, 1000), (3, 5)]), st.integers(1, 40))
+@RARELY
+def test_any_shape_fills_the_square_evenly(folder: Path, shape: tuple[int, int], size: int) -> None:
+    found = decode(save(Image.new("RGB", shape, (10, 200, 30)), folder), size, 3)
+    assert np.array_equal(found, np.broadcast_to(np.array([10, 200, 30]).reshape(3, 1, 1), (3, size, size)))
+
+
+@pytest.mark.parametrize("size", [16, 64, 96])
+def test_large_jpeg_is_as_good_as_decoding_all_of_it(folder: Path, size: int) -> None:
+    grain = Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 300), np.uint8))
+    jpeg = save(grain.resize((1200, 800), Image.Resampling.BICUBIC), folder, "a.jpg", quality=95)
+    with Image.open(jpeg) as image:
+        png = save(image, folder, "a.png")
+    assert np.abs(decode(jpeg, size, 1).astype(int) - decode(png, size, 1)).max() <= 3  # 48 where it shrinks to just size
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "bmp", "tiff", "webp"])
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5])
+def test_truncated_files_are_named(folder: Path, suffix: str, share: float) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    path = save(Image.fromarray(noise), folder, f"torn.{suffix}")
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(DataError, match=rf"torn\.{suffix} cannot be read as an image"):
+        decode(path, 8, 3)
+
+
+@RARELY
+@given(st.sampled_from(["png", "jpg", "gif", "webp", "tiff"]), st.integers(0, 400), st.integers(0, 255))
+def test_broken_bytes_never_raise_anything_else(folder: Path, suffix: str, place: int, byte: int) -> None:
+    path = save(Image.effect_noise((16, 16), 50).convert("RGB"), folder, f"broken.{suffix}")
+    content = bytearray(path.read_bytes())
+    content[place % len(content)] = byte
+    path.write_bytes(content)
+    try:
+        outcome = str(decode(path, 8, 3).shape)
+    except DataError as error:
+        outcome = str(error)
+    assert outcome == "(3, 8, 8)" or f"broken.{suffix} cannot be read" in outcome
+
+
+def test_text_and_unbounded_modes_are_refused(folder: Path) -> None:
+    text = folder / "text.png"
+    text.write_text("no image")
+    with pytest.raises(DataError, match=r"text\.png cannot be read"):
+        decode(text, 8, 3)
+    for mode, value in (("F", 0.5), ("I", 70000), ("I", -1)):
+        with pytest.raises(DataError, match="no defined white"):
+            decode(save(Image.new(mode, (4, 4), value), folder, "deep.tiff"), 4, 1)

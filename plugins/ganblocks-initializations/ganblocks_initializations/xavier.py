@@ -1,0 +1,35 @@
+"""Xavier initialization."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from attrs import field, frozen
+from attrs.validators import gt, in_, instance_of
+from torch import nn
+
+from ganblocks_initializations.filling import fill_with
+
+
+@frozen(kw_only=True)
+class Xavier:
+    """Draw weights with variance gain² · 2 / (fan in + fan out), and set biases to zero.
+
+    Uniform on [-a, a] with a = gain · sqrt(6 / (fan in + fan out)), or normal. A fan is channels times positions of the kernel;
+    an embedding counts as a linear layer from classes to features. SAGAN's rule for every layer of both networks.
+
+    Source: Glorot and Bengio (2010), "Understanding the difficulty of training deep feedforward neural networks", equation 16;
+    SAGAN's code, arXiv:1805.08318.
+
+    Options:
+        gain: factor of the standard deviation.
+        distribution: "uniform" or "normal".
+    """
+
+    gain: float = field(default=1.0, validator=[instance_of((int, float)), gt(0)])
+    distribution: Literal["uniform", "normal"] = field(default="uniform", validator=in_(("uniform", "normal")))
+
+    def fill(self, layer: nn.Module, rng: torch.Generator) -> None:
+        draw = nn.init.xavier_uniform_ if self.distribution == "uniform" else nn.init.xavier_normal_
+        fill_with(layer, lambda weight: draw(weight, self.gain, generator=rng))

@@ -1,0 +1,27 @@
+"""The hinge loss, SAGAN's own."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attrs import frozen
+from torch import Tensor
+from torch.nn.functional import relu
+
+
+@frozen(kw_only=True)
+class Hinge:
+    """The discriminator wants real logits above 1 and fake ones below -1, and cares no further; the generator wants them high.
+
+    With r = D(x) and f = D(G(z)): L_D = E[max(0, 1 - r)] + E[max(0, 1 + f)] and L_G = -E[f]. At D = 0: 2 and 0.
+
+    Source: Lim and Ye (2017), "Geometric GAN", arXiv:1705.02894; SAGAN, arXiv:1805.08318, equation 4.
+    """
+
+    generator_reads_real: ClassVar[bool] = False
+
+    def for_discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        return relu(1 - real).mean() + relu(1 + fake).mean()
+
+    def for_generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        return -fake.mean()

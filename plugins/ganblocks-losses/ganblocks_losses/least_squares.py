@@ -1,0 +1,26 @@
+"""The least-squares loss (LSGAN)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attrs import frozen
+from torch import Tensor
+
+
+@frozen(kw_only=True)
+class LeastSquares:
+    """The discriminator regresses to 1 on real images and 0 on fakes; the generator wants 1.
+
+    With r = D(x) and f = D(G(z)), both raw logits: L_D = ½ E[(r - 1)²] + ½ E[f²] and L_G = ½ E[(f - 1)²]. At D = 0: ½ and ½.
+
+    Source: Mao et al. (2017), "Least Squares GANs", arXiv:1611.04076, with targets a = 0, b = c = 1.
+    """
+
+    generator_reads_real: ClassVar[bool] = False
+
+    def for_discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        return 0.5 * ((real - 1).square().mean() + fake.square().mean())
+
+    def for_generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        return 0.5 * (fake - 1).square().mean()

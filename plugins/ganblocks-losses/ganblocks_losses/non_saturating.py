@@ -1,0 +1,28 @@
+"""The non-saturating loss, what most people mean by the GAN loss."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attrs import frozen
+from torch import Tensor
+from torch.nn.functional import softplus
+
+
+@frozen(kw_only=True)
+class NonSaturating:
+    """Logistic regression for the discriminator; the generator maximises the logarithm of the probability of "real".
+
+    With r = D(x), f = D(G(z)) and sp(t) = ln(1 + eᵗ): L_D = E[sp(-r)] + E[sp(f)] and L_G = E[sp(-f)]. At D = 0: 2 ln 2 and
+    ln 2. In softplus nothing saturates or overflows: at f = -200 the generator's loss is 200, and its gradient -1.
+
+    Source: Goodfellow et al. (2014), arXiv:1406.2661, section 3.
+    """
+
+    generator_reads_real: ClassVar[bool] = False
+
+    def for_discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        return softplus(-real).mean() + softplus(fake).mean()
+
+    def for_generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        return softplus(-fake).mean()

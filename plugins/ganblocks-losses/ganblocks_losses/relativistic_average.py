@@ -1,0 +1,30 @@
+"""The average relativistic loss (RaGAN)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attrs import frozen
+from torch import Tensor
+from torch.nn.functional import softplus
+
+
+@frozen(kw_only=True)
+class RelativisticAverage:
+    """Each image is compared with the mean of the other side: real ones shall lie above the mean fake, fakes below.
+
+    With r = D(x), f = D(G(z)) and sp(t) = ln(1 + eᵗ): L_D = E[sp(-(r - E[f]))] + E[sp(f - E[r])], and L_G is the same with r
+    and f exchanged. At D = 0: 2 ln 2 and 2 ln 2 (there is no factor ½, as in TF-GAN). Adding a number to all logits changes
+    nothing. The means are those of a microbatch, so that microbatches change the value a little.
+
+    Source: Jolicoeur-Martineau (2019), arXiv:1807.00734.
+    """
+
+    generator_reads_real: ClassVar[bool] = True
+
+    def for_discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        return softplus(fake.mean() - real).mean() + softplus(fake - real.mean()).mean()
+
+    def for_generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        assert real is not None, "generator_reads_real asks for the real logits"
+        return self.for_discriminator(real=fake, fake=real)

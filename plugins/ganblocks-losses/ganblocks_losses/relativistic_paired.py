@@ -1,0 +1,30 @@
+"""The paired relativistic loss (RpGAN, R3GAN's)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attrs import frozen
+from torch import Tensor
+from torch.nn.functional import softplus
+
+
+@frozen(kw_only=True)
+class RelativisticPaired:
+    """Each real image is compared with one fake: the discriminator wants it the more real of the two, the generator the less.
+
+    With r = D(x), f = D(G(z)) and sp(t) = ln(1 + eᵗ): L_D = E[sp(-(r - f))] and L_G = E[sp(-(f - r))]. At D = 0: ln 2 and
+    ln 2. Adding a number to all logits changes nothing. Real i is paired with fake i. R3GAN adds ``r1`` and ``r2``.
+
+    Source: Jolicoeur-Martineau (2019), arXiv:1807.00734; Huang et al. (2024), "The GAN is dead; long live the GAN!",
+    arXiv:2501.05441.
+    """
+
+    generator_reads_real: ClassVar[bool] = True
+
+    def for_discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        return softplus(fake - real).mean()
+
+    def for_generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        assert real is not None, "generator_reads_real asks for the real logits"
+        return softplus(real - fake).mean()

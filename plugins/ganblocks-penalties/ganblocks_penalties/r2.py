@@ -1,0 +1,34 @@
+"""R2: no slope at fakes."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attrs import frozen
+from torch import Tensor, nn
+
+from ganblocks import Player, Turn
+from ganblocks_penalties.slope import half_mean_square, image_gradient
+
+
+@frozen(kw_only=True)
+class R2:
+    """R2: the discriminator shall be flat at fakes.
+
+    R = ½ E‖∇D(G(z))‖². The recipe's ``weight`` is the paper's γ. R3GAN uses it together with ``r1``, at equal weights.
+
+    Source: Mescheder et al. (2018), arXiv:1801.04406, equation 10; R3GAN is Huang et al. (2024), arXiv:2501.05441.
+    """
+
+    players: ClassVar[frozenset[Player]] = frozenset({Player.DISCRIMINATOR})
+    reads_image_gradient: ClassVar[bool] = True
+
+    def build(self) -> nn.Module:
+        return SlopeAtFake()
+
+
+class SlopeAtFake(nn.Module):
+    """forward(turn) -> ½ E‖∇D(G(z))‖² on the turn's fakes; reads the scores that the turn already has."""
+
+    def forward(self, turn: Turn) -> Tensor:
+        return half_mean_square(image_gradient(turn.fake.score.logits, turn.fake.image))

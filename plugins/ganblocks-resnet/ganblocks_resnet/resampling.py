@@ -1,0 +1,47 @@
+"""Resampling by two, folded into the 3×3 convolution beside it: the same function with less than half of the arithmetic."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def upsample(x: Tensor) -> Tensor:
+    """Nearest neighbour, [B, C, H, W] -> [B, C, 2H, 2W]."""
+    return functional.interpolate(x, scale_factor=2, mode="nearest")
+
+
+def downsample(x: Tensor) -> Tensor:
+    """Mean of 2×2, [B, C, H, W] -> [B, C, H/2, W/2]."""
+    return functional.avg_pool2d(x, 2)
+
+
+def upsample_then(conv: nn.Module, x: Tensor) -> Tensor:
+    """conv(upsample(x)) for a 3×3 convolution with padding 1, weight-normalised or not: [B, C, H, W] -> [B, D, 2H, 2W].
+
+    Every output sees at most 2×2 different inputs, so that it is a transposed convolution of stride 2 whose 4×4 kernel is the
+    mirrored 3×3 kernel, summed over windows of 2×2: 16 products per input instead of 36.
+    """
+    mirrored = _weight(conv).transpose(0, 1).flip(2, 3)
+    kernel = functional.avg_pool2d(mirrored, 2, stride=1, padding=1, divisor_override=1)
+    return functional.conv_transpose2d(x, kernel, _bias(conv), stride=2, padding=1)
+
+
+def then_downsample(conv: nn.Module, x: Tensor) -> Tensor:
+    """downsample(conv(x)) for a 3×3 convolution with padding 1, weight-normalised or not: [B, C, H, W] -> [B, D, H/2, W/2].
+
+    It is a convolution of stride 2 whose 4×4 kernel is the mean of the four shifts of the 3×3 kernel: 4 products per input
+    instead of 9.
+    """
+    kernel = functional.avg_pool2d(_weight(conv), 2, stride=1, padding=1)
+    return functional.conv2d(x, kernel, _bias(conv), stride=2, padding=1)
+
+
+def _weight(conv: nn.Module) -> Tensor:
+    return cast("Tensor", conv.weight)
+
+
+def _bias(conv: nn.Module) -> Tensor | None:
+    return cast("Tensor | None", conv.bias)

@@ -10,6 +10,7 @@ import torch
 from attrs import frozen
 from torch import nn
 
+from ganblocks.batches import Batches
 from ganblocks.errors import Misfit, Mistake, RecipeError
 from ganblocks.game import Game, Term
 from ganblocks.kinds.capabilities import Checked
@@ -18,7 +19,6 @@ from ganblocks.recipe import Recipe
 from ganblocks.registry import Registry
 from ganblocks.schedules import spanning
 from ganblocks.sockets import socket_kind
-from ganblocks.batches import Batches
 from ganblocks.values import Classes, Facts, ImageSpec, Player, Site, Use
 
 
@@ -57,7 +57,7 @@ def assemble(recipe: Recipe, registry: Registry, device: torch.device | str = "c
 
 
 def check(recipe: Recipe, registry: Registry) -> Facts:
-    """Run every component's cross-checks, and build both networks on the meta device. Raises RecipeError with all complaints."""
+    """Run every component's cross-checks, and build both networks on the meta device; RecipeError has all complaints."""
     facts = facts_of(recipe, registry)
     mistakes = [
         Mistake(use.path, f"{use.kind} {use.name}", complaint)

@@ -74,8 +74,11 @@ def duration(seconds: float) -> str:
 
 
 @contextmanager
-def watching(images: int, console: Console) -> Iterator[Watch]:
+def watching(images: int, console: Console, quiet: bool = False) -> Iterator[Watch]:
     """A watch for :func:`ganblocks.run`: a live table where the console is a terminal, a line at every tenth elsewhere."""
+    if quiet:
+        yield lambda record: None
+        return
     progress = Progress(images)
     if not console.is_terminal:
         yield lambda record: _print_line(progress, record, console)

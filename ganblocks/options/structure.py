@@ -125,9 +125,9 @@ class _Reader:
             return self._component(kind, value, {}, path, path)
         if isinstance(value, Mapping):
             return self._table(kind, value, path)
-        rule = "is required" if value is None else "must be a component"
+        rule = f"is required: {_a(kind)}" if value is None else f"must be {_a(kind)}"
         hint = f'write the name of {_a(kind)} ("…"), or a table with use; see: ganblocks list {kind}'
-        return self.note(path, "" if value is None else shown(value), f"{rule}: {_a(kind)}", hint)
+        return self.note(path, "" if value is None else shown(value), rule, hint)
 
     def _table(self, kind: str, table: Mapping[str, Any], path: str, neighbours: Collection[str] = ()) -> Any:
         """A component from ``use`` and the options beside it."""
@@ -218,7 +218,7 @@ class _Reader:
             raise Wrong(f"must be {type_words(hint)}", "" if isinstance(value, Mapping) else f"write a list: [{shown(value)}]")
         types = [first] * len(value) if others == [Ellipsis] else [first, *others]
         if len(types) != len(value):
-            raise Wrong(f"must be {type_words(hint)}", f"{len(value)} stand here")
+            raise Wrong(f"must be {type_words(hint)}", f"this list has {len(value)}")
         items = [self.value(each, item, f"{path}[{i}]") for i, (each, item) in enumerate(zip(types, value, strict=True))]
         return UNREADABLE if any(item is UNREADABLE for item in items) else tuple(items)
 
@@ -271,10 +271,11 @@ def _a(kind: str) -> str:
 
 
 def _arrived(value: Any) -> str:
-    """A value that was read, as its author wrote it; nothing for a component."""
-    if type(value) in SCHEDULES.values():
-        return shown(plain(value))
-    return "" if attrs.has(type(value)) else shown(value)
+    """A value that was read, as its author wrote it; nothing for components and tables of them."""
+    parts = value.values() if isinstance(value, Mapping) else [value]
+    if any(attrs.has(type(part)) and type(part) not in SCHEDULES.values() for part in parts):
+        return ""
+    return shown(plain(value))
 
 
 def _default_hint(attribute: attrs.Attribute[Any]) -> str:

@@ -126,6 +126,7 @@ def rule_of(error: Exception, option: str) -> str:
     text = re.sub(
         r"(>=|<=|>|<) ([-\d.][^:]*): .*$", lambda found: f"{_COMPARISONS[found[1]]} {found[2]}", text, flags=re.DOTALL
     )
+    text = re.sub(r"^must be in [\[({](.*)[\])}]$", r"must be one of \1", text, flags=re.DOTALL)
     if length:
         text = text.replace("must be", "must have") + " items"
     return escaped(text)

@@ -27,6 +27,7 @@ _HINTS = {
     "overwrite": "this key or table stands twice",
     "twice": "this table stands twice",
     "inline table": "an inline table must stay on one line: write [table] and its keys below",
+    "key part": "an inline table must stay on one line, without a comma at its end; a key is a word",
     "Invalid value": "strings need quotes; true and false are in lower case",
     "Expected '='": "a line is key = value, or [table]",
     "after a statement": "one key per line; strings need quotes",

@@ -7,6 +7,11 @@ from typing import cast
 from torch import Tensor, nn
 from torch.nn import functional
 
+FOLD_FROM = 1024
+"""Positions in a batch (B · H · W) from which folding an upsampling pays. Making a kernel of 16 costs as much whatever the
+batch: measured on a CPU, forward and backward take 2.5 times as long with it at 128 positions, as long at 1024, and half as
+long from 4096 on. A folded downsampling always pays, because 2×2 as many positions enter it."""
+
 
 def upsample(x: Tensor) -> Tensor:
     """Nearest neighbour, [B, C, H, W] -> [B, C, 2H, 2W]."""
@@ -19,21 +24,26 @@ def downsample(x: Tensor) -> Tensor:
 
 
 def upsample_then(conv: nn.Module, x: Tensor) -> Tensor:
-    """conv(upsample(x)) for a 3×3 convolution with padding 1, weight-normalised or not: [B, C, H, W] -> [B, D, 2H, 2W].
+    """conv(upsample(x)) for a 3×3 convolution of padding 1, weight-normalised or not: [B, C, H, W] -> [B, D, 2H, 2W]."""
+    positions = x.shape[0] * x.shape[2] * x.shape[3]
+    return folded_upsample_then(conv, x) if positions >= FOLD_FROM else cast("Tensor", conv(upsample(x)))
 
-    Every output sees at most 2×2 different inputs, so that it is a transposed convolution of stride 2 whose 4×4 kernel is the
-    mirrored 3×3 kernel, summed over windows of 2×2: 16 products per input instead of 36.
+
+def folded_upsample_then(conv: nn.Module, x: Tensor) -> Tensor:
+    """conv(upsample(x)) with 16 products per input, channel and output channel instead of 36.
+
+    Every output sees 2×2 different inputs at most, so that it is a transposed convolution of stride 2, whose 4×4 kernel is
+    the mirrored 3×3 kernel summed over windows of 2×2.
     """
-    mirrored = _weight(conv).transpose(0, 1).flip(2, 3)
-    kernel = functional.avg_pool2d(mirrored, 2, stride=1, padding=1, divisor_override=1)
+    kernel = functional.avg_pool2d(_weight(conv), 2, stride=1, padding=1, divisor_override=1).flip(2, 3).transpose(0, 1)
     return functional.conv_transpose2d(x, kernel, _bias(conv), stride=2, padding=1)
 
 
 def then_downsample(conv: nn.Module, x: Tensor) -> Tensor:
-    """downsample(conv(x)) for a 3×3 convolution with padding 1, weight-normalised or not: [B, C, H, W] -> [B, D, H/2, W/2].
+    """downsample(conv(x)) for a 3×3 convolution of padding 1, weight-normalised or not: [B, C, H, W] -> [B, D, H/2, W/2].
 
-    It is a convolution of stride 2 whose 4×4 kernel is the mean of the four shifts of the 3×3 kernel: 4 products per input
-    instead of 9.
+    It is a convolution of stride 2, whose 4×4 kernel is the mean of the 3×3 kernel over windows of 2×2: 4 products per input,
+    channel and output channel instead of 9.
     """
     kernel = functional.avg_pool2d(_weight(conv), 2, stride=1, padding=1)
     return functional.conv2d(x, kernel, _bias(conv), stride=2, padding=1)

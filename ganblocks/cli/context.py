@@ -1,0 +1,41 @@
+"""What every command shares: the global options, and the registry that follows from them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import define
+
+from ganblocks.errors import UsageError
+
+if TYPE_CHECKING:
+    from ganblocks.registry import Registry
+
+
+@define
+class Context:
+    """The options before the command's name."""
+
+    plugins: Sequence[str] = ()
+    """``-p``: ``no:NAME`` keeps a plugin out, ``./file.py`` adds a file for this one command."""
+    strict: bool = False
+
+    def registry(self) -> Registry:
+        """Discover plugins as the global options say; faults of plugins that were asked for are errors."""
+        from ganblocks.plugins import discover, refuse_broken
+
+        block = [name.removeprefix("no:") for name in self.plugins if name.startswith("no:")]
+        files = [Path(name) for name in self.plugins if not name.startswith("no:")]
+        if wrong := [str(file) for file in files if file.suffix != ".py"]:
+            raise UsageError(f"-p {wrong[0]}: write no:NAME to keep a plugin out, or the path of a .py file to add one")
+        registry = discover(block, files, strict=self.strict)
+        refuse_broken(fact for fact in registry.plugins if fact.distribution in {str(file) for file in files})
+        return registry
+
+
+def say(text: str) -> None:
+    """One message for a person, on stderr: stdout is for results."""
+    print(text, file=sys.stderr)

@@ -1,0 +1,18 @@
+"""``ganblocks list``: the names that a recipe may use."""
+
+from __future__ import annotations
+
+from ganblocks.cli.context import Context
+from ganblocks.cli.output import print_json, print_table
+
+
+def list_components(context: Context, kind: str | None, as_json: bool) -> None:
+    registry = context.registry()
+    offers = registry.offers(kind)
+    if as_json:
+        names = ("kind", "name", "owner", "distribution", "version")
+        print_json([{name: getattr(offer, name) for name in names} for offer in offers])
+    else:
+        print_table(
+            ("kind", "name", "owner", "from"), [(o.kind, o.name, o.owner, f"{o.distribution} {o.version}") for o in offers]
+        )

@@ -1,0 +1,102 @@
+"""Residual blocks. Convolutions are 3×3 with padding 1 and shortcuts 1×1, all with biases.
+
+A 1×1 convolution commutes with both resamplings, so it stands where the feature map is small: before an upsampling and after a
+downsampling.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from ganblocks import Attention, Norm, Site
+from ganblocks_resnet.layout import Stage
+from ganblocks_resnet.resampling import downsample, then_downsample, upsample, upsample_then
+
+
+class UpBlock(nn.Module):
+    """The generator's block: x [B, in, S, S] and a label -> [B, out, 2S, 2S].
+
+    h = conv1(upsample(relu(norm1(x)))), y = conv2(relu(norm2(h))) + upsample(shortcut(x)), then attention, if there is one.
+
+    Source: Miyato and Koyama (2018), arXiv:1802.05637, figure 14b; SAGAN's code.
+    """
+
+    def __init__(self, site: Site, stage: Stage, norm: Norm, attention: Attention | None) -> None:
+        super().__init__()
+        self.norm1 = site.at("norm1", channels=stage.in_channels, size=stage.in_size).build(norm)
+        self.conv1 = conv3x3(site, "conv1", stage.in_channels, stage.out_channels)
+        self.norm2 = site.at("norm2", channels=stage.out_channels, size=stage.out_size).build(norm)
+        self.conv2 = conv3x3(site, "conv2", stage.out_channels, stage.out_channels)
+        self.shortcut = conv1x1(site, "shortcut", stage.in_channels, stage.out_channels)
+        self.attention = _attention(site, stage, attention)
+
+    def forward(self, x: Tensor, label: Tensor | None) -> Tensor:
+        h = upsample_then(self.conv1, relu(self.norm1(x, label)))
+        h = self.conv2(relu(self.norm2(h, label)))
+        y: Tensor = self.attention(h + upsample(self.shortcut(x)))
+        return y
+
+
+class FirstBlock(nn.Module):
+    """The discriminator's first block: image [B, channels, S, S] -> [B, out, S/2, S/2]; takes a label and ignores it.
+
+    y = downsample(conv2(relu(conv1(x)))) + shortcut(downsample(x)): neither an activation nor a norm touches the raw image.
+
+    Source: Miyato and Koyama (2018), arXiv:1802.05637, the "optimized block" of their code and SAGAN's.
+    """
+
+    def __init__(self, site: Site, stage: Stage, attention: Attention | None) -> None:
+        super().__init__()
+        self.conv1 = conv3x3(site, "conv1", stage.in_channels, stage.out_channels)
+        self.conv2 = conv3x3(site, "conv2", stage.out_channels, stage.out_channels)
+        self.shortcut = conv1x1(site, "shortcut", stage.in_channels, stage.out_channels)
+        self.attention = _attention(site, stage, attention)
+
+    def forward(self, x: Tensor, label: Tensor | None) -> Tensor:
+        h = then_downsample(self.conv2, relu(self.conv1(x)))
+        y: Tensor = self.attention(h + self.shortcut(downsample(x)))
+        return y
+
+
+class DownBlock(nn.Module):
+    """The discriminator's other blocks: x [B, in, S, S] and a label -> [B, out, S/2, S/2], or S×S at the end.
+
+    y = downsample(conv2(relu(norm2(conv1(relu(norm1(x))))))) + shortcut(downsample(x)); a block that changes neither size nor
+    channels has the identity for its shortcut.
+
+    Source: Miyato and Koyama (2018), arXiv:1802.05637, figure 14a; with norms, Gulrajani et al. (2017), arXiv:1704.00028.
+    """
+
+    def __init__(self, site: Site, stage: Stage, hidden: int, norm: Norm, attention: Attention | None) -> None:
+        super().__init__()
+        self.halves = stage.out_size < stage.in_size
+        self.norm1 = site.at("norm1", channels=stage.in_channels, size=stage.in_size).build(norm)
+        self.conv1 = conv3x3(site, "conv1", stage.in_channels, hidden)
+        self.norm2 = site.at("norm2", channels=hidden, size=stage.in_size).build(norm)
+        self.conv2 = conv3x3(site, "conv2", hidden, stage.out_channels)
+        plain = not self.halves and stage.in_channels == stage.out_channels
+        self.shortcut = nn.Identity() if plain else conv1x1(site, "shortcut", stage.in_channels, stage.out_channels)
+        self.attention = _attention(site, stage, attention)
+
+    def forward(self, x: Tensor, label: Tensor | None) -> Tensor:
+        h = self.conv1(relu(self.norm1(x, label)))  # not in place: x may be what the norm gives, and the shortcut needs it
+        h = relu(self.norm2(h, label))
+        h = then_downsample(self.conv2, h) if self.halves else self.conv2(h)
+        y: Tensor = self.attention(h + self.shortcut(downsample(x) if self.halves else x))
+        return y
+
+
+def conv3x3(site: Site, name: str, in_channels: int, out_channels: int) -> nn.Module:
+    return site.layer(nn.Conv2d(in_channels, out_channels, 3, padding=1), name)
+
+
+def conv1x1(site: Site, name: str, in_channels: int, out_channels: int) -> nn.Module:
+    return site.layer(nn.Conv2d(in_channels, out_channels, 1), name)
+
+
+def _attention(site: Site, stage: Stage, attention: Attention | None) -> nn.Module:
+    """Attention over a block's output; the identity, without a trace in the state, where the block has none."""
+    if attention is None:
+        return nn.Identity()
+    return site.at("attention", channels=stage.out_channels, size=stage.out_size).build(attention)

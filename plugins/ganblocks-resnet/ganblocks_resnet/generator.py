@@ -1,0 +1,77 @@
+"""The residual generator."""
+
+from __future__ import annotations
+
+import attrs
+import torch
+from attrs import field, frozen
+from attrs.validators import deep_iterable, ge, instance_of, optional
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from ganblocks import Attention, ImageSpec, Initialization, Norm, Site, WeightNorm, socket
+from ganblocks_resnet.blocks import UpBlock, conv3x3
+from ganblocks_resnet.layout import START, Stage, attended, generator_stages
+
+_positive = deep_iterable([instance_of(int), ge(1)], instance_of(tuple))
+
+
+@frozen(kw_only=True)
+class ResnetGenerator:
+    """Residual blocks that each double the size, from a latent vector to an image: the generator of SNGAN and SAGAN.
+
+    z -> linear to 4×4 -> blocks -> norm -> ReLU -> 3×3 convolution -> tanh. Attention stands right after the block whose output
+    has the size that ``attention_at`` names. Images of 8, 16, 32, 64, 128 and 256 pixels have standard tables of channels.
+
+    Source: Zhang et al. (2019), "SAGAN", arXiv:1805.08318, and its code; Miyato and Koyama (2018), arXiv:1802.05637.
+
+    Options:
+        width: channels that a multiplier of 1 means (the papers' ch: 64 at 128 pixels, 256 at 32 pixels).
+        latent: length of z.
+        attention_at: feature sizes, in pixels, at which the attention block stands (SAGAN: 32 at 128 pixels).
+        multipliers: channels at 4×4 and after each block, in units of width; absent: the standard table for the image size.
+        norm: feature norm before each ReLU of a block.
+        final_norm: feature norm before the last ReLU; plain in SAGAN also where blocks have a conditional one.
+        weight_norm: around every layer ("spectral" in SAGAN).
+        attention: the block that stands at ``attention_at``.
+        initialization: of every layer.
+    """
+
+    width: int = field(default=64, validator=[instance_of(int), ge(1)])
+    latent: int = field(default=128, validator=[instance_of(int), ge(1)])
+    attention_at: tuple[int, ...] = field(default=(), validator=_positive)
+    multipliers: tuple[int, ...] | None = field(default=None, validator=optional(_positive))
+    norm: Norm = socket("norm", default="conditional_batch")
+    final_norm: Norm = socket("norm", default="batch")
+    weight_norm: WeightNorm = socket("weight_norm", default="none")
+    attention: Attention = socket("attention", default="self_attention")
+    initialization: Initialization = socket("initialization", default="xavier")
+
+    def build(self, image: ImageSpec, site: Site) -> ResnetGeneratorNetwork:
+        """Raises Misfit where the image size has no table, or a size in ``attention_at`` never occurs."""
+        site = attrs.evolve(site, size=image.size, weight_norm=self.weight_norm, initialization=self.initialization)
+        return ResnetGeneratorNetwork(site, generator_stages(site, self.width, self.multipliers), image.channels, self)
+
+
+class ResnetGeneratorNetwork(nn.Module):
+    """forward(z [B, Z], label int64 [B] | None) -> image [B, channels, S, S] in [-1, 1], in float32."""
+
+    def __init__(self, site: Site, stages: list[Stage], image_channels: int, options: ResnetGenerator) -> None:
+        super().__init__()
+        self.start = (stages[0].in_channels, START, START)
+        self.linear = site.layer(nn.Linear(options.latent, stages[0].in_channels * START * START), "linear")
+        self.blocks = []
+        places = attended(site, stages, options.attention_at)
+        for stage in stages:
+            attention = options.attention if stage.name in places else None
+            self.add_module(stage.name, UpBlock(site.at(stage.name), stage, options.norm, attention))
+        last = stages[-1]
+        self.final_norm = site.at("final_norm", channels=last.out_channels, size=last.out_size).build(options.final_norm)
+        self.conv = conv3x3(site, "conv", last.out_channels, image_channels)
+
+    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        x = self.linear(z).unflatten(1, self.start).contiguous(memory_format=torch.channels_last)
+        for block in self.blocks:
+            x = block(x, label)
+        x = self.conv(relu(self.final_norm(x, label)))
+        return x.to(torch.promote_types(x.dtype, torch.float32)).tanh()

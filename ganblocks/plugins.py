@@ -149,12 +149,9 @@ def _ask(fact: PluginFact, plugin: Any) -> tuple[list[Offer], list[str]]:
 
 
 def _unmarked(manager: pluggy.PluginManager, plugin: Any) -> list[str]:
-    hooks = {kind.hook for kind in KINDS.values()}
-    return [
-        name
-        for name in sorted(hooks)
-        if callable(getattr(plugin, name, None)) and manager.parse_hookimpl_opts(plugin, name) is None
-    ]
+    """Functions that are named as hooks but carry no mark."""
+    named_so = [kind.hook for kind in KINDS.values() if callable(getattr(plugin, kind.hook, None))]
+    return [name for name in named_so if manager.parse_hookimpl_opts(plugin, name) is None]
 
 
 def _collect(fact: PluginFact, kind: str, hook: Callable[[], Any]) -> tuple[list[Offer], list[str]]:

@@ -30,6 +30,10 @@ class PluginFact:
     warnings: tuple[str, ...] = ()
     components: int = 0
 
+    @property
+    def faulty(self) -> bool:
+        return self.status == "broken" or bool(self.warnings)
+
 
 @frozen
 class Offer:
@@ -135,11 +139,11 @@ class Registry:
         return found[0]
 
     def get(self, kind: str, name: str) -> type:
-        """The component class that a name means, imported now if it was not. Raises what :meth:`find` does, and BrokenPlugin."""
+        """The component class that a name means, imported now if need be. Raises what :meth:`find` does, and BrokenPlugin."""
         return self.find(kind, name).resolve()
 
     def create(self, kind: str, name: str, **options: Any) -> Any:
-        """A component with its options checked, as a recipe would. Raises RecipeError with every mistake, and what ``get`` does."""
+        """A component, its options checked as in a recipe. Raises RecipeError with every mistake, and what ``get`` does."""
         return structure(self.get(kind, name), options, f"{kind}.{name}", self.get)
 
     def offer_of(self, component: object) -> Offer:

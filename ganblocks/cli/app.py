@@ -95,7 +95,7 @@ def check_command(
     ablation: AblationName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a recipe costs and what would go wrong, without training or data.  Example: ganblocks check recipes/sagan.toml"""
+    """Say what a recipe costs and what would go wrong, without training.  Example: ganblocks check recipes/sagan.toml"""
     from ganblocks.cli.check import check
 
     check(context.obj, recipe, sets or [], ablation, as_json)

@@ -70,9 +70,8 @@ def _print_totals(recipe: Recipe, costs: dict[Player, NetworkCost]) -> None:
     activations = (generator.activations + 2 * discriminator.activations) * together
     steps = -(-settings.images // settings.batch)
     print(f"{settings.images:,} images in batches of {settings.batch}: about {steps:,} discriminator steps")
-    print(
-        f"memory: {_bytes(state)} for weights, gradients, moments and the average, up to {_bytes(activations)} for a batch of {together} in float32"
-    )
+    batch = f"up to {_bytes(activations)} for a batch of {together} in float32"
+    print(f"memory: {_bytes(state)} for weights, gradients, moments and the average, {batch}")
 
 
 def _flops(count: int) -> str:

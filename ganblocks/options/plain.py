@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any
 
@@ -25,7 +25,7 @@ def read_integer(value: Any) -> int:
     """An integer of 64 bits; never a boolean, a float or a string."""
     if isinstance(value, int) and not isinstance(value, bool):
         if value.bit_length() > 63:
-            raise Wrong("must be an integer of at most 64 bits")
+            raise Wrong("must be an integer of at most 64 bits", "write a smaller number")
         return int(value)
     if isinstance(value, float) and value.is_integer():
         raise Wrong("must be an integer", f"write {int(value)}" if abs(value) < 2**53 else "")
@@ -54,8 +54,8 @@ def read_boolean(value: Any) -> bool:
 def read_string(value: Any) -> str:
     if isinstance(value, str):
         return value
-    plain = isinstance(value, bool | int | float)
-    raise Wrong("must be a string", f'put it in quotes: "{shown(value)}"' if plain else "")
+    single = not isinstance(value, list | tuple | Mapping | None)
+    raise Wrong("must be a string", f'put it in quotes: "{shown(value)}"' if single else "")
 
 
 def read_choice(value: Any, choices: tuple[Any, ...]) -> Any:

@@ -78,8 +78,8 @@ class _Reader:
         if inline is None:
             self._refuse_unknown(rest, cls, values, path, neighbours)
         for attribute, value, error in broken_rules(cls, values):
-            rule = rule_of(error, attribute.name)
-            self.note(joined(path, key_of(attribute)), _arrived(value), rule, _default_hint(attribute))
+            rule, _, fix = rule_of(error, attribute.name).partition("; ")
+            self.note(joined(path, key_of(attribute)), _arrived(value), rule, fix or _default_hint(attribute))
         if len(self.mistakes) > before:
             return UNREADABLE
         try:
@@ -98,7 +98,7 @@ class _Reader:
             how = f"write [{path}], and its keys below" if attrs.has(hint) else f"add {key} = …"
             result = self.note(path, "", f"is required: {type_words(hint)}", how)
         for index, mistake in enumerate(self.mistakes[before:], before):
-            if mistake.where == path and not mistake.hint:
+            if not mistake.hint and mistake.where.partition("[")[0] == path.partition("[")[0]:
                 self.mistakes[index] = attrs.evolve(mistake, hint=_default_hint(attribute))
         return result
 
@@ -224,7 +224,7 @@ class _Reader:
 
     def _mapping(self, hint: Any, value: Any, path: str) -> Any:
         if not isinstance(value, Mapping):
-            raise Wrong("must be a table")
+            raise Wrong("must be a table", f"write [{path}], and its keys below")
         items = {key: self.value(hint, item, joined(path, key)) for key, item in value.items()}
         return UNREADABLE if any(item is UNREADABLE for item in items.values()) else items
 
@@ -281,6 +281,7 @@ def _arrived(value: Any) -> str:
 def _default_hint(attribute: attrs.Attribute[Any]) -> str:
     """What can always be done where there is a default: leave the option out."""
     default: Any = attribute.default
-    if default is attrs.NOTHING or isinstance(default, attrs.Factory):  # type: ignore[arg-type]  # a class, whatever its stub says
-        return ""
-    return "leave it out" if default is None else f"leave it out for the default, {shown(plain(default))}"
+    if default is attrs.NOTHING:
+        return "it has no default: choose another value"
+    unspoken = default is None or isinstance(default, attrs.Factory)  # type: ignore[arg-type]  # a class, whatever its stub says
+    return "leave it out" if unspoken else f"leave it out for the default, {shown(plain(default))}"

@@ -13,7 +13,7 @@ from typing import Any
 from attrs import frozen
 
 from ganblocks.errors import Mistake, UsageError
-from ganblocks.options.words import escaped, nearest, shown
+from ganblocks.options.words import escaped, key_text, nearest, shown
 from ganblocks.recipe.place import Place
 
 
@@ -99,7 +99,8 @@ def _hint(root: Place, change: Change) -> str:
     for part in change.parts[: len(change.parts) if change.remove or "*" in change.parts else -1]:
         child = None if part == "*" else place.child(part)
         if child is None:
-            everywhere = {name for section in root.children() for name in section.names()} if part == "*" else place.names()
-            return nearest(change.parts[-1] if part == "*" else part, everywhere)
+            if part == "*":
+                return nearest(change.parts[-1], {name for section in place.children() for name in section.names()})
+            return f"{key_text(part)} is no table" if part in place.names() else nearest(part, place.names())
         place = child
     return "it is not set in the file"

@@ -32,7 +32,7 @@ def _differentiable(instance: object, attribute: attrs.Attribute[Any], value: Au
 def _plain_names(instance: object, attribute: attrs.Attribute[Any], value: dict[str, Any]) -> None:
     """Names of tables become names of metrics and of folders."""
     if wrong := [name for name in value if not _name.fullmatch(name)]:
-        raise ValueError(f"'{attribute.name}' must have names of letters, digits, _ and -: not {wrong[0][:64]!r}")
+        raise ValueError(f"'{attribute.name}' must have names of letters, digits, _ and -; rename {wrong[0][:64]!r}")
 
 
 def _paths(instance: object, attribute: attrs.Attribute[Any], value: dict[str, Any]) -> None:

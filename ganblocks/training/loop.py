@@ -89,8 +89,8 @@ def stop_if_not_finite(record: dict[str, Any]) -> None:
     wrong = [name for name, value in record.items() if isinstance(value, float) and not math.isfinite(value)]
     if wrong:
         raise Diverged(
-            f"step {record['step']} ({record['images']:,} images): {', '.join(wrong)} not finite; stopped before anything was saved."
-            ' Lower the rates, or use precision = "fp32"'
+            f"step {record['step']} ({record['images']:,} images): not finite: {', '.join(wrong)}; stopped before anything was"
+            ' saved. Lower the rates, or use precision = "fp32"'
         )
 
 

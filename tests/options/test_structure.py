@@ -203,7 +203,12 @@ def test_written_options_are_complete_and_plain() -> None:
 
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
-    [("share", 0, 0.0), ("rate", 1, Constant(1.0)), ("rate", {"use": "constant", "value": 2}, Constant(2.0)), ("limit", None, None)],
+    [
+        ("share", 0, 0.0),
+        ("rate", 1, Constant(1.0)),
+        ("rate", {"use": "constant", "value": 2}, Constant(2.0)),
+        ("limit", None, None),
+    ],
 )
 def test_an_integer_is_a_number_and_nothing_else_is_converted(key: str, value: Any, expected: Any) -> None:
     result = getattr(read(Everything, **{key: value}), key)

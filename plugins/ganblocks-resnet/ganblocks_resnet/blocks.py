@@ -6,6 +6,7 @@ downsampling.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
@@ -93,6 +94,11 @@ def conv3x3(site: Site, name: str, in_channels: int, out_channels: int) -> nn.Mo
 
 def conv1x1(site: Site, name: str, in_channels: int, out_channels: int) -> nn.Module:
     return site.layer(nn.Conv2d(in_channels, out_channels, 1), name)
+
+
+def full_precision(x: Tensor) -> Tensor:
+    """In float32, or in float64 where it is that already: what leaves a network under autocast is not rounded to 8 bits."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def _attention(site: Site, stage: Stage, attention: Attention | None) -> nn.Module:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import attrs
 import torch
 from attrs import field, frozen
-from attrs.validators import deep_iterable, ge, instance_of, optional
+from attrs.validators import and_, deep_iterable, ge, instance_of, min_len, optional
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from ganblocks import Attention, ImageSpec, Initialization, Norm, Site, WeightNorm, socket
-from ganblocks_resnet.blocks import UpBlock, conv3x3
+from ganblocks_resnet.blocks import UpBlock, conv3x3, full_precision
 from ganblocks_resnet.layout import START, Stage, attended, generator_stages
 
 _positive = deep_iterable([instance_of(int), ge(1)], instance_of(tuple))
@@ -40,7 +40,7 @@ class ResnetGenerator:
     width: int = field(default=64, validator=[instance_of(int), ge(1)])
     latent: int = field(default=128, validator=[instance_of(int), ge(1)])
     attention_at: tuple[int, ...] = field(default=(), validator=_positive)
-    multipliers: tuple[int, ...] | None = field(default=None, validator=optional(_positive))
+    multipliers: tuple[int, ...] | None = field(default=None, validator=optional(and_(_positive, min_len(2))))
     norm: Norm = socket("norm", default="conditional_batch")
     final_norm: Norm = socket("norm", default="batch")
     weight_norm: WeightNorm = socket("weight_norm", default="none")
@@ -48,9 +48,9 @@ class ResnetGenerator:
     initialization: Initialization = socket("initialization", default="xavier")
 
     def build(self, image: ImageSpec, site: Site) -> ResnetGeneratorNetwork:
-        """Raises Misfit where the image size has no table, or a size in ``attention_at`` never occurs."""
-        site = attrs.evolve(site, size=image.size, weight_norm=self.weight_norm, initialization=self.initialization)
-        return ResnetGeneratorNetwork(site, generator_stages(site, self.width, self.multipliers), image.channels, self)
+        """Raises Misfit where the image size has no table, or for a size in ``attention_at`` that never occurs."""
+        site = attrs.evolve(site, weight_norm=self.weight_norm, initialization=self.initialization)
+        return ResnetGeneratorNetwork(site, generator_stages(image, site, self.width, self.multipliers), image.channels, self)
 
 
 class ResnetGeneratorNetwork(nn.Module):
@@ -58,20 +58,19 @@ class ResnetGeneratorNetwork(nn.Module):
 
     def __init__(self, site: Site, stages: list[Stage], image_channels: int, options: ResnetGenerator) -> None:
         super().__init__()
-        self.start = (stages[0].in_channels, START, START)
-        self.linear = site.layer(nn.Linear(options.latent, stages[0].in_channels * START * START), "linear")
-        self.blocks = []
-        places = attended(site, stages, options.attention_at)
+        first, last = stages[0], stages[-1]
+        attentive = attended(site, stages, options.attention_at)
+        self.linear = site.layer(nn.Linear(options.latent, first.in_channels * START * START), "linear")
         for stage in stages:
-            attention = options.attention if stage.name in places else None
+            attention = options.attention if stage.name in attentive else None
             self.add_module(stage.name, UpBlock(site.at(stage.name), stage, options.norm, attention))
-        last = stages[-1]
         self.final_norm = site.at("final_norm", channels=last.out_channels, size=last.out_size).build(options.final_norm)
         self.conv = conv3x3(site, "conv", last.out_channels, image_channels)
+        self._blocks = tuple(stage.name for stage in stages)
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        x = self.linear(z).unflatten(1, self.start).contiguous(memory_format=torch.channels_last)
-        for block in self.blocks:
-            x = block(x, label)
+        x = self.linear(z).unflatten(1, (-1, START, START)).contiguous(memory_format=torch.channels_last)
+        for name in self._blocks:
+            x = self.get_submodule(name)(x, label)
         x = self.conv(relu(self.final_norm(x, label)))
-        return x.to(torch.promote_types(x.dtype, torch.float32)).tanh()
+        return full_precision(x).tanh()

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 
 from attrs import frozen
 
-from ganblocks import Site
+from ganblocks import ImageSpec, Site
 
 START = 4
 """Height and width of the generator's first feature map."""
@@ -47,33 +47,37 @@ class Stage:
     out_size: int
 
 
-def generator_stages(site: Site, width: int, multipliers: Sequence[int] | None) -> list[Stage]:
-    """The blocks from 4×4 to ``site.size``. Raises Misfit where the size or the number of multipliers cannot be."""
-    size = site.height
+def generator_stages(image: ImageSpec, site: Site, width: int, multipliers: Sequence[int] | None) -> list[Stage]:
+    """The blocks from 4×4 to the image. Raises Misfit where the size or the number of multipliers cannot be."""
+    size = image.size
     chosen = GENERATOR.get(size) if multipliers is None else multipliers
     if chosen is None:
-        raise site.misfit(f"has no standard table for images of {size} pixels, only for {_listed(GENERATOR)}", "set multipliers")
+        raise site.misfit(
+            f"has no standard table for images of {size} pixels, only for {_listed(GENERATOR)}", "set multipliers"
+        )
     blocks = len(chosen) - 1
     if size != START * 2**blocks:
-        rule = f"{len(chosen)} multipliers make {blocks} blocks, which lead from {START} to {START * 2**blocks} pixels, not to {size}"
-        raise site.misfit(rule, "name one multiplier for 4×4 and one for each block, which doubles the size")
+        rule = f"{len(chosen)} multipliers make {blocks} blocks, which lead to {START * 2**blocks} pixels, not to {size}"
+        raise site.misfit(rule, f"name one multiplier for {START}×{START} and one for each block, which doubles the size")
     return _stages(chosen[0] * width, [m * width for m in chosen[1:]], [START * 2**i for i in range(blocks + 1)])
 
 
-def discriminator_stages(site: Site, width: int, multipliers: Sequence[int] | None, halvings: int | None) -> list[Stage]:
-    """The blocks from an image of ``site.size`` on. Raises Misfit where size, multipliers and halvings do not fit."""
-    size = site.height
-    if (multipliers is None or halvings is None) and size not in DISCRIMINATOR:
+def discriminator_stages(
+    image: ImageSpec, site: Site, width: int, multipliers: Sequence[int] | None, halvings: int | None
+) -> list[Stage]:
+    """The blocks from the image on. Raises Misfit where size, multipliers and halvings do not fit."""
+    size = image.size
+    if size not in DISCRIMINATOR and (multipliers is None or halvings is None):
         rule = f"has no standard table for images of {size} pixels, only for {_listed(DISCRIMINATOR)}"
         raise site.misfit(rule, "set multipliers and halvings")
     chosen = DISCRIMINATOR[size][0] if multipliers is None else multipliers
     halved = DISCRIMINATOR[size][1] if halvings is None else halvings
     if halved > len(chosen):
-        raise site.misfit(f"halves the size {halved} times with {len(chosen)} blocks", "set halvings or more multipliers")
+        raise site.misfit(f"{len(chosen)} blocks cannot halve the size {halved} times", "set halvings, or more multipliers")
     if size % 2**halved:
-        raise site.misfit(f"cannot halve {size} pixels {halved} times", f"set halvings to {_halvable(size)} or less")
+        raise site.misfit(f"{size} pixels cannot be halved {halved} times", f"set halvings to {_halvable(size)} or less")
     sizes = [size // 2 ** min(i, halved) for i in range(len(chosen) + 1)]
-    return _stages(site.image_channels, [m * width for m in chosen], sizes)
+    return _stages(image.channels, [m * width for m in chosen], sizes)
 
 
 def attended(site: Site, stages: Sequence[Stage], sizes: Collection[int]) -> set[str]:
@@ -89,7 +93,7 @@ def attended(site: Site, stages: Sequence[Stage], sizes: Collection[int]) -> set
 
 
 def _stages(in_channels: int, out_channels: Sequence[int], sizes: Sequence[int]) -> list[Stage]:
-    places = zip((in_channels, *out_channels), out_channels, sizes, sizes[1:], strict=False)
+    places = zip((in_channels, *out_channels[:-1]), out_channels, sizes[:-1], sizes[1:], strict=True)
     return [Stage(f"block{i}", *place) for i, place in enumerate(places, start=1)]
 
 

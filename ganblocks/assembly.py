@@ -13,8 +13,9 @@ from torch import nn
 from ganblocks.batches import Batches
 from ganblocks.errors import Misfit, Mistake, RecipeError
 from ganblocks.game import Game, Term
-from ganblocks.kinds.capabilities import Checked
+from ganblocks.kinds.capabilities import Checked, DifferentiatesTwice
 from ganblocks.kinds.update_rule import Updater
+from ganblocks.options.fields import INLINE
 from ganblocks.recipe import Recipe
 from ganblocks.registry import Registry
 from ganblocks.schedules import spanning
@@ -87,7 +88,8 @@ def components(value: Any, path: str = "") -> Iterator[tuple[str, str, Any]]:
     for attribute in attrs.fields(type(value)):
         part = getattr(value, attribute.name)
         kind = socket_kind(attribute)
-        place = f"{path}.{attribute.name}".strip(".")
+        # the options of a section's own component stand in the section's table
+        place = path if attribute.metadata.get(INLINE) else f"{path}.{attribute.name}".strip(".")
         for where, item in _items(part, place):
             if kind is not None:
                 yield where, kind, item
@@ -125,8 +127,13 @@ def build_discriminator(recipe: Recipe, image: ImageSpec, seed: int) -> nn.Modul
 
 
 def _root(recipe: Recipe, image: ImageSpec, player: Player, seed: int) -> Site:
-    """The root place of a player's network. A gradient penalty reaches through the discriminator to its input."""
-    twice = any(term.penalty.reads_image_gradient for term in recipe.penalties.values())
+    """The root place of a player's network: where are second derivatives needed?
+
+    A gradient penalty reaches through the discriminator to its input, and some rules differentiate gradients of both players.
+    """
+    twice = isinstance(recipe.update, DifferentiatesTwice) or any(
+        term.penalty.reads_image_gradient for term in recipe.penalties.values()
+    )
     return Site(
         channels=image.channels,
         size=image.size,

@@ -221,7 +221,8 @@ class Game:
         metrics[f"{player}/loss"] = total.detach()
         for module in capable(self.networks[Player.DISCRIMINATOR], AddsTerm):
             term = module.term(turn)
-            total, metrics[f"{player}/term"] = total + term, term.detach()
+            total = total + term
+            metrics[f"{player}/term"] = metrics.get(f"{player}/term", 0) + term.detach()
         for penalty in due:
             value = penalty.module(turn)
             total = total + value * (penalty.weight.at(turn.images_seen) * penalty.every)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from attrs import frozen
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.hooks import RemovableHandle
+
+from ganblocks.kinds.capabilities import AttentionMap, Gated
 
 
 @frozen
 class BlockCost:
-    """One direct child of a network."""
+    """One direct child of a network, or an attention block inside one."""
 
     name: str
     kind: str
@@ -38,24 +40,47 @@ class NetworkCost:
 
 
 def cost(network: nn.Module, *inputs: Tensor | None) -> NetworkCost:
-    """Run one forward on the meta device and add up.
+    """Run two forwards on the meta device and add up.
+
+    What grows with the batch is told apart from what does not (normalised weights) by running half of the batch as well.
 
     Args:
         network: built under ``torch.device("meta")``.
-        inputs: what the network takes, on the meta device; the first dimension is the batch.
+        inputs: what the network takes, on the meta device; the first dimension is the batch, an even number.
 
     """
     batch = next(len(x) for x in inputs if x is not None)
+    whole, half = _measured(network, inputs, batch), _measured(network, inputs, batch // 2)
+
+    def per_image(key: str, which: int) -> int:
+        return 2 * (whole[which].get(key, 0) - half[which].get(key, 0)) // batch
+
+    blocks = tuple(
+        BlockCost(name, type(module).__name__, parameters(module), per_image(name, 0), per_image(name, 1))
+        for name, module in blocks_of(network)
+    )
+    top = [name for name, _ in network.named_children()]
+    total = sum(per_image(name, 0) for name in top), sum(per_image(name, 1) for name in ("", *top))
+    return NetworkCost(blocks, parameters(network), *total)
+
+
+def blocks_of(network: nn.Module) -> list[tuple[str, nn.Module]]:
+    """The direct children of a network, and below each the attention blocks that it holds."""
+    named = dict(network.named_modules())
+    return [
+        (name, module)
+        for name, module in named.items()
+        if name and ("." not in name or (isinstance(module, AttentionMap | Gated)))
+    ]
+
+
+def _measured(network: nn.Module, inputs: Sequence[Tensor | None], batch: int) -> tuple[dict[str, int], dict[str, int]]:
+    """Floating point operations, and bytes kept for backward, by block."""
     counter = FlopCounterMode(display=False)
     with counter, _kept_bytes(network) as kept:
-        network(*inputs)
-    flops = {name.split(".", 1)[-1]: sum(ops.values()) // batch for name, ops in counter.get_flop_counts().items()}
-    blocks = tuple(
-        BlockCost(name, type(child).__name__, parameters(child), flops.get(name, 0), kept[name] // batch)
-        for name, child in network.named_children()
-    )
-    total = sum(counter.get_flop_counts()["Global"].values()) // batch
-    return NetworkCost(blocks, parameters(network), total, sum(kept.values()) // batch)
+        network(*(None if x is None else x[:batch] for x in inputs))
+    counts = {name.split(".", 1)[-1]: sum(ops.values()) for name, ops in counter.get_flop_counts().items()}
+    return counts, kept
 
 
 def parameters(module: nn.Module) -> int:
@@ -65,25 +90,29 @@ def parameters(module: nn.Module) -> int:
 
 @contextmanager
 def _kept_bytes(network: nn.Module) -> Iterator[dict[str, int]]:
-    """Bytes saved for backward, by direct child; each storage counts once, parameters and buffers not at all."""
+    """Bytes saved for backward, by block; each storage counts once, parameters and buffers not at all."""
     kept: dict[str, int] = defaultdict(int)
     own = {_storage(tensor) for tensor in (*network.parameters(), *network.buffers())}
-    seen: dict[int, Any] = {}
-    current = [""]
+    seen: dict[int, Tensor] = {}
+    inside = [""]
 
     def pack(tensor: Tensor) -> Tensor:
         key = _storage(tensor)
         if key not in own and key not in seen:
             seen[key] = tensor  # keeps the storage alive, so that its identity is not used again
-            kept[current[0]] += tensor.untyped_storage().nbytes()
+            for name in inside if len(inside) == 1 else inside[1:]:
+                kept[name] += tensor.untyped_storage().nbytes()
         return tensor
 
-    def enter(name: str) -> Callable[..., None]:
-        return lambda *_: current.__setitem__(0, name)
+    def entering(name: str) -> Callable[..., None]:
+        return lambda *_: inside.append(name)
 
-    handles = []
-    for name, child in network.named_children():
-        handles += [child.register_forward_pre_hook(enter(name)), child.register_forward_hook(enter(""))]
+    def leaving(*_: object) -> None:
+        inside.pop()
+
+    handles: list[RemovableHandle] = []
+    for name, module in blocks_of(network):
+        handles += [module.register_forward_pre_hook(entering(name)), module.register_forward_hook(leaving)]
     try:
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
             yield kept

@@ -211,7 +211,10 @@ class Site:
         with seeded(seed_of(self.seed, self.path, name)) as rng:
             if not any(parameter.is_meta for parameter in layer.parameters()):
                 _initialise(layer, self.initialization, rng)
-            return layer if self.weight_norm is None else self.weight_norm.wrap(layer)
+            try:
+                return layer if self.weight_norm is None else self.weight_norm.wrap(layer)
+            except Misfit as misfit:  # a weight norm sees a layer, not its place
+                raise self.at(name).misfit(misfit.rule, misfit.hint) from misfit
 
     def build(self, component: Any) -> nn.Module:
         """Build ``component`` here. Whatever it draws from torch's global random numbers is seeded by the path."""

@@ -24,6 +24,8 @@ ADAM_COPIES = 4
 def check(context: Context, path: Path, sets: list[str], ablation: str | None, as_json: bool) -> None:
     registry = context.registry()
     recipe = read(registry, path, sets, ablation)
+    for name in recipe.ablation if ablation is None else ():
+        check_recipe(read(registry, path, sets, name), registry)
     facts = check_recipe(recipe, registry)
     costs = network_costs(recipe, facts.image)
     if as_json:
@@ -36,11 +38,12 @@ def check(context: Context, path: Path, sets: list[str], ablation: str | None, a
 
 
 def network_costs(recipe: Recipe, image: ImageSpec) -> dict[Player, NetworkCost]:
-    """Both networks' costs, from one forward of two samples on the meta device."""
+    """Both networks' costs, at the batch that goes through them at once."""
+    batch = 2 * (recipe.training.microbatch or recipe.training.batch)
     with torch.device("meta"):
-        label = torch.zeros(2, dtype=torch.int64) if image.classes else None
-        latent = torch.empty(2, recipe.generator.latent)
-        picture = torch.empty(2, image.channels, image.size, image.size)
+        label = torch.zeros(batch, dtype=torch.int64) if image.classes else None
+        latent = torch.empty(batch, recipe.generator.latent)
+        picture = torch.empty(batch, image.channels, image.size, image.size)
         return {
             Player.GENERATOR: cost(build_generator(recipe, image, seed=0), latent, label),
             Player.DISCRIMINATOR: cost(build_discriminator(recipe, image, seed=0), picture, label),
@@ -55,8 +58,15 @@ def document(recipe: Recipe, facts: Facts, costs: dict[Player, NetworkCost]) -> 
 
 
 def _print_network(player: Player, network: NetworkCost) -> None:
-    rows = [(b.name, b.kind, f"{b.parameters:,}", _flops(b.flops), _bytes(b.activations)) for b in network.blocks]
-    rows.append(("total", "", f"{network.parameters:,}", _flops(network.flops), _bytes(network.activations)))
+    rows = [
+        (
+            ("  " if "." in block.name else "") + block.name,
+            block.kind,
+            *_numbers(block.parameters, block.flops, block.activations),
+        )
+        for block in network.blocks
+    ]
+    rows.append(("total", "", *_numbers(network.parameters, network.flops, network.activations)))
     columns = ("block", "module", "parameters", "FLOPs / image", "kept for backward / image")
     print_table(columns, rows, title=str(player), right=(2, 3, 4))
 
@@ -72,6 +82,10 @@ def _print_totals(recipe: Recipe, costs: dict[Player, NetworkCost]) -> None:
     print(f"{settings.images:,} images in batches of {settings.batch}: about {steps:,} discriminator steps")
     batch = f"up to {_bytes(activations)} for a batch of {together} in float32"
     print(f"memory: {_bytes(state)} for weights, gradients, moments and the average, {batch}")
+
+
+def _numbers(parameters: int, flops: int, activations: int) -> tuple[str, str, str]:
+    return f"{parameters:,}", _flops(flops), _bytes(activations)
 
 
 def _flops(count: int) -> str:

@@ -70,6 +70,10 @@ class AddsTerm:
         raise NotImplementedError
 
 
+class DifferentiatesTwice:
+    """An update rule that takes gradients of gradients (consensus): every site is told ``twice_differentiable``."""
+
+
 class Checked:
     """A component that knows combinations that cannot work."""
 

@@ -56,9 +56,9 @@ class RecipeFile:
         """(how much of the path ``where`` stands in this file, in characters; the line where that is), or (0, 0)."""
         if not self.lines:
             self.lines.update(_index(self._text) or {"": 0})
-        found = [key for key in self.lines if key and (where == key or where.startswith((f"{key}.", f"{key}[")))]
-        best = max(found, key=len, default="")
-        return len(best), self.lines.get(best, 0)
+        while where and where not in self.lines:
+            where = where[: max(where.rfind("."), where.rfind("["), 0)]
+        return len(where), self.lines.get(where, 0)
 
 
 def read_file(path: str | os.PathLike[str]) -> RecipeFile:

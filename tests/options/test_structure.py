@@ -158,6 +158,24 @@ def test_no_confused_type_is_accepted(confusion: tuple[str, Any]) -> None:
     assert all(mistake.rule and str(mistake).isprintable() for mistake in found)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("mode", 3.0),
+        ("mode", "3"),
+        ("mode", True),
+        ("bias", 0),
+        ("bias", "true"),
+        ("count", True),
+        ("count", 1.0),
+        ("share", "0.5"),
+    ],
+)
+def test_equal_is_not_the_same_type(key: str, value: Any) -> None:
+    (mistake,) = mistakes(Everything, **{key: value})
+    assert mistake.where == f"here.{key}"
+
+
 moving_values = st.one_of(
     st.floats(1e-6, 1e3).map(Constant),
     st.builds(Linear, start=st.floats(1e-6, 9), end=st.floats(1e-6, 9), images=st.none() | integers),

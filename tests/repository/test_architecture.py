@@ -25,9 +25,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "plugins": {"errors", "hookspecs", "kinds", "registry"},
     "game": {"kinds", "schedules", "values"},
     "batches": {"values"},
-    "summary": set(),
+    "summary": {"kinds"},
     "recipe": {"errors", "files", "kinds", "options", "plugins", "registry", "schedules", "sockets", "values"},
-    "assembly": {"batches", "errors", "game", "kinds", "recipe", "registry", "schedules", "sockets", "values"},
+    "assembly": {"batches", "errors", "game", "kinds", "options", "recipe", "registry", "schedules", "sockets", "values"},
     "training": {"", "assembly", "batches", "errors", "files", "game", "kinds", "plugins", "recipe", "registry", "values"},
     "testing": {"", "errors", "game", "kinds", "registry", "schedules", "sockets", "values"},
     "cli": {"", "assembly", "errors", "files", "kinds", "options", "plugins", "recipe", "registry", "summary", "training", "values"},
@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 ONLY_IN = {
     "pluggy": {"hookspecs.py", "plugins.py"},
-    "cattrs": {"options"},
+    "cattrs": set(),
     "typer": {"cli"},
     "rich": {"cli"},
     "tomllib": {"recipe"},

@@ -1,4 +1,4 @@
-"""Random brightness, saturation and contrast in one pass."""
+"""Random brightness, saturation and contrast."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import torch
 from torch import Tensor
 
 
-def recolor(image: Tensor, draws: Tensor, brightness: float, saturation: float, contrast: float) -> Tensor:
-    """Change brightness, then saturation, then contrast of each image [B, C, H, W].
+def color_ranges(brightness: float, saturation: float, contrast: float) -> list[tuple[float, float]]:
+    """Where b, s and k lie."""
+    return [(-brightness, brightness), (1 - saturation, 1 + saturation), (1 - contrast, 1 + contrast)]
+
+
+def recolor(image: Tensor, amounts: Tensor) -> Tensor:
+    """Change brightness, then saturation, then contrast of each image [B, C, H, W] by amounts b, s, k [B, 3].
 
     With g the mean over channels at each pixel and m the mean over the whole image: x + b, then g + s (x - g), then
-    m + k (x - m). All three are linear, so they are one: k s x + k (1 - s) g + (1 - k) m + b, in one pass over the image
-    instead of five. b is within ± brightness, s within 1 ± saturation, k within 1 ± contrast; ``draws`` [B, 3], uniform in
-    [0, 1), say where.
+    m + k (x - m). Brightness commutes with the others, and saturation leaves m as it is, so that two passes over the image do:
+    b + (1 - k) m + k (g + s (x - g)).
     """
-    b, s, k = (2 * draws - 1)[:, :, None, None, None].unbind(1)
-    b, s, k = brightness * b, 1 + saturation * s, 1 + contrast * k
+    b, s, k = amounts[:, :, None, None, None].unbind(1)
     grey = image.mean(dim=1, keepdim=True)
-    rest = k * (1 - s) * grey + ((1 - k) * grey.mean(dim=(2, 3), keepdim=True) + b)
-    return torch.addcmul(rest, k * s, image)
+    mean = grey.mean(dim=(2, 3), keepdim=True)
+    return torch.addcmul(torch.addcmul(b, 1 - k, mean), k, torch.lerp(grey, image, s))

@@ -10,10 +10,9 @@ from attrs import field, frozen
 from attrs.validators import deep_iterable, ge, in_, instance_of, le, min_len
 from torch import Tensor, nn
 
-from ganblocks_augments.color import recolor
-from ganblocks_augments.cutout import cut_out
-from ganblocks_augments.draws import uniform
-from ganblocks_augments.translation import translate
+from ganblocks_augments.color import color_ranges, recolor
+from ganblocks_augments.cutout import corner_ranges, cut_out
+from ganblocks_augments.translation import shift_ranges, translate
 
 POLICIES = ("color", "translation", "cutout")
 
@@ -73,17 +72,32 @@ class DifferentiableAugment(nn.Module):
 
     def forward(self, image: Tensor, rng: torch.Generator) -> Tensor:
         changed = image.to(torch.promote_types(image.dtype, torch.float32))
-        draws = uniform(rng, len(image), 7, image.device)
+        amounts = self._amounts(changed, rng)
         for name in self.options.policy:
-            changed = self._change(name, changed, draws)
+            changed = self._change(name, changed, amounts)
         last = image.is_contiguous(memory_format=torch.channels_last)
         layout = torch.channels_last if last else torch.contiguous_format
         return changed.to(image.dtype).contiguous(memory_format=layout)
 
-    def _change(self, name: str, image: Tensor, draws: Tensor) -> Tensor:
-        options = self.options
+    def _amounts(self, image: Tensor, rng: torch.Generator) -> Tensor:
+        """[B, 7] for the image's device: b, s, k of ``recolor``, the shift of ``translate``, the corner of ``cut_out``.
+
+        Drawn on the processor and sent in one piece, without making the host wait.
+        """
+        options, (height, width) = self.options, image.shape[2:]
+        ranges = [
+            *color_ranges(options.brightness, options.saturation, options.contrast),
+            *shift_ranges(height, width, options.translation),
+            *corner_ranges(height, width, options.cutout),
+        ]
+        low, high = torch.tensor(ranges, dtype=torch.float64, device="cpu").unbind(1)
+        amounts = torch.lerp(low, high, torch.rand(len(image), 7, generator=rng, dtype=torch.float64, device="cpu"))
+        amounts[:, 3:].floor_()
+        return amounts.to(image.device, image.dtype, non_blocking=True)
+
+    def _change(self, name: str, image: Tensor, amounts: Tensor) -> Tensor:
         if name == "color":
-            return recolor(image, draws[:, :3], options.brightness, options.saturation, options.contrast)
+            return recolor(image, amounts[:, :3])
         if name == "translation":
-            return translate(image, draws[:, 3:5], options.translation, options.fill)
-        return cut_out(image, draws[:, 5:], options.cutout, options.fill)
+            return translate(image, amounts[:, 3:5], self.options.fill)
+        return cut_out(image, amounts[:, 5:], self.options.cutout, self.options.fill)

@@ -9,8 +9,6 @@ from attrs import field, frozen
 from attrs.validators import ge, instance_of, le
 from torch import Tensor, nn
 
-from ganblocks_augments.draws import uniform
-
 
 @frozen(kw_only=True)
 class Flip:
@@ -41,5 +39,5 @@ class HorizontalFlip(nn.Module):
         self.probability = probability
 
     def forward(self, image: Tensor, rng: torch.Generator) -> Tensor:
-        chosen = uniform(rng, len(image), 1, image.device) < self.probability
-        return torch.where(chosen[:, :, None, None], image.flip(3), image)
+        chosen = torch.rand(len(image), 1, 1, 1, generator=rng, device="cpu") < self.probability
+        return torch.where(chosen.to(image.device, non_blocking=True), image.flip(3), image)

@@ -37,7 +37,7 @@ def apply(component: Any, image: Tensor, seed: int = 0) -> Tensor:
 
 def table(seed: int, batch: int) -> list[list[float]]:
     """What diffaug draws: brightness, saturation, contrast, rows and columns of the shift, rows and columns of the box."""
-    return torch.rand(batch, 7, generator=rng(seed)).tolist()
+    return torch.rand(batch, 7, dtype=torch.float64, generator=rng(seed)).tolist()
 
 
 def reference(component: DiffAug, image: Tensor, seed: int) -> Tensor:
@@ -106,7 +106,7 @@ def test_the_plugin_offers_what_is_tested() -> None:
 @given(components, seeds, st.sampled_from([1, 3, 4]), sides, sides)
 def test_diffaug_is_its_slow_reference(component: DiffAug, seed: int, channels: int, height: int, width: int) -> None:
     image = images(seed, 3, channels, height, width)
-    torch.testing.assert_close(apply(component, image, seed), reference(component, image, seed), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(apply(component, image, seed), reference(component, image, seed), rtol=1e-12, atol=1e-12)
 
 
 @few
@@ -128,7 +128,7 @@ def test_a_part_that_is_left_out_changes_nothing(seed: int) -> None:
     torch.testing.assert_close(apply(still, image, seed), image, rtol=0, atol=1e-6)
     grey = images(seed, channels=1)
     paler = DiffAug(policy=("color",), brightness=0, saturation=1, contrast=0)
-    torch.testing.assert_close(apply(paler, grey, seed), grey, rtol=0, atol=1e-6)
+    assert torch.equal(apply(paler, grey, seed), grey)
 
 
 @few
@@ -202,7 +202,7 @@ def test_gradients_pass(component: DiffAug, seed: int) -> None:
     direction = images(seed + 9)
     with torch.no_grad():
         rise = ((apply(component, image + direction, seed) - apply(component, image, seed)) * weight).sum()
-    torch.testing.assert_close((gradient * direction).sum(), rise, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close((gradient * direction).sum(), rise, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("component", [Flip(), DiffAug(), *(DiffAug(policy=(name,)) for name in POLICIES)])

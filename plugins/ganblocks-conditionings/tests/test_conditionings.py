@@ -207,6 +207,9 @@ def test_initial_values_depend_on_seed_path_and_name_only(component: Any) -> Non
     shared = state(0, "a").keys() & Site(channels=CHANNELS, path="a").build(NoConditioning()).state_dict().keys()
     assert shared == {"linear.weight", "linear.bias"}
     plain = Site(channels=CHANNELS, path="a").build(NoConditioning()).state_dict()
+    named = {"linear": nn.Linear(CHANNELS, 1), "embedding": nn.Embedding(CLASSES, CHANNELS)}
+    for name in {name.split(".")[0] for name in first}:
+        assert torch.equal(Site(channels=CHANNELS, path="a").layer(named[name], name).weight, first[f"{name}.weight"])
     assert all(torch.equal(plain[name], first[name]) for name in shared)
 
 

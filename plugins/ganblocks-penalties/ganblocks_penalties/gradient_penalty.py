@@ -57,5 +57,5 @@ class SlopeBetween(nn.Module):
 
 def interpolate(real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
     """a · real + (1 - a) · fake with one a per sample; images [B, C, H, W], of which at least one requires grad."""
-    share = torch.rand(len(real), 1, 1, 1, generator=rng)
+    share = torch.rand(len(real), 1, 1, 1, generator=rng, device="cpu")
     return torch.lerp(fake, real, share.to(real, non_blocking=True))  # a plain copy to the device would make the host wait

@@ -10,7 +10,7 @@ from attrs.validators import and_, deep_iterable, ge, in_, instance_of, min_len,
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from ganblocks import Attention, Conditioning, ImageSpec, Initialization, Norm, Score, Site, WeightNorm, socket
+from ganblocks import Attention, Conditioning, ImageSpec, Initialization, Norm, Score, Site, WeightNorm, seed_of, seeded, socket
 from ganblocks_resnet.blocks import DownBlock, FirstBlock, full_precision
 from ganblocks_resnet.layout import Stage, attended, discriminator_stages
 
@@ -56,7 +56,8 @@ class ResnetDiscriminator:
         """Raises Misfit where the image size has no table or cannot be halved so often, or for a size that never occurs."""
         site = attrs.evolve(site, weight_norm=self.weight_norm, initialization=self.initialization)
         stages = discriminator_stages(image, site, self.width, self.multipliers, self.halvings)
-        return ResnetDiscriminatorNetwork(site, stages, self)
+        with seeded(seed_of(site.seed, site.path)):  # layers draw when they are made, before they are initialised
+            return ResnetDiscriminatorNetwork(site, stages, self)
 
 
 class ResnetDiscriminatorNetwork(nn.Module):

@@ -9,7 +9,7 @@ from attrs.validators import and_, deep_iterable, ge, instance_of, min_len, opti
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from ganblocks import Attention, ImageSpec, Initialization, Norm, Site, WeightNorm, socket
+from ganblocks import Attention, ImageSpec, Initialization, Norm, Site, WeightNorm, seed_of, seeded, socket
 from ganblocks_resnet.blocks import UpBlock, conv3x3, full_precision
 from ganblocks_resnet.layout import START, Stage, attended, generator_stages
 
@@ -50,7 +50,9 @@ class ResnetGenerator:
     def build(self, image: ImageSpec, site: Site) -> ResnetGeneratorNetwork:
         """Raises Misfit where the image size has no table, or for a size in ``attention_at`` that never occurs."""
         site = attrs.evolve(site, weight_norm=self.weight_norm, initialization=self.initialization)
-        return ResnetGeneratorNetwork(site, generator_stages(image, site, self.width, self.multipliers), image.channels, self)
+        stages = generator_stages(image, site, self.width, self.multipliers)
+        with seeded(seed_of(site.seed, site.path)):  # layers draw when they are made, before they are initialised
+            return ResnetGeneratorNetwork(site, stages, image.channels, self)
 
 
 class ResnetGeneratorNetwork(nn.Module):

@@ -73,7 +73,7 @@ def check(recipe: Recipe, registry: Registry) -> Facts:
             except Misfit as misfit:
                 mistakes.append(Mistake(misfit.where, "", misfit.rule, misfit.hint))
     if mistakes:
-        raise RecipeError(mistakes, recipe.title)
+        raise RecipeError(mistakes)
     return facts
 
 

@@ -12,7 +12,7 @@ from ganblocks.assembly import build_discriminator, build_generator
 from ganblocks.assembly import check as check_recipe
 from ganblocks.cli.context import Context
 from ganblocks.cli.output import print_json, print_table
-from ganblocks.cli.recipes import read
+from ganblocks.cli.recipes import blaming, read
 from ganblocks.recipe import Recipe
 from ganblocks.summary import NetworkCost, cost
 from ganblocks.values import Facts, ImageSpec, Player
@@ -24,9 +24,10 @@ ADAM_COPIES = 4
 def check(context: Context, path: Path, sets: list[str], ablation: str | None, as_json: bool) -> None:
     registry = context.registry()
     recipe = read(registry, path, sets, ablation)
-    for name in recipe.ablation if ablation is None else ():
-        check_recipe(read(registry, path, sets, name), registry)
-    facts = check_recipe(recipe, registry)
+    with blaming(path):
+        for name in recipe.ablation if ablation is None else ():
+            check_recipe(read(registry, path, sets, name), registry)
+        facts = check_recipe(recipe, registry)
     costs = network_costs(recipe, facts.image)
     if as_json:
         print_json({"recipe": str(path), "ablation": ablation, **document(recipe, facts, costs)})

@@ -8,7 +8,7 @@ from pathlib import Path
 from ganblocks.cli.context import Context, say
 from ganblocks.cli.display import watching
 from ganblocks.cli.output import console
-from ganblocks.cli.recipes import read
+from ganblocks.cli.recipes import blaming, read
 from ganblocks.training.runs import run as train
 
 
@@ -20,7 +20,7 @@ def run(
     recipe = read(registry, path, sets, ablation)
     folder = out or fresh_folder(path.stem if ablation is None else f"{path.stem}-{ablation}")
     say(f"{recipe.title}{f', ablation {ablation}' if ablation else ''} -> {folder}")
-    with watching(recipe.training.images, console(stderr=True), quiet) as watch:
+    with blaming(path), watching(recipe.training.images, console(stderr=True), quiet) as watch:
         stop = train(recipe, folder, device, seed, registry, watch)
     last = sorted((folder / "samples").glob("*.png"))[-1]
     say(f"{'stopped early' if stop else 'finished'}; samples: {last}")

@@ -30,7 +30,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "assembly": {"batches", "errors", "game", "kinds", "options", "recipe", "registry", "schedules", "sockets", "values"},
     "training": {"", "assembly", "batches", "errors", "files", "game", "kinds", "plugins", "recipe", "registry", "values"},
     "testing": {"", "errors", "game", "kinds", "registry", "schedules", "sockets", "values"},
-    "cli": {"", "assembly", "errors", "files", "kinds", "options", "plugins", "recipe", "registry", "summary", "training", "values"},
+    "cli": {
+        "",
+        "assembly",
+        "errors",
+        "files",
+        "kinds",
+        "options",
+        "plugins",
+        "recipe",
+        "registry",
+        "summary",
+        "training",
+        "values",
+    },
     "__main__": {"cli"},
 }
 """Room -> the rooms of the core that it may name; "" is the package itself, by its public names."""

@@ -33,7 +33,9 @@ def example(images: int = 640) -> Checkpoint:
     parameter.grad = torch.ones(3)
     optimizer.step()
     tensors = {"a.weight": torch.randn(4, 3, 2, 2).contiguous(memory_format=torch.channels_last)}
-    return Checkpoint(images, images // 64, {"discriminator": images, "generator": images}, tensors, tensors, optimizer.state_dict())
+    return Checkpoint(
+        images, images // 64, {"discriminator": images, "generator": images}, tensors, tensors, optimizer.state_dict()
+    )
 
 
 @given(state=states)
@@ -73,7 +75,9 @@ def test_the_newest_is_found_and_old_ones_go(tmp_path: Path) -> None:
     assert len(list((tmp_path / "checkpoints").iterdir())) == module.KEPT
 
 
-def test_a_failure_while_saving_leaves_the_last_checkpoint_and_no_debris(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_while_saving_leaves_the_last_checkpoint_and_no_debris(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     save_checkpoint(tmp_path / "checkpoints", example(640))
 
     def full(*_: object) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def shift_ranges(height: int, width: int, ratio: float) -> list[tuple[float, float]]:
-    """Where the shifts down and right lie, before they are rounded down to whole pixels: up to ``ratio`` of a side either way."""
+    """Where the shifts down and right lie, before rounding down to whole pixels: up to ``ratio`` of a side either way."""
     reaches = (int(ratio * side + 0.5) for side in (height, width))
     return [(-reach, reach + 1) for reach in reaches]
 

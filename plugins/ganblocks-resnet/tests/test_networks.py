@@ -26,7 +26,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from ganblocks import Classes, ImageSpec, Misfit, MixesSamples, Player, Site
+from ganblocks import Classes, ImageSpec, Misfit, MixesSamples, Player, Site, seed_of, seeded
 
 few = settings(deadline=None, max_examples=10)
 SIZES = (8, 16, 32, 64, 128, 256)
@@ -283,13 +283,36 @@ def test_swapping_attention_changes_nothing_else(player: Player, other: Any) -> 
 
 
 @pytest.mark.parametrize("player", Player)
-def test_layers_start_differently_and_seeds_matter(player: Player) -> None:
-    def weights(seed: int) -> list[Tensor]:
-        return [p.flatten()[:9] for name, p in small(player, seed=seed).named_parameters() if name.endswith("conv2.weight")]
+@pytest.mark.parametrize("seed", [0, 1])
+def test_layers_start_from_seed_path_and_name(player: Player, seed: int) -> None:
+    """Every layer is filled by the named rule from its own place in the network, whatever was built before it."""
+    network = small(player, attention_at=(8,), seed=seed)
+    layers = {
+        name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d | nn.Linear | nn.Embedding)
+    }
+    for name, layer in layers.items():
+        path, _, attribute = f"{player}.{name}".rpartition(".")
+        fresh = copy.deepcopy(layer)
+        Xavier().fill(fresh, torch.Generator().manual_seed(seed_of(seed, path, attribute)))
+        assert all(map(torch.equal, layer.parameters(), fresh.parameters())), name
+    assert len(layers) == {Player.GENERATOR: 2 + 2 * 3 + 4, Player.DISCRIMINATOR: 4 * 2 + 2 + 4 + 2}[player]
 
-    values = torch.stack(weights(0) + weights(1))
-    assert len(values.unique(dim=0)) == len(values)
-    assert all(map(torch.equal, weights(0), weights(0)))
+
+@pytest.mark.parametrize("player", Player)
+def test_strangers_start_from_seed_and_path(player: Player) -> None:
+    attention = small(player, attention_at=(8,), attention=Stranger()).get_submodule("block1.attention")
+    with seeded(seed_of(0, f"{player}.block1.attention")):
+        assert torch.equal(attention.scale, torch.randn(1, 8, 1, 1)[0])
+
+
+def test_generator_is_the_papers() -> None:
+    network = small(Player.GENERATOR, attention_at=(8,), attention=SelfAttention(gamma=1.0)).eval()
+    z, label = inputs(Player.GENERATOR)
+    x = network.linear(z).view(4, 8, 4, 4)
+    for block in (network.block1, network.block2):
+        x = block(x, label)
+    expected = network.conv(network.final_norm(x, label).clamp(min=0)).tanh()
+    torch.testing.assert_close(network(z, label), expected)
 
 
 @pytest.mark.parametrize("player", Player)

@@ -188,6 +188,10 @@ def test_shape_type_layout_and_device_stay(component: Any, dtype: Any, channels:
     precise = apply(component, image.double())
     tolerance = 1e-2 if dtype == torch.bfloat16 else 1e-5
     torch.testing.assert_close(changed.cpu().double(), precise, rtol=tolerance, atol=tolerance)
+    wide = torch.promote_types(dtype, torch.float32)
+    assert torch.equal(changed, apply(component, image.to(device, wide)).to(dtype)), (
+        "half precision is for keeping, not for sums"
+    )
     assert apply(component, image.to(device)[:0]).shape == (0, *image.shape[1:])
 
 

@@ -53,7 +53,7 @@ class ResnetDiscriminator:
     initialization: Initialization = socket("initialization", default="xavier")
 
     def build(self, image: ImageSpec, site: Site) -> ResnetDiscriminatorNetwork:
-        """Raises Misfit where the image size has no table or cannot be halved so often, or for a size that never occurs."""
+        """Raises Misfit where the image size has no table or cannot be halved so often, or where attention's never occurs."""
         site = attrs.evolve(site, weight_norm=self.weight_norm, initialization=self.initialization)
         stages = discriminator_stages(image, site, self.width, self.multipliers, self.halvings)
         with seeded(seed_of(site.seed, site.path)):  # layers draw when they are made, before they are initialised

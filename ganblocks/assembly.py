@@ -43,7 +43,7 @@ def assemble(recipe: Recipe, registry: Registry, device: torch.device | str = "c
     image = facts.image
     game = build_game(recipe, image, seed).to(device)
     images = recipe.data.dataset.open()
-    augment = recipe.data.augment and recipe.data.augment.build()
+    augment = None if recipe.data.augment is None else recipe.data.augment.build()
     batches = Batches(
         images,
         recipe.training.batch,
@@ -108,7 +108,8 @@ def _items(part: Any, place: str) -> Iterator[tuple[str, Any]]:
 def build_game(recipe: Recipe, image: ImageSpec, seed: int) -> Game:
     """Both networks and their objectives, on the processor: initial values do not depend on the device."""
     terms = [Term(name, term.penalty, term.penalty.build(), term.weight, term.every) for name, term in recipe.penalties.items()]
-    augment = recipe.discriminator.augment and recipe.discriminator.augment.build()
+    chosen = recipe.discriminator.augment
+    augment = None if chosen is None else chosen.build()
     networks = {
         Player.GENERATOR: build_generator(recipe, image, seed),
         Player.DISCRIMINATOR: build_discriminator(recipe, image, seed),
@@ -118,12 +119,12 @@ def build_game(recipe: Recipe, image: ImageSpec, seed: int) -> Game:
 
 def build_generator(recipe: Recipe, image: ImageSpec, seed: int) -> nn.Module:
     site = _root(recipe, image, Player.GENERATOR, seed)
-    return recipe.generator.build(image, site).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return recipe.generator.build(image, site).to(memory_format=torch.channels_last)
 
 
 def build_discriminator(recipe: Recipe, image: ImageSpec, seed: int) -> nn.Module:
     site = _root(recipe, image, Player.DISCRIMINATOR, seed)
-    return recipe.discriminator.network.build(image, site).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return recipe.discriminator.network.build(image, site).to(memory_format=torch.channels_last)
 
 
 def _root(recipe: Recipe, image: ImageSpec, player: Player, seed: int) -> Site:

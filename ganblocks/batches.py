@@ -73,11 +73,12 @@ class Batches:
 
     def _indices(self, player: Player, start: int) -> Tensor:
         """The images at positions start … start + size of the player's endless sequence of shuffled epochs."""
-        parts, count = [], len(self.train)
-        while (missing := self.size - sum(map(len, parts))) > 0:
+        parts: list[Tensor] = []
+        missing, count = self.size, len(self.train)
+        while missing:
             epoch, offset = divmod(start, count)
             parts.append(self._order(player, epoch)[offset : offset + missing])
-            start += len(parts[-1])
+            start, missing = start + len(parts[-1]), missing - len(parts[-1])
         return self.train[torch.cat(parts)]
 
     def _permutation(self, player: Player, epoch: int) -> Tensor:

@@ -64,7 +64,7 @@ class Offer:
                 ) from error
         if reason := flaw(KINDS[self.kind], target):
             raise BrokenPlugin(f"{self.kind} {self.full_name}: {reason}")
-        return target  # type: ignore[return-value]  # flaw() has seen that it is a class
+        return target
 
 
 def named(error: BaseException) -> str:

@@ -51,9 +51,7 @@ def test_it_is_listed_shown_and_run(site: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("block", ["residual", "none", "acme_block"])
-def test_swapping_the_block_leaves_every_other_initial_value_bit_equal(
-    site: Path, block: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_swap_leaves_every_other_initial_value_bit_equal(site: Path, block: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(site))
     registry = public.discover()
     overrides = {"training.images": 64, "generator.width": 8, "discriminator.width": 8}

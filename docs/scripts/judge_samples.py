@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 import ganblocks
 from ganblocks.batches import real_images
@@ -30,7 +31,7 @@ def classifier(channels: int, classes: int, width: int = 32) -> nn.Module:
         return [nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(), nn.MaxPool2d(2)]
 
     widths = [channels, width, 2 * width, 3 * width, 4 * width]
-    layers = [layer for pair in zip(widths, widths[1:], strict=False) for layer in block(*pair)]
+    layers = [layer for pair in pairwise(widths) for layer in block(*pair)]
     return nn.Sequential(*layers[:-1], nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.3), nn.Linear(4 * width, classes))
 
 
@@ -48,7 +49,7 @@ def train(network: nn.Module, image: Tensor, label: Tensor, epochs: int, seed: i
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)
     for _ in range(steps):
         index = torch.randint(len(image), (64,), generator=rng)
-        loss = F.cross_entropy(network(shifted(image[index], rng)), label[index], label_smoothing=0.1)
+        loss = functional.cross_entropy(network(shifted(image[index], rng)), label[index], label_smoothing=0.1)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -65,7 +66,7 @@ def accuracy(network: nn.Module, image: Tensor, label: Tensor) -> tuple[float, l
 
 def spread(image: Tensor) -> float:
     """Mean Euclidean distance between pairs of images."""
-    return float(F.pdist(image.flatten(1)).mean())
+    return float(functional.pdist(image.flatten(1)).mean())
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ganblocks.game import capable
 from ganblocks.kinds.capabilities import Maintained
@@ -35,7 +35,8 @@ class Average:
     def update(self, images_seen: int) -> None:
         """Move towards the live network, once per generator step."""
         decay = self.decay if images_seen > self.start else 0.0
-        averaged, live = list(self.network.parameters()), list(self.live.parameters())
+        averaged: list[Tensor] = list(self.network.parameters())
+        live: list[Tensor] = list(self.live.parameters())
         torch._foreach_lerp_(averaged, live, 1 - decay)
 
     @torch.no_grad()

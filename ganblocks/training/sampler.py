@@ -85,7 +85,8 @@ def latents(n: int, size: int, rng: torch.Generator, truncation: float | None = 
         return torch.randn(n, size, generator=rng)
     if not truncation > 0:
         raise UsageError(f"truncation must be above 0, got {truncation:g}")
-    normal = torch.distributions.Normal(torch.zeros((), dtype=torch.float64), 1.0)
-    low, high = normal.cdf(torch.tensor([-truncation, truncation], dtype=torch.float64))
+    bound = torch.tensor(truncation, dtype=torch.float64)
+    low, high = torch.special.ndtr(-bound), torch.special.ndtr(bound)
     uniform = torch.rand(n, size, generator=rng, dtype=torch.float64)
-    return normal.icdf(low + (high - low) * uniform).clamp(-truncation, truncation).float()
+    cut: Tensor = torch.special.ndtri(low + (high - low) * uniform)
+    return cut.clamp(-truncation, truncation).float()

@@ -36,9 +36,7 @@ def test_the_paper_s_size_is_exact() -> None:
         ("residual", 41_996_931 + 81_721 + 1, 39_443_137 + 20_880 + 1),
     ],
 )
-def test_the_ablations_of_table_1_have_the_counts_of_the_published_models(
-    ablation: str, generator: int, discriminator: int
-) -> None:
+def test_the_ablations_of_table_1_have_the_published_counts(ablation: str, generator: int, discriminator: int) -> None:
     found = networks("recipes/sagan-imagenet128.toml", "--ablation", ablation)
     assert found == {"generator": generator, "discriminator": discriminator}
 

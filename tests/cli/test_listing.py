@@ -21,9 +21,10 @@ sys.exit(code)
 """
 
 
-@pytest.mark.parametrize(
-    "command", [["--help"], ["--version"], ["list"], ["list", "attention", "--json"], ["plugins"], ["run", "--help"]]
-)
+QUICK = (["--help"], ["--version"], ["list"], ["list", "attention", "--json"], ["plugins"], ["run", "--help"])
+
+
+@pytest.mark.parametrize("command", QUICK)
 def test_torch_is_not_imported_to_list(command: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH, *command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -72,10 +73,8 @@ def test_show_says_what_a_component_is_and_takes() -> None:
     rate = next(option for option in facts["options"] if option["name"] == "rate")
     assert rate["type"] == "a number or a schedule"
     assert rate["range"]
-    sockets = {
-        option["name"]: option["type"]
-        for option in json.loads(ganblocks("show", "generator", "resnet", "--json").stdout)["options"]
-    }
+    options = json.loads(ganblocks("show", "generator", "resnet", "--json").stdout)["options"]
+    sockets = {option["name"]: option["type"] for option in options}
     assert sockets["norm"] == "norm component"
 
 

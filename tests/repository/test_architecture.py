@@ -148,7 +148,7 @@ def test_every_plugin_package_holds_hooks_only() -> None:
 
 
 def test_assembly_alone_reads_a_whole_recipe() -> None:
-    """Others may hold a recipe and hand it on; reading its sections is assembly's, the loop's settings and the command line's."""
+    """Others may hold a recipe and hand it on."""
     for path in core_files:
         if room(path) in {"game", "batches", "kinds", "values", "registry", "options"}:
             assert not any(named_room(name) == "recipe" for name in imports(path))

@@ -75,9 +75,7 @@ def test_the_newest_is_found_and_old_ones_go(tmp_path: Path) -> None:
     assert len(list((tmp_path / "checkpoints").iterdir())) == module.KEPT
 
 
-def test_a_failure_while_saving_leaves_the_last_checkpoint_and_no_debris(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_save_leaves_the_last_checkpoint_and_no_debris(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_checkpoint(tmp_path / "checkpoints", example(640))
 
     def full(*_: object) -> None:

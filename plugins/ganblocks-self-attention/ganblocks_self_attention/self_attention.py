@@ -79,7 +79,7 @@ class SelfAttentionBlock(nn.Module, AttentionMap, Gated):
     def forward(self, x: Tensor) -> Tensor:
         query, key, value = tokens(self.query(x)), tokens(self._pooled(self.key(x))), tokens(self._pooled(self.value(x)))
         gathered = fused(query, key, value, self.scale) if self.fused else plain(query, key, value, self.scale)
-        features = gathered.mT.unflatten(2, x.shape[2:])
+        features = gathered.mT.view(len(x), -1, *x.shape[2:])
         attended: Tensor = self.out(features)
         return x + self.gamma * attended
 

@@ -1,0 +1,72 @@
+"""Every command and every program in the documentation runs, on a tiny scale; every link leads somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import ROOT, ganblocks, tiny
+
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("plugins/**/*.md")])
+RUNNABLE = [ROOT / "README.md", ROOT / "docs" / "tutorial" / "run-sagan.md"]
+SMALL = tiny(**{"training.images": "16"})
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The command lines in a page's code blocks that call ganblocks, or the judging script."""
+    blocks = re.findall(r"^```\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    lines = [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line and (line[0] == "ganblocks" or "judge_samples" in line[-2:][0])]
+
+
+@pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: page.name)
+def test_every_command_of_a_page_runs_in_order(page: Path, tmp_path: Path) -> None:
+    (tmp_path / "recipes").symlink_to(ROOT / "recipes")
+    found = commands(page)
+    assert len(found) >= 5
+    if page.name == "README.md":
+        assert ganblocks("run", "recipes/sagan.toml", *SMALL, cwd=tmp_path).returncode == 0  # the first command of the page
+    for command in found:
+        if command[0] == "python":
+            script = [sys.executable, str(ROOT / command[1]), *command[2:], "--epochs", "1", "--per-class", "4"]
+            done = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True, check=False)
+            assert "of samples recovered" in done.stdout, done.stderr
+            continue
+        arguments = ["3" if word == "flags" else word for word in command[1:]]  # the tiny recipe has digits
+        done = ganblocks(*arguments, *(SMALL if "run" in arguments[:1] else ()), cwd=tmp_path)
+        assert done.returncode == 0, (command, done.stderr)
+
+
+def test_the_block_of_the_readme_is_complete(tmp_path: Path) -> None:
+    (source,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert len(source.splitlines()) <= 30
+    (tmp_path / "my_block.py").write_text(source)
+    arguments = ("run", ROOT / "recipes" / "sagan.toml", "--set", "*.attention=my_block", *SMALL)
+    done = ganblocks("-p", "./my_block.py", *arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_readme_begins_with_the_two_commands() -> None:
+    blocks = re.findall(r"^```\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert blocks[0].strip().endswith("ganblocks run recipes/sagan.toml")
+    assert blocks[1].strip().endswith("-m pytest")
+    assert all("\n" not in block.strip() for block in blocks[:2])
+    assert "-m pytest" in (ROOT / ".ci" / "run").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), f"{page}: {target}"
+
+
+def test_every_recipe_says_paper_time_or_data_and_command() -> None:
+    for recipe in (ROOT / "recipes").glob("*.toml"):
+        header = recipe.read_text().split("\n\n", 1)[0] + recipe.read_text()[:2000]
+        assert all(f"#   {word}" in header for word in ("paper", "data", "command")), recipe

@@ -17,6 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import ganblocks as public
+from ganblocks.recipe import parse_override
 from ganblocks.training.run_folder import read_metrics
 from tests.cli.commands import ROOT, ganblocks, tiny
 
@@ -193,8 +194,8 @@ def test_without_a_device_cuda_is_refused(tmp_path: Path) -> None:
     "sets",
     [
         {"loss": "relativistic_paired"},
-        {"penalties.r1.weight": "0.1", "penalties.r1.every": "2"},
-        {"penalties.gradient_penalty.weight": "10", "loss": "wasserstein", "*.weight_norm": "none"},
+        {"penalties.r1": "{weight=0.1, every=2}"},
+        {"penalties.gradient_penalty": "{weight=10}", "loss": "wasserstein", "*.weight_norm": "none"},
         {"update.use": "simultaneous"},
         {"update.use": "alternating", "update.discriminator_steps": "2"},
         {"training.microbatch": "4", "training.precision": '"bf16"'},
@@ -209,7 +210,7 @@ def test_without_a_device_cuda_is_refused(tmp_path: Path) -> None:
     ids=lambda sets: " ".join(sets),
 )
 def test_components_swap_by_one_line(sets: dict[str, str], tmp_path: Path) -> None:
-    overrides = dict(public.recipe.parse_override(text) for text in tiny(**{"training.images": "24", **sets}) if "=" in text)
+    overrides = dict(parse_override(text) for text in tiny(**{"training.images": "24", **sets}) if "=" in text)
     registry = public.discover()
     recipe = public.read_recipe(ROOT / "recipes" / "sagan.toml", overrides, registry=registry)
     public.run(recipe, tmp_path / "run", device="cpu", registry=registry)

@@ -76,6 +76,11 @@ def _installed() -> Iterator[_Candidate]:
         yield _Candidate(PluginFact(point.name, distribution, version), point.load)
 
 
+def examine(module: ModuleType) -> tuple[PluginFact, list[Offer]]:
+    """What became of a module as a plugin, and what it offers, whether or not it is installed as one."""
+    return _examine(_Candidate(PluginFact(module.__name__.rpartition(".")[2]), lambda: module), set())
+
+
 def _single_file(path: str | Path) -> _Candidate:
     path = Path(path)
     return _Candidate(PluginFact(path.stem, str(path)), lambda: _load_file(path))

@@ -15,6 +15,9 @@ from attrs.validators import ge, gt, instance_of, optional
 
 T = TypeVar("T")
 
+RANGE = "ganblocks.range"
+"""Metadata key: (low, above, high), the bounds of an option that may move."""
+
 
 @runtime_checkable
 class Schedule(Protocol):
@@ -111,7 +114,7 @@ def moving(default: Any = attrs.NOTHING, *, low: float = -math.inf, above: float
             raise ValueError(f"'{attribute.name}' must be {describe_range(low, above, high)}")
 
     start: Any = default if default is attrs.NOTHING else as_schedule(default)
-    metadata = {"ganblocks.range": describe_range(low, above, high)}
+    metadata = {RANGE: (low, above, high)}
     return field(default=start, converter=as_schedule, validator=in_range, metadata=metadata)
 
 

@@ -138,6 +138,19 @@ def plugins_command(
     plugins(context.obj, as_json, verify)
 
 
+@app.command("conform")
+def conform_command(
+    context: typer.Context,
+    plugin: Annotated[str, typer.Argument(help="A plugin, distribution or module.", metavar="MODULE_OR_DISTRIBUTION")],
+    as_json: AsJson = False,
+    examples: Annotated[int | None, typer.Option(min=1, help="Examples of each promise; by default about 10.")] = None,
+) -> None:
+    """Try every component of a plugin against all that its kind promises.  Example: ganblocks conform acme-blocks"""
+    from ganblocks.cli.conform import conform
+
+    raise typer.Exit(conform(context.obj, plugin, as_json, examples))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code. A user's mistake prints its message and no traceback."""
     arguments = sys.argv[1:] if arguments is None else arguments

@@ -11,6 +11,7 @@ from attrs import frozen
 from ganblocks.options.fields import hints_of, options_of
 from ganblocks.options.words import either, shown, type_words
 from ganblocks.options.write import plain
+from ganblocks.schedules import RANGE, describe_range
 from ganblocks.sockets import DEFAULT, socket_kind
 
 _COMPARISONS = {">=": "at least", "<=": "at most", ">": "above", "<": "below"}
@@ -38,7 +39,8 @@ def _fact(key: str, attribute: attrs.Attribute[Any], hint: Any) -> OptionFact:
     if kind := socket_kind(attribute):
         default = attribute.metadata[DEFAULT]
         return OptionFact(key, f"{kind} component", shown(default) if default else "", "")
-    limits = dict.fromkeys([*_limits(attribute.validator), attribute.metadata.get("ganblocks.range", "")])
+    moving = [describe_range(*attribute.metadata[RANGE])] if RANGE in attribute.metadata else []
+    limits = dict.fromkeys([*_limits(attribute.validator), *moving])
     return OptionFact(key, type_words(hint), _default(attribute), " and ".join(limit for limit in limits if limit))
 
 

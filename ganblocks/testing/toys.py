@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from attrs.validators import ge, gt, instance_of
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu, relu, softplus
@@ -14,7 +14,11 @@ from torch.nn.functional import interpolate, leaky_relu, relu, softplus
 from ganblocks.game import Game, Term
 from ganblocks.kinds.attention import Attention
 from ganblocks.kinds.conditioning import Conditioning
+from ganblocks.kinds.initialization import Initialization
 from ganblocks.kinds.loss import Loss
+from ganblocks.kinds.norm import Norm
+from ganblocks.kinds.weight_norm import WeightNorm
+from ganblocks.options.fields import optional_socket
 from ganblocks.sockets import socket
 from ganblocks.values import Batch, Classes, Images, ImageSpec, Metrics, Objective, Player, Score, Site, seed_of
 
@@ -71,11 +75,13 @@ class ToyGenerator:
         latent: length of the latent vector.
         width: channels of the feature map.
         attention: block at half the image's size.
+        norm: norm of the feature map; absent: none.
     """
 
     latent: int = field(default=6, validator=[instance_of(int), gt(0)])
     width: int = field(default=8, validator=[instance_of(int), gt(0)])
     attention: Attention = socket("attention", default="none")
+    norm: Norm | None = optional_socket("norm")
 
     def build(self, image: ImageSpec, site: Site) -> nn.Module:
         return _ToyGenerator(self, image, site)
@@ -91,12 +97,16 @@ class _ToyGenerator(nn.Module):
         self.linear = site.layer(nn.Linear(component.latent, component.width * (image.size // 2) ** 2), "linear")
         place = site.at("attention", channels=component.width, size=image.size // 2)
         self.attention = place.build(component.attention)
+        self.norm = None if component.norm is None else place.at("norm").build(component.norm)
         self.to_image = site.layer(nn.Conv2d(component.width, image.channels, 3, padding=1), "to_image")
 
     def forward(self, z: Tensor, label: Tensor | None) -> Tensor:
         if self.embed is not None and label is not None:
             z = z + self.embed(label)
-        x = self.attention(relu(self.linear(z)).view(-1, *self.grid))
+        x = self.linear(z).view(-1, *self.grid)
+        if self.norm is not None:
+            x = self.norm(x, label)
+        x = self.attention(relu(x))
         return torch.tanh(self.to_image(interpolate(x, scale_factor=2.0)))
 
 
@@ -178,6 +188,8 @@ def toy_game(
     terms: Sequence[Term] = (),
     augment: nn.Module | None = None,
     seed: int = 0,
+    weight_norm: WeightNorm | None = None,
+    initialization: Initialization | None = None,
     **options: Any,
 ) -> Game:
     """A real game between two toy networks, or those that are given; ``options`` go to :class:`ganblocks.game.Game`."""
@@ -187,6 +199,7 @@ def toy_game(
     networks = {}
     for player, component in ((Player.GENERATOR, generator), (Player.DISCRIMINATOR, discriminator)):
         site = Site(image.channels, image.size, image.channels, player, str(player), condition, seed=seed)
+        site = evolve(site, weight_norm=weight_norm, initialization=initialization)
         networks[player] = component.build(image, site)
     return Game(networks, loss or Logistic(), terms, augment, **options)
 

@@ -1,0 +1,132 @@
+"""How attention blocks are tried, and what only they promise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from attrs import frozen
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+from torch import Tensor, nn
+
+from ganblocks.errors import Misfit
+from ganblocks.kinds.capabilities import AttentionMap, Gated
+from ganblocks.registry import Registry
+from ganblocks.testing.cases import Arguments, SiteCase, call
+from ganblocks.testing.promises import expect, expect_close, expect_same, expect_shape, promise, tried_with
+from ganblocks.testing.strategies import any_sizes, batches, components, scales, seeds, sites
+
+
+@frozen(kw_only=True)
+class BlockCase(SiteCase):
+    """An attention block and a feature map."""
+
+    kind: ClassVar[str] = "attention"
+
+    def arguments(self) -> Arguments:
+        return (self.image(),)
+
+    def shape(self) -> tuple[int, ...]:
+        return (self.batch, self.site.channels, self.site.height, self.site.width)
+
+
+@tried_with("attention")
+def blocks(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchStrategy[BlockCase]:
+    drawn = components(cls, registry, given)
+    return st.builds(BlockCase, component=drawn, seed=seeds, batch=batches, scale=scales, site=sites())
+
+
+def anywhere(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchStrategy[BlockCase]:
+    """Odd and non-square sizes, odd numbers of channels."""
+    places = sites(any_sizes, st.integers(1, 20))
+    return st.builds(BlockCase, component=components(cls, registry, given), seed=seeds, batch=batches, site=places)
+
+
+@promise("attention", cases=anywhere)
+def stands_anywhere_or_says_why_not(case: BlockCase) -> None:
+    """At odd, non-square or tiny sizes, and with any number of channels, it works, or refuses when it is built (Misfit)."""
+    try:
+        module = case.make()
+    except Misfit as misfit:
+        expect(misfit.rule, "refuses without saying why")
+        return
+    expect_shape(call(module, case.arguments()), case.shape(), "output")
+
+
+@promise("attention")
+def its_layers_take_the_weight_norm(case: BlockCase) -> None:
+    """Every layer with a weight goes through site.layer, so that the weight norm of the recipe reaches it."""
+    expect_all_wrapped(case)
+
+
+@promise("attention")
+def gamma_scales_its_effect(case: BlockCase) -> None:
+    """A gated block returns x for γ = 0, bit for bit, and moves away from x in proportion to γ."""
+    module, x = case.but(scale=1.0).build().eval(), case.but(scale=1.0).image()
+    if not isinstance(module, Gated):
+        return
+    effects = {}
+    for gamma in (0.0, 1.0, -0.5):
+        with torch.no_grad():
+            module.gamma.fill_(gamma)
+        effects[gamma] = call(module, (x,)) - x
+    expect(isinstance(module.gamma, nn.Parameter) and module.gamma.ndim == 0, "γ is not a 0-dim parameter")
+    expect_same(effects[0.0], torch.zeros_like(x), "output - x at γ = 0")
+    expect(effects[1.0].norm() > 0, "γ = 1 leaves x as it is: the block does nothing")
+    expect_close(effects[-0.5], -0.5 * effects[1.0], "the effect at γ = -0.5, against -0.5 times that at γ = 1", 1e-3)
+
+
+@promise("attention")
+def its_map_is_a_distribution_over_keys(case: BlockCase) -> None:
+    """A map has a row for each position, in training order of rows; entries are at least 0, and rows sum to 1 over the keys."""
+    module, x = case.build().eval(), case.image()
+    if not isinstance(module, AttentionMap):
+        return
+    found, grid = module.attention_map(x)
+    expect(found.ndim == 4, f"the map has shape {list(found.shape)}, not [B, heads, N, M]")
+    rows, keys = case.site.height * case.site.width, grid[0] * grid[1]
+    expect_shape(found, (case.batch, found.shape[1], rows, keys), "map")
+    expect((found >= 0).all(), "the map has entries below 0")
+    expect_close(found.sum(-1), torch.ones(found.shape[:-1]), "sums of the map's rows", 1e-5)
+
+
+class Mark(nn.Module):
+    """A weight norm that changes nothing, and is seen."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    @property
+    def weight(self) -> Tensor:
+        weight: Tensor = self.layer.weight  # type: ignore[assignment]
+        return weight
+
+    @property
+    def bias(self) -> Tensor | None:
+        return getattr(self.layer, "bias", None)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self.layer(*args, **kwargs)
+
+
+@frozen
+class Marking:
+    """The component of :class:`Mark`."""
+
+    def wrap(self, layer: nn.Module) -> nn.Module:
+        return Mark(layer)
+
+
+LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.Embedding, nn.Bilinear)
+
+
+def expect_all_wrapped(case: SiteCase) -> None:
+    """Every torch layer in the module was handed to the site's weight norm."""
+    module = case.at(weight_norm=Marking()).fresh()
+    marked = {f"{name}.layer".strip(".") for name, each in module.named_modules() if isinstance(each, Mark)}
+    bare = [name for name, each in module.named_modules() if isinstance(each, LAYERS) and name not in marked]
+    expect(not bare, f"{', '.join(bare)}: made without site.layer(...), so neither initialised nor weight-normalised")
+    call(module, case.arguments())

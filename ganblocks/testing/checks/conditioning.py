@@ -1,0 +1,88 @@
+"""How heads of a discriminator are tried, and what only they promise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from attrs import frozen
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+from torch import Tensor
+
+from ganblocks.errors import Misfit
+from ganblocks.registry import Registry
+from ganblocks.testing.cases import Arguments, SiteCase, call
+from ganblocks.testing.checks.attention import expect_all_wrapped
+from ganblocks.testing.checks.modules import is_score
+from ganblocks.testing.promises import expect, expect_same, expect_shape, promise, tried_with
+from ganblocks.testing.strategies import batches, components, scales, seeds, sites
+from ganblocks.values import Classes
+
+_one = st.just((1, 1))
+
+
+@frozen(kw_only=True)
+class HeadCase(SiteCase):
+    """A head, pooled features and labels."""
+
+    kind: ClassVar[str] = "conditioning"
+
+    def features(self) -> Tensor:
+        """[B, C]."""
+        return self.scale * self.normal(self.batch, self.site.channels)
+
+    def arguments(self) -> Arguments:
+        return self.features(), self.condition()
+
+    def shape(self) -> tuple[int, ...]:
+        return (self.batch,)
+
+
+def _heads(cls: type, registry: Registry, given: Sequence[Any], channels: SearchStrategy[int]) -> SearchStrategy[HeadCase]:
+    places = sites(_one, channels).filter(lambda site: site.condition is None or isinstance(site.condition, Classes))
+    drawn = components(cls, registry, given)
+    return st.builds(HeadCase, component=drawn, seed=seeds, batch=batches, scale=scales, site=places)
+
+
+@tried_with("conditioning")
+def heads(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchStrategy[HeadCase]:
+    return _heads(cls, registry, given, st.sampled_from([8, 4, 16]))
+
+
+def anywhere(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchStrategy[HeadCase]:
+    return _heads(cls, registry, given, st.integers(1, 20))
+
+
+@promise("conditioning", cases=anywhere)
+def stands_anywhere_or_says_why_not(case: HeadCase) -> None:
+    """With any number of features, with and without classes, it works, or refuses when it is built (Misfit)."""
+    try:
+        module = case.make()
+    except Misfit as misfit:
+        expect(misfit.rule, "refuses without saying why")
+        return
+    expect_shape(is_score(call(module, case.arguments())).logits, case.shape(), "logits")
+
+
+@promise("conditioning")
+def its_layers_take_the_weight_norm(case: HeadCase) -> None:
+    """Every layer with a weight goes through site.layer, so that the weight norm of the recipe reaches it."""
+    expect_all_wrapped(case)
+
+
+@promise("conditioning")
+def returns_a_whole_score(case: HeadCase) -> None:
+    """It returns a Score: logits [B] in float32 also under autocast, the features as they came, class logits [B, K] if any."""
+    module, (features, label) = case.build(), case.arguments()
+    with torch.autocast("cpu", torch.bfloat16):
+        score = is_score(call(module, (features, label)))
+    expect_shape(score.logits, (case.batch,), "logits")
+    expect(score.logits.dtype == torch.float32, f"logits under autocast: {score.logits.dtype}, not float32")
+    if score.features is None:
+        expect(False, "the score carries no features, which penalties and augmentations of others read")
+    else:
+        expect_same(score.features, features, "the features in the score")
+    if score.classes is not None and isinstance(case.site.condition, Classes):
+        expect_shape(score.classes, (case.batch, case.site.condition.count), "class logits")

@@ -66,12 +66,11 @@ def makes_any_image_or_says_why_not(case: GeneratorCase) -> None:
 
 @promise("generator")
 def its_images_are_within_range(case: GeneratorCase) -> None:
-    """Images are finite, within [-1, 1] and in float32, also under autocast and for latents ten times too long."""
+    """Images are finite and within [-1, 1], also under autocast and for latents ten times too long."""
     module = case.build()
     with torch.autocast("cpu", torch.bfloat16):
         for scale in (1.0, 10.0):
             image = call(module, case.but(scale=scale).arguments())
-            expect(image.dtype == torch.float32, f"images under autocast: {image.dtype}, not float32")
             expect_finite(image, f"images for latents of scale {scale:g}")
             expect(image.abs().max() <= 1, f"images reach {image.abs().max():.3g}, outside [-1, 1]")
 

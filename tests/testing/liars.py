@@ -1,0 +1,1208 @@
+"""Components that each break one promise. Every liar names the promise that must catch it, and a word of the message."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+from attrs import define, evolve, field, frozen
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+from ganblocks import (
+    AttentionMap,
+    Classes,
+    DataError,
+    Game,
+    Gated,
+    Images,
+    ImageSpec,
+    Maintained,
+    Player,
+    Score,
+    SingularValue,
+    Site,
+    Turn,
+    guarded_step,
+)
+from ganblocks.testing.toys import Logistic, ToyDiscriminator, ToyGenerator, ToyImages
+
+LIARS: list[tuple[str, type, str, str]] = []
+"""(kind, component class, the promise that it breaks, part of what is found)."""
+
+
+def liar(kind: str, promise: str, found: str) -> Callable[[type], type]:
+    def register(cls: type) -> type:
+        LIARS.append((kind, cls, promise, found))
+        return cls
+
+    return register
+
+
+def block(promise: str, found: str, name: str) -> Callable[[type[nn.Module]], type[nn.Module]]:
+    """Offer a module class as an attention block that breaks ``promise``."""
+
+    def register(module: type[nn.Module]) -> type[nn.Module]:
+        def build(self: Any, site: Site) -> nn.Module:
+            return module(site)
+
+        made = frozen(type(name, (), {"__doc__": module.__doc__, "build": build, "__module__": __name__}))
+        LIARS.append(("attention", made, promise, found))
+        return module
+
+    return register
+
+
+class Honest(nn.Module):
+    """x plus the tanh of a 3×3 convolution of x: breaks no promise."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__()
+        self.conv = site.layer(nn.Conv2d(site.channels, site.channels, 3, padding=1), "conv")
+
+    def change(self, x: Tensor) -> Tensor:
+        return self.conv(x).tanh()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.change(x)
+
+
+@frozen
+class HonestBlock:
+    """The control: not a liar."""
+
+    def build(self, site: Site) -> nn.Module:
+        return Honest(site)
+
+
+# options
+
+
+@liar("attention", "its_options_go_through_toml", "reads back as")
+@frozen
+class Drifting(HonestBlock):
+    """Its option `squeeze` grows by one whenever it is read."""
+
+    squeeze: int = field(default=1, converter=lambda value: value + 1)
+
+
+@liar("attention", "is_described", "squeeze")
+@frozen
+class Undescribed(HonestBlock):
+    """Says nothing of its option."""
+
+    squeeze: int = 1
+
+
+# modules, as attention blocks
+
+
+@block("has_the_shape_and_type_of_its_kind", "shape", "Cropping")
+class Cropping(Honest):
+    """Loses a row in evaluation."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = super().forward(x)
+        return y if self.training else y[:, :, 1:]
+
+
+@block("has_the_shape_and_type_of_its_kind", "float64", "Widening")
+class Widening(Honest):
+    """Returns double precision for single."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).double()
+
+
+@block("takes_a_batch_of_one", "shape", "Squeezing")
+class Squeezing(Honest):
+    """Squeezes the batch dimension away when it is 1."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).squeeze(0)
+
+
+@block("values_and_gradients_are_finite", "not finite", "Dividing")
+class Dividing(Honest):
+    """Divides by a standard deviation that may be 0."""
+
+    def change(self, x: Tensor) -> Tensor:
+        return super().change(x / x.std((1, 2, 3), keepdim=True))
+
+
+@block("values_and_gradients_are_finite", "gradient", "Rooting")
+class Rooting(Honest):
+    """Takes a root whose slope at 0 is infinite."""
+
+    def change(self, x: Tensor) -> Tensor:
+        return super().change(x.square().sum(1, keepdim=True).sqrt().expand_as(x))
+
+
+@block("gradients_are_those_of_the_output", "finite differences", "Detaching")
+class Detaching(Honest):
+    """Keeps half of its input out of the graph."""
+
+    def change(self, x: Tensor) -> Tensor:
+        return super().change(x.detach())
+
+
+class _Once(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x.sin()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        return grad * ctx.saved_tensors[0].cos()
+
+
+@block("is_twice_differentiable_where_told", "finite differences", "Once")
+class Once(Honest):
+    """Has a first derivative only."""
+
+    def change(self, x: Tensor) -> Tensor:
+        return _Once.apply(super().change(x))
+
+
+@block("leaves_its_input_alone", "input after forward", "Overwriting")
+class Overwriting(Honest):
+    """Works in place on what it was given."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.mul_(0.5)) if not x.requires_grad else super().forward(x * 0.5)
+
+
+@block("evaluation_changes_nothing", "after a forward in evaluation", "Counting")
+class Counting(Honest):
+    """Counts its forwards in evaluation too."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(site)
+        self.register_buffer("count", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.count += 1
+        return super().forward(x)
+
+
+@block("remembers_only_in_buffers", "after forwards on others", "Remembering")
+class Remembering(Honest):
+    """Remembers how often it was called, in an attribute."""
+
+    calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return super().forward(x) * self.calls
+
+
+@block("is_the_same_for_the_same_seed", "second module", "Dicing")
+class Dicing(Honest):
+    """Draws its start from Python's own random numbers."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(site)
+        self.tilt = nn.Parameter(torch.tensor(random.random()))
+
+    def change(self, x: Tensor) -> Tensor:
+        return super().change(x) * self.tilt
+
+
+_shared: dict[int, nn.Parameter] = {}
+
+
+@block("is_the_same_for_the_same_seed", "share a tensor", "Sharing")
+class Sharing(Honest):
+    """All blocks of one width share a parameter."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(site)
+        self.tilt = _shared.setdefault(site.channels, nn.Parameter(torch.ones(site.channels, 1, 1)))
+
+    def change(self, x: Tensor) -> Tensor:
+        return super().change(x) * self.tilt
+
+
+@block("can_be_copied", "holds on to the original", "Clinging")
+class Clinging(Honest):
+    """Calls its layer through a closure, which a copy takes along."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(site)
+        conv = self.conv
+        self.call = lambda x: conv(x)
+
+    def change(self, x: Tensor) -> Tensor:
+        return self.call(x).tanh()
+
+
+@block("its_state_goes_through_a_file", "loaded module's output", "Forgetting")
+class Forgetting(Honest):
+    """Keeps a running mean that is not saved."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(site)
+        self.register_buffer("mean", torch.zeros(()), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.mean = 0.5 * self.mean + 0.5 * x.detach().mean() + 1
+        return super().forward(x) + (0 if self.training else self.mean)
+
+
+@block("runs_in_bfloat16", "raises", "Mixing")
+class Mixing(Honest):
+    """Hands tensors of two types to one operation under autocast."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.lerp(x, self.conv(x), 0.5)
+
+
+@block("takes_channels_last", "raises", "Viewing")
+class Viewing(Honest):
+    """Takes memory to be contiguous."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.view(len(x), -1).view(x.shape))
+
+
+@block("samples_do_not_meet_unless_it_says_so", "MixesSamples", "Centring")
+class Centring(Honest):
+    """Subtracts the batch's mean, and does not say so."""
+
+    def change(self, x: Tensor) -> Tensor:
+        return super().change(x - x.mean(0) if self.training else x)
+
+
+@block("can_be_planned", "raises", "Reading")
+class Reading(Honest):
+    """Reads a weight while it is built."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(site)
+        self.start = float(self.conv.weight.detach().sum())
+
+    def change(self, x: Tensor) -> Tensor:
+        return super().change(x) + self.start
+
+
+@block("stands_anywhere_or_says_why_not", "raises", "Halving")
+class Halving(Honest):
+    """Fails in forward at odd sizes, instead of refusing when it is built."""
+
+    def change(self, x: Tensor) -> Tensor:
+        halves = x.view(*x.shape[:2], x.shape[2] // 2, 2, x.shape[3]) if x.is_contiguous() else x
+        return super().change(halves.reshape(x.shape))
+
+
+@block("its_layers_take_the_weight_norm", "site.layer", "Bare")
+class Bare(Honest):
+    """Makes a layer by itself."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(site)
+        self.more = nn.Conv2d(site.channels, site.channels, 1)
+
+    def change(self, x: Tensor) -> Tensor:
+        return super().change(self.more(x))
+
+
+@block("gamma_scales_its_effect", "γ = 0", "AlwaysOpen")
+class AlwaysOpen(Honest, Gated):
+    """Has an effect also at γ = 0."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(site)
+        self.gamma = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + (self.gamma + 0.1) * self.change(x)
+
+
+@block("gamma_scales_its_effect", "does nothing", "NeverOpen")
+class NeverOpen(AlwaysOpen):
+    """Has no effect at any γ: a test at γ = 0 would never see it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.gamma * 0 * self.change(x)
+
+
+@block("its_map_is_a_distribution_over_keys", "sums", "WrongAxis")
+class WrongAxis(Honest, AttentionMap):
+    """Normalises over queries."""
+
+    def attention_map(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        tokens = self.conv(x).flatten(2)
+        return torch.softmax(tokens.mT @ x.flatten(2), dim=1)[:, None], (x.shape[2], x.shape[3])
+
+
+@block("lets_a_toy_game_learn", "no gradient has reached", "Idle")
+class Idle(Honest):
+    """Owns a layer that it never uses."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(site)
+        self.idle = site.layer(nn.Conv2d(site.channels, 2, 1), "idle")
+
+
+# norms
+
+
+class _Scale(nn.Module):
+    def __init__(self, site: Site) -> None:
+        super().__init__()
+        count = site.condition.count if isinstance(site.condition, Classes) else 1
+        self.gain = nn.Parameter(torch.ones(count, site.channels))
+
+    def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        gain = self.gain[condition] if len(self.gain) > 1 else self.gain
+        return x * self.pooled(gain)[:, :, None, None]
+
+    def pooled(self, gain: Tensor) -> Tensor:
+        return gain
+
+
+class _PooledScale(_Scale):
+    def pooled(self, gain: Tensor) -> Tensor:
+        return gain.mean(0, keepdim=True)
+
+
+@liar("norm", "a_sample_s_condition_moves_that_sample_only", "other samples")
+@frozen
+class Averaging:
+    """Gives every sample the mean of all samples' gains."""
+
+    def build(self, site: Site) -> nn.Module:
+        return _PooledScale(site)
+
+
+class _Crash(_Scale):
+    def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        assert condition is None or condition.dtype == torch.int64
+        return super().forward(x, condition)
+
+
+@liar("norm", "stands_anywhere_or_says_why_not", "AssertionError")
+@frozen
+class Surprised:
+    """Falls over in forward when the condition is a vector."""
+
+    def build(self, site: Site) -> nn.Module:
+        return _Crash(site)
+
+
+# weight norms
+
+
+class _Wrapper(nn.Module):
+    """Divides the weight by its Frobenius norm: breaks no promise."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    @property
+    def weight(self) -> Tensor:
+        return self.layer.weight / self.layer.weight.norm()
+
+    @property
+    def bias(self) -> Tensor | None:
+        return getattr(self.layer, "bias", None)
+
+    def used(self) -> Tensor:
+        return self.weight
+
+    def forward(self, *args: Tensor) -> Tensor:
+        return torch.func.functional_call(self.layer, {"weight": self.used()}, args)
+
+
+@frozen
+class Frobenius:
+    """The control: an honest weight norm."""
+
+    wrapper: ClassVar[type[nn.Module]] = _Wrapper
+
+    def wrap(self, layer: nn.Module) -> nn.Module:
+        return self.wrapper(layer)
+
+
+@liar("weight_norm", "wraps_every_layer_or_says_why_not", "AttributeError")
+@frozen
+class Picky(Frobenius):
+    """Falls over at an embedding, instead of refusing it."""
+
+    def wrap(self, layer: nn.Module) -> nn.Module:
+        layer.bias  # noqa: B018
+        return self.wrapper(layer)
+
+
+@liar("weight_norm", "shows_the_weight_that_it_uses", "against its layer")
+@frozen
+class TwoFaced(Frobenius):
+    """Uses another weight than it shows."""
+
+    class wrapper(_Wrapper):  # noqa: N801
+        def used(self) -> Tensor:
+            return 2 * self.weight
+
+
+@liar("weight_norm", "leaves_the_bias_as_it_is", ".bias")
+@frozen
+class Unbiased(Frobenius):
+    """Sets the bias to zero."""
+
+    def wrap(self, layer: nn.Module) -> nn.Module:
+        if getattr(layer, "bias", None) is not None:
+            nn.init.zeros_(layer.bias)
+        return self.wrapper(layer)
+
+
+class _Estimate(_Wrapper, Maintained, SingularValue):
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__(layer)
+        self.register_buffer("scale", torch.ones(()))
+
+    @property
+    def weight(self) -> Tensor:
+        return self.layer.weight / self.scale
+
+    def advance(self) -> None:
+        self.settle(1)
+
+    @torch.no_grad()
+    def settle(self, n: int = 20) -> None:
+        self.scale.copy_(self.layer.weight.norm())
+
+    def sigma(self) -> Tensor:
+        return self.scale
+
+
+@liar("weight_norm", "forward_never_advances_an_estimate", "after forwards")
+@frozen
+class Restless(Frobenius):
+    """Advances its estimate in forward."""
+
+    class wrapper(_Estimate):  # noqa: N801
+        def forward(self, *args: Tensor) -> Tensor:
+            self.scale = self.scale * 1.5
+            return super().forward(*args)
+
+
+@liar("weight_norm", "its_estimate_moves_when_told_and_moves_nothing_else", "after advance and settle")
+@frozen
+class Shrinking(Frobenius):
+    """Advancing rescales the parameter itself."""
+
+    class wrapper(_Estimate):  # noqa: N801
+        @torch.no_grad()
+        def settle(self, n: int = 20) -> None:
+            self.layer.weight.mul_(0.9)
+
+
+@liar("weight_norm", "its_singular_value_can_be_logged", "sigma()")
+@frozen
+class Negative(Frobenius):
+    """Reports a singular value below 0."""
+
+    class wrapper(_Estimate):  # noqa: N801
+        def sigma(self) -> Tensor:
+            return -self.scale
+
+
+# heads
+
+
+class _Head(nn.Module):
+    def __init__(self, site: Site) -> None:
+        super().__init__()
+        self.linear = site.layer(nn.Linear(site.channels, 1), "linear")
+
+    def forward(self, features: Tensor, label: Tensor | None) -> Score:
+        return Score(self.linear(features)[:, 0], features=features)
+
+
+@liar("conditioning", "returns_a_whole_score", "bfloat16")
+@frozen
+class Rounding:
+    """Leaves logits in half precision under autocast."""
+
+    def build(self, site: Site) -> nn.Module:
+        return _Head(site)
+
+
+class _Late(_Head):
+    def forward(self, features: Tensor, label: Tensor | None) -> Score:
+        if label is None:
+            raise ValueError("labels, please")
+        return super().forward(features, label)
+
+
+@liar("conditioning", "stands_anywhere_or_says_why_not", "labels, please")
+@frozen
+class Demanding:
+    """Finds out in forward that there are no classes."""
+
+    def build(self, site: Site) -> nn.Module:
+        return _Late(site)
+
+
+class _BareHead(_Head):
+    def __init__(self, site: Site) -> None:
+        super().__init__(site)
+        self.linear = nn.Linear(site.channels, 1)
+
+
+@liar("conditioning", "its_layers_take_the_weight_norm", "site.layer")
+@frozen
+class Unwrapped:
+    """Makes its layer by itself."""
+
+    def build(self, site: Site) -> nn.Module:
+        return _BareHead(site)
+
+
+# networks
+
+Change = Callable[[Any], Any]
+
+
+class _Fixed(nn.Module):
+    """A network behind a change of its output or input."""
+
+    def __init__(
+        self, inner: nn.Module, before: Callable[..., Any] | None = None, after: Callable[..., Any] | None = None
+    ) -> None:
+        super().__init__()
+        self.inner, self.before, self.after = inner, before, after
+
+    def forward(self, x: Tensor, label: Tensor | None) -> Any:
+        found = self.inner(x if self.before is None else self.before(x), label)
+        return found if self.after is None else self.after(found)
+
+
+@liar("generator", "its_images_are_within_range", "outside [-1, 1]")
+@frozen(kw_only=True)
+class Bright(ToyGenerator):
+    """Makes images twice too bright. Options: latent, width, attention, norm."""
+
+    def build(self, image: ImageSpec, site: Site) -> nn.Module:
+        return _Fixed(super().build(image, site), after=lambda image: 2 * image)
+
+
+@liar("generator", "the_latent_matters", "same images")
+@frozen(kw_only=True)
+class Deaf(ToyGenerator):
+    """Ignores its latent. Options: latent, width, attention, norm."""
+
+    def build(self, image: ImageSpec, site: Site) -> nn.Module:
+        return _Fixed(super().build(image, site), before=lambda z: 0 * z)
+
+
+@liar("generator", "makes_any_image_or_says_why_not", "shape")
+@frozen(kw_only=True)
+class Inflexible(ToyGenerator):
+    """Makes 8-pixel images whatever is asked. Options: latent, width, attention, norm."""
+
+    def build(self, image: ImageSpec, site: Site) -> nn.Module:
+        return super().build(evolve(image, size=8), site)
+
+
+class _IdleNetwork(_Fixed):
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__(inner)
+        self.idle = nn.Parameter(torch.ones(3))
+
+
+@liar("generator", "learns_in_a_game", "generator.idle")
+@frozen(kw_only=True)
+class HalfAsleep(ToyGenerator):
+    """Owns a parameter that it never uses. Options: latent, width, attention, norm."""
+
+    def build(self, image: ImageSpec, site: Site) -> nn.Module:
+        return _IdleNetwork(super().build(image, site))
+
+
+@liar("discriminator", "the_image_matters", "same logits")
+@frozen(kw_only=True)
+class Blind(ToyDiscriminator):
+    """Ignores its image. Options: width, attention, conditioning."""
+
+    def build(self, image: ImageSpec, site: Site) -> nn.Module:
+        return _Fixed(super().build(image, site), before=lambda x: 0 * x)
+
+
+@liar("discriminator", "judges_any_image_or_says_why_not", "raises")
+@frozen(kw_only=True)
+class Colourful(ToyDiscriminator):
+    """Fails in forward for images of one channel. Options: width, attention, conditioning."""
+
+    def build(self, image: ImageSpec, site: Site) -> nn.Module:
+        return super().build(evolve(image, channels=3), site)
+
+
+@liar("discriminator", "returns_a_whole_score", "not a ganblocks.Score")
+@frozen(kw_only=True)
+class Naked(ToyDiscriminator):
+    """Returns logits instead of a score. Options: width, attention, conditioning."""
+
+    def build(self, image: ImageSpec, site: Site) -> nn.Module:
+        return _Fixed(super().build(image, site), after=lambda score: score.logits)
+
+
+# initializations
+
+
+@frozen
+class _Uniform:
+    """Fills everything, from the generator that it is given."""
+
+    def fill(self, layer: nn.Module, rng: torch.Generator) -> None:
+        for parameter in layer.parameters():
+            nn.init.uniform_(parameter, -0.1, 0.1, generator=rng)
+
+
+@liar("initialization", "fills_weight_and_bias", "full of NaN")
+@frozen
+class Halfway(_Uniform):
+    """Leaves the bias as it was."""
+
+    def fill(self, layer: nn.Module, rng: torch.Generator) -> None:
+        nn.init.uniform_(layer.weight, -0.1, 0.1, generator=rng)
+
+
+@liar("initialization", "draws_from_its_generator_only", "global random numbers")
+@frozen
+class Global(_Uniform):
+    """Draws from torch's global numbers."""
+
+    def fill(self, layer: nn.Module, rng: torch.Generator) -> None:
+        for parameter in layer.parameters():
+            nn.init.uniform_(parameter, -0.1, 0.1)
+
+
+@liar("initialization", "other_generators_give_other_weights", "same weights")
+@frozen
+class Constantly(_Uniform):
+    """Draws nothing."""
+
+    def fill(self, layer: nn.Module, rng: torch.Generator) -> None:
+        for parameter in layer.parameters():
+            nn.init.constant_(parameter, 0.1)
+
+
+# losses
+
+
+@liar("loss", "is_one_number_of_the_logits_type", "0-dim")
+@frozen
+class Unreduced(Logistic):
+    """Forgets the mean."""
+
+    def for_generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        return functional.softplus(-fake)
+
+
+@liar("loss", "stays_finite_for_extreme_logits", "±10,000")
+@frozen
+class Naive(Logistic):
+    """Takes the logarithm of a sigmoid."""
+
+    def for_generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        return -torch.log(torch.sigmoid(fake)).mean()
+
+
+@liar("loss", "pulls_in_the_right_direction", "swapped")
+@frozen
+class Swapped(Logistic):
+    """Takes fakes for real."""
+
+    def for_discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        return super().for_discriminator(fake, real)
+
+
+@liar("loss", "gradients_are_those_of_the_value", "gradient")
+@frozen
+class Severed(Logistic):
+    """Loses the gradient of the real side."""
+
+    def for_discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        return super().for_discriminator(0.5 * real + 0.5 * real.detach(), fake)
+
+
+@liar("loss", "is_a_mean_over_the_batch", "twice over")
+@frozen
+class Summing(Logistic):
+    """Sums over the batch."""
+
+    def for_discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        return super().for_discriminator(real, fake) * len(real)
+
+
+_memory = itertools.count(1)
+
+
+@liar("loss", "has_no_memory", "same logits again")
+@frozen
+class Growing(Logistic):
+    """Grows with every call."""
+
+    def for_discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        return super().for_discriminator(real, fake) * (1 + 0.01 * next(_memory))
+
+
+@liar("loss", "reads_real_in_the_generator_s_turn_only_if_it_says_so", "generator_reads_real is True")
+@frozen
+class Pretending(Logistic):
+    """Says that it reads real logits in the generator's turn, and does not."""
+
+    generator_reads_real: ClassVar[bool] = True
+
+
+# augmentations
+
+
+class _Shift(nn.Module):
+    def forward(self, image: Tensor, rng: torch.Generator) -> Tensor:
+        return self.change(image, torch.rand(len(image), 1, 1, 1, generator=rng).to(image))
+
+    def change(self, image: Tensor, amount: Tensor) -> Tensor:
+        return image + amount
+
+
+@frozen
+class Shift:
+    """The control: adds a random brightness."""
+
+    differentiable: ClassVar[bool] = True
+    module: ClassVar[type[nn.Module]] = _Shift
+
+    def build(self) -> nn.Module:
+        return self.module()
+
+
+@liar("augment", "keeps_shape_and_type", "shape")
+@frozen
+class Cutting(Shift):
+    """Cuts off a column."""
+
+    class module(_Shift):  # noqa: N801
+        def change(self, image: Tensor, amount: Tensor) -> Tensor:
+            return (image + amount)[..., : max(image.shape[-1] - 1, 1)]
+
+
+@liar("augment", "draws_from_its_generator_only", "global random numbers")
+@frozen
+class Stealing(Shift):
+    """Draws from torch's global numbers."""
+
+    class module(_Shift):  # noqa: N801
+        def forward(self, image: Tensor, rng: torch.Generator) -> Tensor:
+            return image + torch.rand(1).to(image)
+
+
+@liar("augment", "leaves_its_input_alone", "came in")
+@frozen
+class Painting(Shift):
+    """Paints over the images that it is given."""
+
+    class module(_Shift):  # noqa: N801
+        def change(self, image: Tensor, amount: Tensor) -> Tensor:
+            return image.add_(amount) if not image.requires_grad else image + amount
+
+
+@liar("augment", "samples_do_not_meet", "beside others")
+@frozen
+class Blending(Shift):
+    """Blends each image with its neighbour."""
+
+    class module(_Shift):  # noqa: N801
+        def change(self, image: Tensor, amount: Tensor) -> Tensor:
+            return image + amount * image.roll(1, 0)
+
+
+@liar("augment", "takes_channels_last", "channels_last")
+@frozen
+class Strided(Shift):
+    """Reads memory in one order only."""
+
+    class module(_Shift):  # noqa: N801
+        def change(self, image: Tensor, amount: Tensor) -> Tensor:
+            return image.as_strided(image.shape, torch.empty(image.shape).stride()) + amount
+
+
+@liar("augment", "its_state_goes_through_a_file", "after a forward")
+@frozen
+class Drifted(Shift):
+    """Its strength grows with every forward."""
+
+    class module(_Shift):  # noqa: N801
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("strength", torch.ones(()))
+
+        def change(self, image: Tensor, amount: Tensor) -> Tensor:
+            self.strength += 1
+            return image + amount * self.strength
+
+
+@liar("augment", "gradients_pass_where_it_says_so", "gradient")
+@frozen
+class Blocking(Shift):
+    """Says that gradients pass, and cuts them off."""
+
+    class module(_Shift):  # noqa: N801
+        def change(self, image: Tensor, amount: Tensor) -> Tensor:
+            return image.detach() + amount
+
+
+# penalties
+
+
+class _Flat(nn.Module):
+    """The mean square of the logits."""
+
+    def forward(self, turn: Turn) -> Tensor:
+        return turn.fake.score.logits.square().mean()
+
+
+@frozen
+class Flat:
+    """The control: small logits for fakes."""
+
+    players: ClassVar[Any] = frozenset({Player.DISCRIMINATOR})
+    reads_image_gradient: ClassVar[bool] = False
+    module: ClassVar[type[nn.Module]] = _Flat
+
+    def build(self) -> nn.Module:
+        return self.module()
+
+
+@liar("penalty", "says_whose_objective_it_joins", "frozenset of Player")
+@frozen
+class Anyone(Flat):
+    """Names its players by strings in a list."""
+
+    players: ClassVar[Any] = ["discriminator"]
+
+
+@liar("penalty", "is_one_finite_number", "0-dim")
+@frozen
+class PerSample(Flat):
+    """Gives a value per sample."""
+
+    class module(nn.Module):  # noqa: N801
+        def forward(self, turn: Turn) -> Tensor:
+            return turn.fake.score.logits.square()
+
+
+@liar("penalty", "its_gradients_are_finite_and_for_its_player_only", "not finite")
+@frozen
+class Steep(Flat):
+    """Takes the root of the logits' distance to themselves."""
+
+    class module(nn.Module):  # noqa: N801
+        def forward(self, turn: Turn) -> Tensor:
+            logits = turn.fake.score.logits
+            return (logits - logits.detach()).abs().sqrt().mean()
+
+
+@liar("penalty", "is_one_finite_number", "raises")
+@frozen
+class Secretive(Flat):
+    """Differentiates by the images without saying so."""
+
+    class module(nn.Module):  # noqa: N801
+        def forward(self, turn: Turn) -> Tensor:
+            return torch.autograd.grad(turn.real.score.logits.sum(), turn.real.image, create_graph=True)[0].square().mean()
+
+
+@liar("penalty", "is_repeatable_and_leaves_no_trace", "equal batch")
+@frozen
+class Moody(Flat):
+    """Counts its calls, in an attribute."""
+
+    class module(nn.Module):  # noqa: N801
+        calls = 0
+
+        def forward(self, turn: Turn) -> Tensor:
+            self.calls += 1
+            return self.calls * turn.fake.score.logits.square().mean()
+
+
+@liar("penalty", "its_state_goes_through_a_file", "after loading")
+@frozen
+class Amnesic(Flat):
+    """Its memory of turns is not saved."""
+
+    class module(nn.Module):  # noqa: N801
+        def __init__(self) -> None:
+            super().__init__()
+            self.turns = 0
+
+        def forward(self, turn: Turn) -> Tensor:
+            self.turns += turn.images_seen > 0
+            return (1 + self.turns) * turn.fake.score.logits.square().mean()
+
+
+@liar("penalty", "weights_scale_it", "weights")
+@frozen
+class Meddling(Flat):
+    """Moves the discriminator while it looks."""
+
+    class module(nn.Module):  # noqa: N801
+        def forward(self, turn: Turn) -> Tensor:
+            return 0 * turn.fake.score.logits.mean() + float(_noise.uniform(1, 2))
+
+
+_noise = random.Random(0)
+
+
+# optimizers
+
+
+@frozen
+class Plain:
+    """The control: gradient descent."""
+
+    def start(self, parameters: Any) -> torch.optim.Optimizer:
+        return torch.optim.SGD(list(parameters), 0.1, momentum=0.5)
+
+    def settings(self, images_seen: int) -> dict[str, Any]:
+        return {"lr": 0.1}
+
+
+@liar("optimizer", "takes_all_parameters", "1 of 2")
+@frozen
+class Partial(Plain):
+    """Leaves the last parameter out."""
+
+    def start(self, parameters: Any) -> torch.optim.Optimizer:
+        return super().start(list(parameters)[:-1])
+
+
+@liar("optimizer", "says_its_rate", "lr is")
+@frozen
+class Rateless(Plain):
+    """Does not say its rate."""
+
+    def settings(self, images_seen: int) -> dict[str, Any]:
+        return {}
+
+
+@liar("optimizer", "descends", "went from")
+@frozen
+class Uphill(Plain):
+    """Climbs."""
+
+    def start(self, parameters: Any) -> torch.optim.Optimizer:
+        return torch.optim.SGD(list(parameters), 0.1, maximize=True)
+
+
+class _Leaky(torch.optim.SGD):
+    """Momentum that is kept beside the state."""
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        self.steps = getattr(self, "steps", 0) + 1
+        with torch.no_grad():
+            for parameter in self.param_groups[0]["params"]:
+                parameter -= self.param_groups[0]["lr"] * parameter.grad / self.steps
+
+
+@liar("optimizer", "its_state_restores_bit_for_bit", "after restoring")
+@frozen
+class Leaky(Plain):
+    """Counts steps outside its state."""
+
+    def start(self, parameters: Any) -> torch.optim.Optimizer:
+        return _Leaky(list(parameters), 0.1)
+
+
+# update rules
+
+
+@define(eq=False)
+class _Updater:
+    """Alternating gradient descent: breaks no promise."""
+
+    game: Any
+    optimizers: dict[Player, torch.optim.Optimizer] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.optimizers = {p: torch.optim.SGD(n.parameters(), 0.05, momentum=0.5) for p, n in self.game.networks.items()}
+
+    def step(self, next_batch: Any, images_seen: int) -> dict[str, Tensor]:
+        metrics: dict[str, Tensor] = {}
+        for player in (Player.DISCRIMINATOR, Player.GENERATOR):
+            metrics |= self.game.backward(player, next_batch(player), images_seen)
+            metrics |= {f"{player}/{name}": value for name, value in self.move(player).items()}
+        return metrics
+
+    def move(self, player: Player) -> dict[str, Tensor]:
+        return guarded_step(self.optimizers[player], {"lr": 0.05})
+
+    def state_dict(self) -> dict[str, Any]:
+        return {str(player): each.state_dict() for player, each in self.optimizers.items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for player, each in self.optimizers.items():
+            each.load_state_dict(state[str(player)])
+
+
+@frozen
+class Descent:
+    """The control: alternating gradient descent."""
+
+    updater: ClassVar[type] = _Updater
+
+    def start(self, game: Game) -> Any:
+        return self.updater(game)
+
+
+@liar("update_rule", "only_the_player_that_looked_moves", "without a gradient of its own")
+@frozen
+class Dragging(Descent):
+    """Moves the other player as well, on gradients of long ago."""
+
+    class updater(_Updater):  # noqa: N801
+        def move(self, player: Player) -> dict[str, Tensor]:
+            super().move(player.other)
+            return super().move(player)
+
+
+@liar("update_rule", "uses_no_stale_gradient", "not finite")
+@frozen
+class Hoarding(Descent):
+    """Adds to the gradients that lie about."""
+
+    class updater(_Updater):  # noqa: N801
+        def step(self, next_batch: Any, images_seen: int) -> dict[str, Tensor]:
+            parameters = list(self.game.networks[Player.GENERATOR].parameters())
+            with torch.no_grad():
+                for parameter in parameters:
+                    if parameter.grad is not None:
+                        parameter -= 0.01 * parameter.grad
+            return super().step(next_batch, images_seen)
+
+
+@liar("update_rule", "stops_at_a_gradient_that_is_not_finite", "NaN")
+@frozen
+class Reckless(Descent):
+    """Steps without the guard."""
+
+    class updater(_Updater):  # noqa: N801
+        def move(self, player: Player) -> dict[str, Tensor]:
+            self.optimizers[player].step()
+            return {}
+
+
+@liar("update_rule", "reports_numbers", "no metrics")
+@frozen
+class Silent(Descent):
+    """Reports nothing."""
+
+    class updater(_Updater):  # noqa: N801
+        def step(self, next_batch: Any, images_seen: int) -> dict[str, Tensor]:
+            super().step(next_batch, images_seen)
+            return {}
+
+
+@liar("update_rule", "both_players_move", "has not moved")
+@frozen
+class OneSided(Descent):
+    """The generator never moves."""
+
+    class updater(_Updater):  # noqa: N801
+        def move(self, player: Player) -> dict[str, Tensor]:
+            return super().move(player) if player is Player.DISCRIMINATOR else {}
+
+
+@liar("update_rule", "its_state_restores_bit_for_bit", "after restoring")
+@frozen
+class Restarting(Descent):
+    """Saves nothing of its momentum."""
+
+    class updater(_Updater):  # noqa: N801
+        def state_dict(self) -> dict[str, Any]:
+            return {}
+
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            pass
+
+
+# data sets
+
+
+@liar("dataset", "describes_itself_without_data", "class names")
+@frozen
+class Misnamed(ToyImages):
+    """Names one class of several. Options: count, size, classes, seed."""
+
+    def describe(self) -> ImageSpec:
+        return evolve(super().describe(), classes=4, class_names=("only",))
+
+
+@liar("dataset", "opens_to_what_it_describes", "uint8")
+@frozen
+class Floating(ToyImages):
+    """Reads floats. Options: count, size, classes, seed."""
+
+    def open(self) -> Images:
+        images = super().open()
+        return Images(lambda index: images.read(index).float(), images.labels, images.fingerprint, images.split)
+
+
+@liar("dataset", "reads_any_image_alike", "reverse")
+@frozen
+class Positional(ToyImages):
+    """What an index gives depends on where it stands in the list. Options: count, size, classes, seed."""
+
+    def open(self) -> Images:
+        images = super().open()
+
+        def read(index: Tensor) -> Tensor:
+            return images.read(index) + torch.arange(len(index), dtype=torch.uint8)[:, None, None, None]
+
+        return Images(read, images.labels, images.fingerprint, images.split)
+
+
+@liar("dataset", "holds_images_out", "both splits")
+@frozen
+class Leaking(ToyImages):
+    """Trains on what it holds out. Options: count, size, classes, seed."""
+
+    def open(self) -> Images:
+        images = super().open()
+        everything = torch.arange(len(images.labels))
+        return Images(
+            images.read, images.labels, images.fingerprint, {"train": everything, "held_out": images.split["held_out"]}
+        )
+
+
+@frozen
+class Absent(ToyImages):
+    """Has no data here. Options: count, size, classes, seed."""
+
+    def open(self) -> Images:
+        raise DataError("the disk is elsewhere")
+
+
+CONTROLS = [
+    ("attention", HonestBlock),
+    ("weight_norm", Frobenius),
+    ("initialization", _Uniform),
+    ("loss", Logistic),
+    ("augment", Shift),
+    ("penalty", Flat),
+    ("optimizer", Plain),
+    ("update_rule", Descent),
+    ("dataset", ToyImages),
+    ("generator", ToyGenerator),
+    ("discriminator", ToyDiscriminator),
+]
+"""Components that lie about nothing: what the liars differ from."""

@@ -19,8 +19,9 @@ from ganblocks.errors import BrokenPlugin, UnknownComponent
 from ganblocks.plugins import discover, examine
 from ganblocks.registry import Offer, Registry
 from ganblocks.testing import checks
-from ganblocks.testing.promises import CASES, PROMISES, BrokenPromise, NotChecked, Promise
+from ganblocks.testing.promises import CASES, PROMISES, BrokenPromise, Inapplicable, NotChecked, Promise
 from ganblocks.testing.settings import scaled
+from ganblocks.values import seed_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 KEPT, BROKEN, NOT_CHECKED = "kept", "broken", "not checked"
@@ -83,7 +84,8 @@ class Check:
         try:
             cls = self.offer.resolve()
             cases = (self.promise.cases or CASES[self.offer.kind])(cls, self.registry, self.given)
-            _settings(examples or scaled(self.promise.examples))(given(cases)(trial.attempt))()
+            trying = _settings(examples or scaled(self.promise.examples))(given(cases)(trial.attempt))
+            hypothesis.seed(seed_of(self.name))(trying)()  # the same examples on every machine
         except NotChecked as reason:
             return self._verdict(NOT_CHECKED, str(reason), reason.detail)
         except BrokenPromise as broken:
@@ -94,7 +96,7 @@ class Check:
             return self._verdict(BROKEN, f"does not behave the same twice on the same example: {trial.failure}", trial.example)
         except Exception as error:  # a stranger's component may raise anything
             return self._verdict(BROKEN, f"raises {_told(error)}", trial.example)
-        return self._verdict(KEPT)
+        return self._verdict(KEPT) if trial.applied else self._verdict(NOT_CHECKED, trial.inapplicable)
 
     def _verdict(self, status: str, found: str = "", example: str = "") -> Verdict:
         return Verdict(self.offer.kind, self.offer.name, self.promise.name, self.promise.words, status, found, example)
@@ -105,11 +107,15 @@ class _Trial:
 
     def __init__(self, check: Callable[[Any], None]) -> None:
         self.check, self.example, self.failure = check, "", ""
+        self.applied, self.inapplicable = 0, ""
 
     def attempt(self, case: Any) -> None:
         self.example = str(case)
         try:
             self.check(case)
+            self.applied += 1
+        except Inapplicable as reason:
+            self.inapplicable = str(reason)
         except Exception as error:
             self.failure = _told(error)
             raise
@@ -209,7 +215,6 @@ def _settings(examples: int) -> settings:
         max_examples=examples,
         deadline=None,
         database=None,
-        derandomize=True,
         report_multiple_bugs=False,
         print_blob=False,
         verbosity=hypothesis.Verbosity.quiet,

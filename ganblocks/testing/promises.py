@@ -31,6 +31,10 @@ class NotChecked(Exception):
         self.detail = detail
 
 
+class Inapplicable(Exception):
+    """A promise that says nothing about this example; where it says nothing about any, it is not checked, for this reason."""
+
+
 @frozen
 class Promise:
     """One property of every component of a kind."""
@@ -81,6 +85,12 @@ def expect(holds: object, found: str) -> None:
     """Raise BrokenPromise with what was ``found``, unless it holds."""
     if not holds:
         broken(found)
+
+
+def only_if(applies: object, reason: str) -> None:
+    """Go on with the check only if it says something about this example."""
+    if not applies:
+        raise Inapplicable(reason)
 
 
 def expect_same(actual: Tensor, wanted: Tensor, what: str) -> None:

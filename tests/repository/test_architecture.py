@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "recipe": {"errors", "files", "kinds", "options", "plugins", "registry", "schedules", "sockets", "values"},
     "assembly": {"batches", "errors", "game", "kinds", "options", "recipe", "registry", "schedules", "sockets", "values"},
     "training": {"", "assembly", "batches", "errors", "files", "game", "kinds", "plugins", "recipe", "registry", "values"},
-    "testing": {"", "errors", "game", "kinds", "registry", "schedules", "sockets", "values"},
+    "testing": {"", "errors", "game", "kinds", "options", "plugins", "registry", "schedules", "sockets", "stepping", "values"},
     "cli": {
         "",
         "assembly",
@@ -41,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "recipe",
         "registry",
         "summary",
+        "testing",  # ganblocks conform
         "training",
         "values",
     },
@@ -53,8 +54,8 @@ ONLY_IN = {
     "cattrs": set(),
     "typer": {"cli"},
     "rich": {"cli"},
-    "tomllib": {"recipe"},
-    "tomli_w": {"recipe"},
+    "tomllib": {"recipe", "testing"},
+    "tomli_w": {"recipe", "testing"},
     "pickle": set(),
 }
 """Library -> the only files or folders of the core that name it."""

@@ -49,7 +49,7 @@ def test_every_promise_has_a_liar() -> None:
 @pytest.mark.parametrize(("kind", "component"), CONTROLS, ids=lambda part: getattr(part, "__name__", part))
 def test_a_control_keeps_every_promise(kind: str, component: type) -> None:
     for check in checks(kind, component).values():
-        assert check.verdict().status == "kept", str(check.verdict())
+        assert check.verdict().status != "broken", str(check.verdict())
 
 
 def test_a_broken_promise_reads_well() -> None:

@@ -46,7 +46,7 @@ def _cases(draw: st.DrawFn, drawn: SearchStrategy[Any], specs: SearchStrategy[Im
 
 @tried_with("generator")
 def generators(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchStrategy[GeneratorCase]:
-    return _cases(components(cls, registry, given, smallest=4), images([8, 16, 32]), scale=1.0)
+    return _cases(components(cls, registry, given, smallest=8), images([8, 16, 32]), scale=1.0)
 
 
 def anywhere(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchStrategy[GeneratorCase]:

@@ -25,7 +25,7 @@ from ganblocks.testing.cases import (
     state,
     tensors,
 )
-from ganblocks.testing.promises import broken, expect, expect_close, expect_finite, expect_same, expect_shape, promise
+from ganblocks.testing.promises import broken, expect, expect_close, expect_finite, expect_same, expect_shape, only_if, promise
 from ganblocks.values import Score, seeded
 
 MODULES = ("norm", "weight_norm", "attention", "conditioning", "generator", "discriminator")
@@ -55,14 +55,15 @@ def takes_a_batch_of_one(case: ModuleCase) -> None:
 @promise(*MODULES)
 def values_and_gradients_are_finite(case: ModuleCase) -> None:
     """Values and gradients are finite for inputs of any ordinary size, 0 among them."""
-    module, arguments = case.build(), _watched(case.arguments())
-    output = call(module, arguments)
-    for part in tensors(output):
-        expect_finite(part, "output")
-    leaves = list(differentiable(module, arguments))
-    for gradient in torch.autograd.grad(_weighed(output), leaves, allow_unused=True):
-        if gradient is not None:
-            expect_finite(gradient, "gradient")
+    for scale in (1.0, 0.0, 30.0, 1e-3):
+        module, arguments = case.build(), _watched(case.but(scale=scale).arguments())
+        output = call(module, arguments)
+        for part in tensors(output):
+            expect_finite(part, f"output for inputs scaled by {scale:g}")
+        gradients = torch.autograd.grad(_weighed(output), list(differentiable(module, arguments)), allow_unused=True)
+        for gradient in gradients:
+            if gradient is not None:
+                expect_finite(gradient, f"gradient for inputs scaled by {scale:g}")
 
 
 @promise(*MODULES)
@@ -133,8 +134,7 @@ def forward_never_advances_an_estimate(case: ModuleCase) -> None:
     """A maintained module's forward moves none of its buffers, in training either: only advance and settle do."""
     module = case.build().train()
     kept = [each for each in module.modules() if isinstance(each, Maintained)]
-    if not kept:
-        return
+    only_if(kept, "holds nothing that inherits Maintained")
     before = [state(each) for each in kept if isinstance(each, nn.Module)]
     for seed in range(2):
         call(module, case.but(seed=seed).arguments())

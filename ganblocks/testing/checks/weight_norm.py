@@ -15,7 +15,7 @@ from ganblocks.errors import Misfit
 from ganblocks.kinds.capabilities import Maintained, SingularValue
 from ganblocks.registry import Registry
 from ganblocks.testing.cases import Arguments, ModuleCase, call, state
-from ganblocks.testing.promises import expect, expect_close, expect_finite, expect_same, promise, tried_with
+from ganblocks.testing.promises import expect, expect_close, expect_finite, expect_same, only_if, promise, tried_with
 from ganblocks.testing.strategies import batches, components, seeds
 from ganblocks.values import seeded
 
@@ -101,8 +101,8 @@ def leaves_the_bias_as_it_is(case: LayerCase) -> None:
 def its_estimate_moves_when_told_and_moves_nothing_else(case: LayerCase) -> None:
     """advance and settle change no parameter; they leave everything finite, and an estimate that was settled stays put."""
     module = case.build()
-    if not isinstance(module, Maintained):
-        return
+    only_if(isinstance(module, Maintained), "does not inherit Maintained")
+    assert isinstance(module, Maintained)
     parameters = {name: value.detach().clone() for name, value in module.named_parameters()}
     module.advance()
     module.settle(200)
@@ -118,8 +118,8 @@ def its_estimate_moves_when_told_and_moves_nothing_else(case: LayerCase) -> None
 def its_singular_value_can_be_logged(case: LayerCase) -> None:
     """sigma() is a finite 0-dim number of at least 0; reading it changes nothing."""
     module = case.build()
-    if not isinstance(module, SingularValue):
-        return
+    only_if(isinstance(module, SingularValue), "does not inherit SingularValue")
+    assert isinstance(module, SingularValue)
     before = state(module)
     sigma = module.sigma()
     expect(sigma.ndim == 0 and torch.isfinite(sigma) and sigma >= 0, f"sigma() is {sigma}")

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from attrs import field, frozen
-from attrs.validators import ge, gt, instance_of
+from attrs.validators import ge, gt, instance_of, le
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -32,11 +32,11 @@ class Spectral:
 
     Options:
         iterations: power iterations per turn of the network that holds the layer.
-        eps: lower bound of the norms that u and v are divided by.
+        eps: lower bound of the norms that u and v are divided by. A large one would shrink u and v, and σ̂ with them, to 0.
     """
 
     iterations: int = field(default=1, validator=[instance_of(int), ge(1)])
-    eps: float = field(default=1e-12, validator=[instance_of((int, float)), gt(0)])
+    eps: float = field(default=1e-12, validator=[instance_of((int, float)), gt(0), le(1e-6)])
 
     def wrap(self, layer: nn.Module) -> SpectralNorm:
         """Own ``layer``, and start u from torch's global random numbers.

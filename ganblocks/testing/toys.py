@@ -84,6 +84,8 @@ class ToyGenerator:
     norm: Norm | None = optional_socket("norm")
 
     def build(self, image: ImageSpec, site: Site) -> nn.Module:
+        if image.size % 2:
+            raise site.misfit(f"doubles its feature map, so images cannot be {image.size} pixels wide")
         return _ToyGenerator(self, image, site)
 
 

@@ -138,6 +138,18 @@ def plugins_command(
     plugins(context.obj, as_json, verify)
 
 
+@app.command("new-plugin")
+def new_plugin_command(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The new package's name, such as acme-blocks.", metavar="NAME")],
+    into: Annotated[Path, typer.Option(help="Where to make its folder.")] = Path(),
+) -> None:
+    """Write a package with an attention block of your own, and its tests.  Example: ganblocks new-plugin acme-blocks"""
+    from ganblocks.cli.new_plugin import new_plugin
+
+    new_plugin(context.obj, name, into)
+
+
 @app.command("conform")
 def conform_command(
     context: typer.Context,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,35 @@ def test_every_command_of_a_page_runs_in_order(page: Path, tmp_path: Path) -> No
         arguments = ["3" if word == "flags" else word for word in command[1:]]  # the tiny recipe has digits
         done = ganblocks(*arguments, *(SMALL if "run" in arguments[:1] else ()), cwd=tmp_path)
         assert done.returncode == 0, (command, done.stderr)
+
+
+def python(arguments: list[str], cwd: Path, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    variables = {**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})}
+    return subprocess.run([sys.executable, *arguments], cwd=cwd, env=variables, capture_output=True, text=True, check=False)
+
+
+def test_the_how_to_for_plugins_runs_from_nothing(tmp_path: Path) -> None:
+    """Every command of the page, in order, in an empty folder; pip installs beside the environment, not into it."""
+    (tmp_path / "recipes").symlink_to(ROOT / "recipes")
+    page = (ROOT / "docs" / "how-to" / "write-a-plugin.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    found = [shlex.split(line) for block in blocks for line in block.splitlines()]
+    assert [command[0] for command in found].count("ganblocks") >= 7
+    environment = {"PYTHONPATH": str(tmp_path / "site")}
+    for command in found:
+        if command[:2] == ["pip", "install"]:
+            options = ["--quiet", "--no-deps", "--no-build-isolation", "--target", str(tmp_path / "site"), command[-1]]
+            done = python(["-m", "pip", "install", *options], tmp_path)
+        elif command[0] == "pytest":
+            done = python(["-m", "pytest", "-p", "no:cacheprovider", *command[1:]], tmp_path, environment)
+            assert " passed" in done.stdout, done.stdout
+        else:
+            assert command[0] == "ganblocks"
+            small = SMALL if command[1] == "run" else ()
+            done = ganblocks(*command[1:], *small, cwd=tmp_path, environment=environment)
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+        assert command[1] != "list" or "acme_attention" in done.stdout
+    assert (tmp_path / "runs").is_dir()
 
 
 def test_the_block_of_the_readme_is_complete(tmp_path: Path) -> None:

@@ -1,0 +1,130 @@
+"""``ganblocks new-plugin`` and ``ganblocks conform``, as a user runs them."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import ganblocks
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("new")
+    done = ganblocks("new-plugin", "acme-blocks", "--into", folder)
+    assert done.returncode == 0, done.stderr
+    assert "pip install" in done.stdout
+    return folder / "acme-blocks"
+
+
+def code_lines(path: Path) -> int:
+    """Lines of Python without blank lines and docstrings."""
+    text = path.read_text(encoding="utf-8")
+    docs: set[int] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            docs |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    return sum(bool(line.strip()) and number not in docs for number, line in enumerate(text.splitlines(), start=1))
+
+
+def test_the_package_is_complete_and_small(package: Path) -> None:
+    files = {str(path.relative_to(package)) for path in package.rglob("*") if path.is_file()}
+    wanted = {"pyproject.toml", "README.md", ".gitignore", ".github/workflows/tests.yml", "tests/test_conformance.py"}
+    assert files == wanted | {f"acme_blocks/{name}" for name in ("__init__.py", "attention.py", "py.typed")}
+    assert sum(code_lines(path) for path in (package / "acme_blocks").glob("*.py")) <= 30
+    project = tomllib.loads((package / "pyproject.toml").read_text())["project"]
+    assert project["name"] == "acme-blocks"
+    assert project["entry-points"]["ganblocks"] == {"acme_blocks": "acme_blocks"}
+
+
+def test_the_package_is_clean(package: Path) -> None:
+    for command in (["check"], ["format", "--check"]):
+        ruff = [sys.executable, "-m", "ruff", *command, "--no-cache", str(package)]
+        done = subprocess.run(ruff, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+
+
+def test_nothing_is_overwritten(package: Path) -> None:
+    before = (package / "README.md").read_text()
+    (package / "README.md").write_text("mine")
+    done = ganblocks("new-plugin", "acme-blocks", "--into", package.parent)
+    assert done.returncode == 2
+    assert "exists already" in done.stderr
+    assert (package / "README.md").read_text() == "mine"
+    (package / "README.md").write_text(before)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Acme", "lower case letters"),
+        ("acme_blocks", "single hyphens"),
+        ("../acme", "lower case letters"),
+        ("9lives", "lower case letters"),
+        ("json", "is a module already"),
+        ("class", "is a module already"),
+        ("torch", "is a module already"),
+        ("self-made", "is called 'self_attention' already"),
+    ],
+)
+def test_a_name_that_cannot_be_is_refused(name: str, words: str, tmp_path: Path) -> None:
+    done = ganblocks("new-plugin", name, "--into", tmp_path)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+LIAR = '''
+import ganblocks
+from attrs import frozen
+from torch import nn
+
+class Crop(nn.Module):
+    def forward(self, x):
+        return x[:, :, 1:]
+
+@frozen
+class Cropping:
+    """Loses a row."""
+    def build(self, site):
+        return Crop()
+
+@ganblocks.hookimpl
+def ganblocks_attentions():
+    return {"cropping": Cropping}
+'''
+
+
+def test_conform_says_what_is_broken_and_where(tmp_path: Path) -> None:
+    (tmp_path / "liar.py").write_text(LIAR)
+    done = ganblocks("-p", "liar.py", "conform", "liar", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "BROKEN  has_the_shape_and_type_of_its_kind" in done.stdout
+    assert "promise: The output has the shape and the type" in done.stdout
+    assert "found: output in training: shape [2, 8, 3, 4], not [2, 8, 4, 4]" in done.stdout
+    assert "example: Cropping() with channels 8, size 4×4" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_conform_speaks_json(tmp_path: Path) -> None:
+    done = ganblocks("conform", "initializations", "--json", "--examples", "2", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    found = json.loads(done.stdout)
+    assert found["broken"] == 0
+    assert found["kept"] + found["not checked"] == len(found["verdicts"])
+    assert {"kind", "component", "promise", "words", "status", "found", "example"} == set(found["verdicts"][0])
+
+
+@pytest.mark.parametrize("name", ["absent-plugin", "", "os"])
+def test_conform_of_what_is_no_plugin_is_a_user_s_mistake(name: str) -> None:
+    done = ganblocks("conform", name)
+    assert done.returncode == 2, done.stdout
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr

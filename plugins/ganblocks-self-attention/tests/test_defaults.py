@@ -32,3 +32,11 @@ def test_channels_are_divided_exactly(option: str) -> None:
         assert built(torch.ones(1, 16, 4, 4)).shape == (1, 16, 4, 4)
         with pytest.raises(Misfit, match=f"{option} = 1"):
             component(**{"reduction": 1, "value_ratio": 1, option: 4}).build(Site(channels=15))
+
+
+def test_a_path_that_is_named_is_taken_whatever_the_size() -> None:
+    with torch.device("meta"):
+        for size in (8, 64):
+            site = Site(channels=16, size=size)
+            assert SelfAttention(path="fused").build(site).fused is True
+            assert SelfAttention(path="plain").build(site).fused is False

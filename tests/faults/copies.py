@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("ganblocks", "plugins", "recipes", "tests", "docs", "pyproject.toml", "README.md", "LICENSE", "NOTICE")
+COPIED = ("ganblocks", "plugins", "recipes", "tests", "docs", "conftest.py", "pyproject.toml", "README.md", "LICENSE", "NOTICE")
 PYTEST = ("-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0")
 TIMEOUT = 600
 

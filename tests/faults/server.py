@@ -7,6 +7,7 @@ with one line of JSON: what each piece of code printed, or pytest's ``[exit code
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import json
 import os
@@ -16,6 +17,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TextIO
 
@@ -23,6 +25,7 @@ import numpy  # noqa: F401
 import PIL.Image  # noqa: F401
 import pytest
 import torch
+import torch._dynamo  # by torch itself, at its first gradient or draw
 from hypothesis import Phase, settings
 
 OUT_OF_TIME = -1
@@ -36,6 +39,11 @@ def main() -> None:
     settings.load_profile("faults")
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        pytest.main(["--version"])  # loads pytest's plugins
+        with contextlib.suppress(ImportError):
+            import_module("hypothesis.extra._patching")  # and with it libcst, at a failure
+    gc.freeze()  # pytest collects garbage several times
     for line in sys.stdin:
         request = json.loads(line)
         with tempfile.TemporaryFile("w+") as output:
@@ -49,6 +57,7 @@ def main() -> None:
                 output.seek(0)
                 answer = [code, output.read()]
         print(json.dumps(answer), file=answers, flush=True)
+    os._exit(0)  # frozen objects would be reported as leaks
 
 
 def fork(work: Callable[[], int], output: TextIO, limit: float) -> int:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from ganblocks import Batch, Images, Player
 from ganblocks.batches import Batches, real_images
+from ganblocks.testing import examples
 
 D, G = Player.DISCRIMINATOR, Player.GENERATOR
 
@@ -35,7 +36,7 @@ def same(one: Batch, two: Batch) -> bool:
     return one.seed == two.seed and all(torch.equal(getattr(one, name), getattr(two, name)) for name in names)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(size=st.integers(1, 50), seed=st.integers(0, 10**9))
 def test_every_epoch_shows_every_training_image_once_whatever_the_batch(size: int, seed: int) -> None:
     source = batches(size, seed)
@@ -45,7 +46,7 @@ def test_every_epoch_shows_every_training_image_once_whatever_the_batch(size: in
     assert seen[:20] != seen[20:40] or seen[20:40] != seen[40:60]
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(calls=st.lists(st.sampled_from(list(Player)), max_size=8), seed=st.integers(0, 99))
 def test_a_batch_depends_on_its_position_not_on_what_was_drawn_before(calls: list[Player], seed: int) -> None:
     source = batches(seed=seed)

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 import torch
 from attrs import evolve, frozen
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from ganblocks import Batch, Constant, Maintained, MixesSamples, Objective, Observes, Player, Score, Turn
 from ganblocks.game import Game, Term, frozen_parameters, unchanged_buffers
+from ganblocks.testing import examples
 
 G, D = Player.GENERATOR, Player.DISCRIMINATOR
 
@@ -101,6 +102,7 @@ def equal(one: dict[str, Tensor], two: dict[str, Tensor]) -> bool:
     return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
 
 
+@pytest.mark.statement(56)
 @pytest.mark.parametrize("player", Player)
 @pytest.mark.parametrize("norm", [nn.Identity, lambda: Mixing(6)])
 def test_a_turn_gives_gradients_to_its_player_only_and_moves_no_buffer_of_the_other(player: Player, norm: Any) -> None:
@@ -145,7 +147,8 @@ def test_an_extrapolation_changes_nothing_but_gradients(player: Player) -> None:
     assert equal(before, played.state_dict())
 
 
-@settings(max_examples=20, deadline=None)
+@pytest.mark.statement(78)
+@examples(20)
 @given(size=st.integers(1, 6), player=st.sampled_from(list(Player)), seed=st.integers(0, 99))
 def test_microbatches_add_up_to_the_gradient_of_the_whole(size: int, player: Player, seed: int) -> None:
     gradients = []
@@ -225,7 +228,7 @@ class GradientPenalty:
         return ImageGradient()
 
 
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(weight=st.floats(0.1, 10), every=st.integers(1, 4))
 def test_a_penalty_counts_every_so_often_and_then_so_much_more(weight: float, every: int) -> None:
     term = Term("slope", GradientPenalty(), GradientPenalty().build(), Constant(weight), every)

@@ -94,6 +94,7 @@ def test_strict_mode_refuses_them(broken: Path) -> None:
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.statement(101)
 def test_a_name_offered_twice_is_an_error_only_when_it_is_asked_for(broken: Path) -> None:
     asked = ganblocks("check", "recipes/sagan.toml", "--ablation", "residual", environment=in_site(broken))
     assert asked.returncode == 2

@@ -53,6 +53,7 @@ def test_a_name_gives_its_class_and_a_target_is_imported_on_demand() -> None:
     assert found.names("loss") == ()
 
 
+@pytest.mark.statement(101)
 def test_two_owners_of_one_name_must_be_told_apart() -> None:
     both = registry("acme", block=Block).with_(registry("zeta", block=Other))
     with pytest.raises(AmbiguousComponent, match=r'"acme:block" or "zeta:block"'):
@@ -77,6 +78,7 @@ def test_an_unknown_name_says_what_was_probably_meant() -> None:
         broken.get("attention", "acme_block")
 
 
+@pytest.mark.statement(101)
 @given(
     name=st.one_of(st.text(max_size=20), st.sampled_from(["os:system", "builtins:eval", "torch.nn.Conv2d", "acme:os.system"]))
 )

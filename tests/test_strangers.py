@@ -50,6 +50,7 @@ def test_it_is_listed_shown_and_run(site: Path, tmp_path: Path) -> None:
     assert "acme_block" in without.stderr
 
 
+@pytest.mark.statement(21, 103)
 @pytest.mark.parametrize("block", ["residual", "none", "acme_block"])
 def test_a_swap_leaves_every_other_initial_value_bit_equal(site: Path, block: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(site))

@@ -68,6 +68,7 @@ def test_metrics_have_losses_scores_gradient_norms_gammas_and_sigmas(run: Path) 
     assert records[-1]["gamma/generator.block1.attention"] != 0
 
 
+@pytest.mark.statement(79)
 def test_the_resolved_recipe_reads_back_as_itself(run: Path, tmp_path: Path) -> None:
     recipe = public.read_recipe(run / "recipe.toml")
     assert recipe.training.images == 64

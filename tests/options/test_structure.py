@@ -9,13 +9,14 @@ import attrs
 import pytest
 from attrs import field, frozen
 from attrs.validators import and_, deep_iterable, ge, in_, instance_of, lt, min_len
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ganblocks.errors import BrokenPlugin, Mistake, RecipeError, UnknownComponent
 from ganblocks.options import structure, unstructure
 from ganblocks.schedules import Constant, Cosine, Linear, Moving, WarmUp, moving
 from ganblocks.sockets import socket
+from ganblocks.testing import examples
 from ganblocks.values import Player
 
 
@@ -149,7 +150,7 @@ WRONG: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.sampled_from(sorted(WRONG)).flatmap(lambda key: st.tuples(st.just(key), WRONG[key])))
 def test_no_confused_type_is_accepted(confusion: tuple[str, Any]) -> None:
     key, value = confusion
@@ -207,7 +208,8 @@ anything = st.builds(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@pytest.mark.statement(102)
+@examples(50)
 @given(anything)
 def test_what_is_written_reads_back_equal(component: Everything) -> None:
     assert structure(Everything, write(component), "here", resolve) == component

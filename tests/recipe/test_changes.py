@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 
 from ganblocks.errors import Mistake, RecipeError, UsageError
-from ganblocks.recipe import Recipe, parse_override, read_recipe
+from ganblocks.plugins import discover
+from ganblocks.recipe import Recipe, parse_override, read_recipe, write_recipe
 from ganblocks.schedules import Constant, Linear
 
 Read = Callable[..., Recipe]
@@ -266,3 +268,25 @@ def test_a_parent_is_a_file_in_the_same_folder(tmp_path: Path, toys: Any, toy_te
     (mistake,) = caught.value.mistakes
     assert mistake.where == "extends"
     assert str(caught.value).isprintable()
+
+
+SHIPPED = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
+ABLATIONS = [(path, name) for path in SHIPPED for name in tomllib.loads(path.read_text()).get("ablation", {})]
+
+
+@pytest.mark.statement(104)
+@pytest.mark.parametrize(("path", "name"), ABLATIONS, ids=lambda part: getattr(part, "stem", part))
+def test_an_ablation_applied_and_taken_back_is_the_recipe(path: Path, name: str) -> None:
+    registry = discover()
+    base, ablated = read_recipe(path, registry=registry), read_recipe(path, ablation=name, registry=registry)
+    assert ablated != base
+    before, after = (tomllib.loads(write_recipe(recipe, registry)) for recipe in (base, ablated))
+    back = {
+        f"{section}.{key}": before[section][key]
+        for section in ("generator", "discriminator", "update", "training")
+        for key in before[section]
+        if before[section][key] != after[section].get(key)
+    }
+    assert back
+    assert read_recipe(path, ablation=name, overrides=back, registry=registry) == base
+    assert read_recipe(path, registry=registry) == base

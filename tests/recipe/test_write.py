@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ganblocks.recipe import Recipe, read_recipe, write_recipe
 from ganblocks.recipe.schema import Ablation, Average, Data, DiscriminatorPlayer, PenaltyTerm, Training
 from ganblocks.schedules import Constant, Cosine, Linear, Moving, WarmUp
+from ganblocks.testing import examples
 
 counts = st.integers(1, 10**9)
 positive = st.floats(1e-9, 1e6)
@@ -67,8 +69,9 @@ def recipes(toys: Any) -> st.SearchStrategy[Recipe]:
     )
 
 
+@pytest.mark.statement(102)
 def test_round_trip(toys: Any, tmp_path: Path) -> None:
-    @settings(max_examples=50, deadline=None)
+    @examples(50)
     @given(recipes(toys))
     def check(recipe: Recipe) -> None:
         written = write_recipe(recipe, toys)

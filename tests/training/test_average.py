@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 
+import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from ganblocks import Maintained
+from ganblocks.testing import examples
 from ganblocks.training.average import Average
 
 
@@ -39,7 +41,8 @@ def parameters(module: nn.Module) -> Tensor:
     return torch.cat([p.detach().flatten() for p in module.parameters()])
 
 
-@settings(max_examples=30, deadline=None)
+@pytest.mark.statement(75)
+@examples(30)
 @given(decay=st.floats(0, 1), steps=st.integers(1, 10))
 def test_a_constant_source_is_approached_geometrically(decay: float, steps: int) -> None:
     live = network()
@@ -53,6 +56,7 @@ def test_a_constant_source_is_approached_geometrically(decay: float, steps: int)
     torch.testing.assert_close(parameters(average.network), expected, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.statement(75)
 def test_decay_zero_copies_and_decay_one_never_moves() -> None:
     live = network()
     copying, still, first = Average(live, 0.0), Average(live, 1.0), parameters(live)
@@ -78,6 +82,7 @@ def test_before_its_start_the_average_is_the_live_network() -> None:
     torch.testing.assert_close(average.network[0].bias, live[0].bias - 0.9)
 
 
+@pytest.mark.statement(38, 39, 75)
 def test_buffers_are_copied_and_estimates_settle_without_touching_the_live_network() -> None:
     live = network().train()
     average = Average(live, 0.5)

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor, nn
 
 from ganblocks import GanblocksError, ImageSpec
+from ganblocks.testing import examples
 from ganblocks.training.pictures import save_grid, to_bytes
 from ganblocks.training.sampler import Sampler, latents
 
@@ -32,7 +33,7 @@ def sampler(classes: int = 4) -> Sampler:
     return Sampler(Echo(), 6, ImageSpec(1, 7, classes, ("cat", "dog", "sun", "sea")[:classes]))
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(n=st.integers(1, 20), batch=st.integers(1, 25), seed=st.integers(0, 99))
 def test_a_seed_fixes_the_images_whatever_the_batch(n: int, batch: int, seed: int) -> None:
     whole = sampler().sample(n, seed=seed)
@@ -58,7 +59,8 @@ def test_a_generator_without_classes_takes_none() -> None:
         sampler(0).sample(2, classes=1)
 
 
-@settings(max_examples=20, deadline=None)
+@pytest.mark.statement(82)
+@examples(20)
 @given(truncation=st.floats(0.05, 4.0), seed=st.integers(0, 99))
 def test_truncation_resamples_into_its_interval_with_the_variance_of_the_cut_normal(truncation: float, seed: int) -> None:
     z = latents(4000, 4, torch.Generator().manual_seed(seed), truncation)

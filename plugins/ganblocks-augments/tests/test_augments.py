@@ -9,11 +9,13 @@ import torch
 from ganblocks_augments import ganblocks_augments
 from ganblocks_augments.diffaug import POLICIES, DiffAug
 from ganblocks_augments.flip import Flip
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-few = settings(deadline=None, max_examples=25)
+from ganblocks.testing import examples
+
+few = examples(25)
 seeds = st.integers(0, 2**32 - 1)
 shares = st.floats(0, 1)
 sides = st.integers(1, 9)
@@ -102,7 +104,7 @@ def test_the_plugin_offers_what_is_tested() -> None:
     assert all(list(each().build().state_dict()) == [] for each in AUGMENTS.values())
 
 
-@settings(few, max_examples=50)
+@examples(50)
 @given(components, seeds, st.sampled_from([1, 3, 4]), sides, sides)
 def test_diffaug_is_its_slow_reference(component: DiffAug, seed: int, channels: int, height: int, width: int) -> None:
     image = images(seed, 3, channels, height, width)

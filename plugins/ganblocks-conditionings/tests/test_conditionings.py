@@ -10,13 +10,14 @@ from attrs import define, field
 from ganblocks_conditionings import ganblocks_conditionings
 from ganblocks_conditionings.none import NoConditioning
 from ganblocks_conditionings.projection import Projection
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from ganblocks import Classes, Condition, Misfit, Score, Site, Vector
+from ganblocks.testing import examples
 
-few = settings(deadline=None, max_examples=20)
+few = examples(20)
 seeds = st.integers(0, 2**32 - 1)
 CLASSES, CHANNELS = 5, 6
 FIVE = Classes(CLASSES)
@@ -80,6 +81,7 @@ def test_without_conditioning_the_head_is_linear_and_deaf_to_labels(seed: int, b
         assert torch.equal(built(features, other).logits, score.logits)
 
 
+@pytest.mark.statement(70)
 @few
 @given(seeds)
 def test_projection_is_linear_in_the_embedding(seed: int) -> None:
@@ -89,6 +91,7 @@ def test_projection_is_linear_in_the_embedding(seed: int) -> None:
     close(both - zero, (first - zero) + (second - zero))
 
 
+@pytest.mark.statement(71)
 @few
 @given(seeds)
 def test_two_labels_differ_by_their_embeddings_along_the_features(seed: int) -> None:
@@ -98,6 +101,7 @@ def test_two_labels_differ_by_their_embeddings_along_the_features(seed: int) -> 
     close(built(features, label).logits - built(features, other).logits, (apart * features).sum(1))
 
 
+@pytest.mark.statement(72)
 @few
 @given(seeds)
 def test_with_a_table_of_zeros_projection_is_no_conditioning(seed: int) -> None:
@@ -107,6 +111,7 @@ def test_with_a_table_of_zeros_projection_is_no_conditioning(seed: int) -> None:
     close(logits_with(built, zero, features, label), plain(features, label).logits)
 
 
+@pytest.mark.statement(73)
 @few
 @given(seeds)
 def test_sum_pooled_features_count_as_many_times_as_there_are_positions(seed: int) -> None:
@@ -116,6 +121,7 @@ def test_sum_pooled_features_count_as_many_times_as_there_are_positions(seed: in
     close(built(map_.sum((2, 3)), label).logits, 16 * built(map_.mean((2, 3)), label).logits)
 
 
+@pytest.mark.statement(74)
 @few
 @given(seeds)
 def test_renaming_the_classes_changes_nothing(seed: int) -> None:

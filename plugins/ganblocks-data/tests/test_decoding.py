@@ -5,14 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ganblocks_data.decoding import decode
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from ganblocks import DataError
+from ganblocks.testing import examples
 
-RARELY = settings(max_examples=25, deadline=None)
+RARELY = examples(25)
 
 
 def save(image: Image.Image, folder: Path, name: str = "a.png", **options: object) -> Path:

@@ -3,10 +3,12 @@ from __future__ import annotations
 import torch
 from ganblocks_data.memory import in_memory
 from ganblocks_data.splits import by_name, tenth
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-RARELY = settings(max_examples=25, deadline=None)
+from ganblocks.testing import examples
+
+RARELY = examples(25)
 NAMES = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=80, unique=True)
 
 

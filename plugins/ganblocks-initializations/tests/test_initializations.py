@@ -12,13 +12,14 @@ import torch
 from ganblocks_initializations.normal import Normal
 from ganblocks_initializations.orthogonal import Orthogonal
 from ganblocks_initializations.xavier import Xavier
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from ganblocks import Site
+from ganblocks.testing import examples
 
-few = settings(deadline=None, max_examples=20)
+few = examples(20)
 seeds = st.integers(0, 2**32 - 1)
 
 RULES = [Xavier(), Xavier(distribution="normal", gain=2.0), Orthogonal(), Orthogonal(gain=0.5), Normal(), Normal(std=0.1)]

@@ -17,13 +17,14 @@ from ganblocks_losses.non_saturating import NonSaturating
 from ganblocks_losses.relativistic_average import RelativisticAverage
 from ganblocks_losses.relativistic_paired import RelativisticPaired
 from ganblocks_losses.wasserstein import Wasserstein
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor
 
 from ganblocks import Facts, ImageSpec, Use
+from ganblocks.testing import examples
 
-few = settings(deadline=None, max_examples=40)
+few = examples(40)
 numbers = st.floats(-9, 9, allow_subnormal=False)  # torch's softplus(t) is t above 20, which float64 would notice
 LOSSES: dict[str, Any] = {
     "hinge": Hinge(),
@@ -107,6 +108,7 @@ def test_the_plugin_offers_what_is_tested() -> None:
         assert LOSSES[name].generator_reads_real == (name in RELATIVISTIC)
 
 
+@pytest.mark.statement(58)
 @few
 @given(names, logits())
 def test_each_loss_is_its_formula(name: str, pair: tuple[Tensor, Tensor]) -> None:
@@ -115,6 +117,7 @@ def test_each_loss_is_its_formula(name: str, pair: tuple[Tensor, Tensor]) -> Non
         assert close(value, formula(real.tolist(), fake.tolist()))
 
 
+@pytest.mark.statement(47, 58)
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_values_where_the_discriminator_says_nothing(name: str, dtype: torch.dtype) -> None:
@@ -131,6 +134,7 @@ def test_a_loss_is_an_equation_without_options(name: str) -> None:
     assert "L_D = " in type(LOSSES[name]).__doc__
 
 
+@pytest.mark.statement(55)
 @few
 @given(names, logits(), st.randoms(use_true_random=False))
 def test_order_does_not_matter(name: str, pair: tuple[Tensor, Tensor], random: Any) -> None:
@@ -144,6 +148,7 @@ def test_order_does_not_matter(name: str, pair: tuple[Tensor, Tensor], random: A
         assert all(map(close, both(name, real[first], fake[second]), expected))
 
 
+@pytest.mark.statement(55)
 def test_the_paired_loss_depends_on_who_meets_whom() -> None:
     real, fake = torch.tensor([3.0, -1.0]), torch.tensor([2.0, -4.0])
     for value, other in zip(
@@ -152,12 +157,14 @@ def test_the_paired_loss_depends_on_who_meets_whom() -> None:
         assert abs(value - other) > 0.1
 
 
+@pytest.mark.statement(55)
 @few
 @given(names, logits())
 def test_a_batch_twice_is_the_same_batch(name: str, pair: tuple[Tensor, Tensor]) -> None:
     assert all(map(close, both(name, *(torch.cat([x, x]) for x in pair)), both(name, *pair)))
 
 
+@pytest.mark.statement(42)
 @few
 @given(logits())
 def test_hinge_is_zero_exactly_where_both_margins_hold(pair: tuple[Tensor, Tensor]) -> None:
@@ -166,6 +173,7 @@ def test_hinge_is_zero_exactly_where_both_margins_hold(pair: tuple[Tensor, Tenso
         assert (LOSSES["hinge"].for_discriminator(real, fake) == 0) == holds
 
 
+@pytest.mark.statement(43)
 @few
 @given(logits())
 def test_hinge_pulls_inside_the_margins_only(pair: tuple[Tensor, Tensor]) -> None:
@@ -178,6 +186,7 @@ def test_hinge_pulls_inside_the_margins_only(pair: tuple[Tensor, Tensor]) -> Non
     assert torch.equal(g_fake, torch.full_like(fake, -1 / n))
 
 
+@pytest.mark.statement(43)
 @few
 @given(names, logits(), st.integers(0, 2**16))
 def test_gradients_are_slopes(name: str, pair: tuple[Tensor, Tensor], seed: int) -> None:
@@ -193,6 +202,7 @@ def test_gradients_are_slopes(name: str, pair: tuple[Tensor, Tensor], seed: int)
         assert abs(float((more - less) / 2 - rise)) <= 1e-6 * float(step.norm()) * 10 + 1e-13
 
 
+@pytest.mark.statement(44)
 @few
 @given(st.sampled_from(["hinge", "wasserstein"]), logits(), st.floats(-3, 3), st.floats(-3, 3))
 def test_some_generators_losses_are_linear(name: str, pair: tuple[Tensor, Tensor], scale: float, shift: float) -> None:
@@ -202,6 +212,7 @@ def test_some_generators_losses_are_linear(name: str, pair: tuple[Tensor, Tensor
     assert close(loss.for_generator(None, fake + shift), value - shift, 1e-11)
 
 
+@pytest.mark.statement(45)
 @few
 @given(names, logits())
 def test_real_and_fake_are_mirror_images(name: str, pair: tuple[Tensor, Tensor]) -> None:
@@ -211,6 +222,7 @@ def test_real_and_fake_are_mirror_images(name: str, pair: tuple[Tensor, Tensor])
     assert close(loss.for_discriminator(*mirrored), loss.for_discriminator(real, fake))
 
 
+@pytest.mark.statement(46)
 @few
 @given(st.sampled_from(sorted(set(LOSSES) - {"least_squares"})), logits(), st.floats(0, 10), st.data())
 def test_the_discriminator_never_loses_by_being_right(name: str, pair: tuple[Tensor, Tensor], rise: float, data: Any) -> None:
@@ -223,6 +235,7 @@ def test_the_discriminator_never_loses_by_being_right(name: str, pair: tuple[Ten
     assert loss(real, fake + step) >= loss(real, fake) - 1e-12
 
 
+@pytest.mark.statement(48)
 @few
 @given(names, logits())
 def test_losses_are_never_negative_except_where_they_may_be(name: str, pair: tuple[Tensor, Tensor]) -> None:
@@ -231,10 +244,12 @@ def test_losses_are_never_negative_except_where_they_may_be(name: str, pair: tup
     assert name in {"hinge", "minimax", "wasserstein"} or generator >= 0
 
 
+@pytest.mark.statement(48)
 def test_wasserstein_may_be_negative() -> None:
     assert all(value < 0 for value in both("wasserstein", torch.tensor([3.0]), torch.tensor([1.0])))
 
 
+@pytest.mark.statement(49)
 @few
 @given(st.sampled_from(sorted(RELATIVISTIC)), logits(), numbers)
 def test_relativistic_losses_see_differences_only(name: str, pair: tuple[Tensor, Tensor], shift: float) -> None:
@@ -253,6 +268,7 @@ def test_other_losses_see_more_than_differences(name: str) -> None:
     )
 
 
+@pytest.mark.statement(50)
 @few
 @given(names, logits(st.one_of(st.floats(-1e4, 1e4), st.sampled_from([-1e4, -100.0, 0.0, 100.0, 1e4]))))
 def test_large_logits_give_true_values_and_finite_gradients(name: str, pair: tuple[Tensor, Tensor]) -> None:
@@ -265,6 +281,7 @@ def test_large_logits_give_true_values_and_finite_gradients(name: str, pair: tup
         assert abs(value.item() - formula(real.tolist(), fake.tolist())) <= precision
 
 
+@pytest.mark.statement(50)
 @few
 @given(logits())
 def test_the_logistic_gradient_on_fakes_is_a_probability(pair: tuple[Tensor, Tensor]) -> None:
@@ -273,6 +290,7 @@ def test_the_logistic_gradient_on_fakes_is_a_probability(pair: tuple[Tensor, Ten
     torch.testing.assert_close(gradient, torch.sigmoid(fake.detach()) / len(fake), atol=1e-6, rtol=0)
 
 
+@pytest.mark.statement(50)
 def test_non_saturating_does_not_saturate_and_minimax_does() -> None:
     fake = torch.tensor([-200.0], requires_grad=True)
     value = NonSaturating().for_generator(None, fake)
@@ -281,6 +299,7 @@ def test_non_saturating_does_not_saturate_and_minimax_does() -> None:
     assert float(torch.autograd.grad(Minimax().for_generator(None, fake), fake)[0]) == 0
 
 
+@pytest.mark.statement(57)
 @few
 @given(st.lists(st.integers(0, 4), min_size=4, max_size=4))
 def test_the_best_hinge_discriminator_is_a_sign_found_by_brute_force(weights: list[int]) -> None:

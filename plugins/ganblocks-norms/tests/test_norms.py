@@ -13,13 +13,14 @@ from ganblocks_norms.group import Group
 from ganblocks_norms.instance import Instance
 from ganblocks_norms.layer import Layer
 from ganblocks_norms.none import NoNorm
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from ganblocks import Classes, Condition, Misfit, MixesSamples, Site, Vector
+from ganblocks.testing import examples
 
-few = settings(deadline=None, max_examples=20)
+few = examples(20)
 seeds = st.integers(0, 2**32 - 1)
 gains = st.sampled_from(["direct", "one_plus"])
 CLASSES = 3
@@ -51,6 +52,7 @@ def normalised(x: Tensor, dims: tuple[int, ...]) -> Tensor:
     return (x - x.mean(dims, keepdim=True)) / (x.var(dims, unbiased=False, keepdim=True) + 1e-5).sqrt()
 
 
+@pytest.mark.statement(63)
 @few
 @given(seeds, st.booleans(), st.sampled_from([0.001, 0.1, 1.0]))
 def test_batch_is_torchs_batch_norm(seed: int, affine: bool, momentum: float) -> None:
@@ -64,6 +66,7 @@ def test_batch_is_torchs_batch_norm(seed: int, affine: bool, momentum: float) ->
     assert torch.equal(ours.running_var, theirs.running_var)
 
 
+@pytest.mark.statement(60, 62, 63)
 @few
 @given(seeds, gains, st.booleans(), st.sampled_from([0.001, 0.1, 1.0]))
 def test_conditional_batch_is_its_equation(seed: int, gain: Any, training: bool, momentum: float) -> None:
@@ -86,6 +89,7 @@ def test_conditional_batch_is_its_equation(seed: int, gain: Any, training: bool,
     assert set(norm.state_dict()) == {"gain", "bias", "running_mean", "running_var"}
 
 
+@pytest.mark.statement(59)
 @few
 @given(seeds, st.booleans())
 def test_with_equal_rows_conditional_batch_is_batch(seed: int, training: bool) -> None:
@@ -97,6 +101,7 @@ def test_with_equal_rows_conditional_batch_is_batch(seed: int, training: bool) -
     torch.testing.assert_close(norm(x, y), plain(x), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.statement(60)
 @pytest.mark.parametrize("gain", ["direct", "one_plus"])
 def test_at_first_conditional_batch_only_normalises_whatever_the_weight_norm(gain: Any) -> None:
     class Refuses:
@@ -112,6 +117,7 @@ def test_at_first_conditional_batch_only_normalises_whatever_the_weight_norm(gai
     torch.testing.assert_close(y.var((0, 2, 3), unbiased=False), var / (var + 1e-5), atol=1e-12, rtol=0)
 
 
+@pytest.mark.statement(61)
 @few
 @given(seeds, st.integers(0, 3))
 def test_another_label_changes_its_own_sample_only(seed: int, sample: int) -> None:
@@ -125,6 +131,7 @@ def test_another_label_changes_its_own_sample_only(seed: int, sample: int) -> No
     assert not torch.equal(before[sample], after[sample])
 
 
+@pytest.mark.statement(74)
 @few
 @given(seeds)
 def test_renaming_the_classes_changes_nothing(seed: int) -> None:

@@ -14,15 +14,16 @@ from ganblocks_penalties.gradient_penalty import GradientPenalty
 from ganblocks_penalties.r1 import R1
 from ganblocks_penalties.r2 import R2
 from ganblocks_penalties.slope import norms
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from ganblocks import ImageSpec, Player, Score, Site, View
 from ganblocks.game import Term
+from ganblocks.testing import examples
 from ganblocks.testing.toys import toy_batches, toy_game
 
-few = settings(deadline=None, max_examples=20)
+few = examples(20)
 seeds = st.integers(0, 2**32 - 1)
 SHAPE = (2, 3, 3)
 PENALTIES: dict[str, Any] = {"gradient_penalty": GradientPenalty(), "r1": R1(), "r2": R2()}
@@ -93,6 +94,7 @@ def test_the_plugin_offers_what_is_tested() -> None:
     assert len(PENALTIES) == len(ganblocks_penalties())
 
 
+@pytest.mark.statement(51, 52)
 @few
 @given(seeds, st.floats(0.01, 100), st.integers(1, 5))
 def test_a_linear_critic_has_the_same_slope_everywhere(seed: int, scale: float, size: int) -> None:
@@ -103,6 +105,7 @@ def test_a_linear_critic_has_the_same_slope_everywhere(seed: int, scale: float, 
         assert math.isclose(number(component, linear(weight), seed, size), expected[name], rel_tol=1e-10)
 
 
+@pytest.mark.statement(51)
 @few
 @given(seeds)
 def test_slope_one_costs_nothing(seed: int) -> None:
@@ -122,6 +125,7 @@ def test_options_move_the_target_and_open_one_side(seed: int, target: float, sca
     assert math.isclose(one, max(excess, 0) ** 2, rel_tol=1e-10, abs_tol=1e-20)
 
 
+@pytest.mark.statement(52)
 @few
 @given(seeds)
 def test_r1_and_r2_look_at_their_own_side(seed: int) -> None:
@@ -180,9 +184,10 @@ class SmoothCritic(nn.Module):
         return (torch.tanh(image.flatten(1) @ self.first) * self.second[label]).sum(1)
 
 
+@pytest.mark.statement(53)
 @pytest.mark.parametrize("component", [*PENALTIES.values(), GradientPenalty(sided="one", target=0.3)])
 @given(seeds)
-@settings(deadline=None, max_examples=5)
+@examples(5)
 def test_parameters_feel_the_penalty_as_finite_differences_say(component: Any, seed: int) -> None:
     critic = SmoothCritic(seed)
     gradients = torch.autograd.grad(value(component, critic, seed), [*critic.parameters()])

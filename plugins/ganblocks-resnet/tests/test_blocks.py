@@ -14,14 +14,15 @@ from ganblocks_resnet.layout import Stage
 from ganblocks_self_attention.none import Nothing
 from ganblocks_self_attention.self_attention import SelfAttention
 from ganblocks_spectral.spectral import Spectral
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, relu
 
 from ganblocks import Classes, Site
+from ganblocks.testing import examples
 
-few = settings(deadline=None, max_examples=10)
+few = examples(10)
 seeds = st.integers(0, 2**32 - 1)
 channels = st.integers(1, 6)
 CLASSES = 3
@@ -48,6 +49,7 @@ def labels(batch: int) -> Tensor:
     return torch.arange(batch) % CLASSES
 
 
+@pytest.mark.statement(64)
 @few
 @given(seeds, channels, channels, st.sampled_from([(2, 3), (4, 16)]))
 def test_up_block_is_the_papers(seed: int, into: int, out: int, shape: tuple[int, int]) -> None:
@@ -71,6 +73,7 @@ def test_first_block_leaves_the_raw_image_alone(seed: int, into: int, out: int, 
     torch.testing.assert_close(block(x, None), expected, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.statement(64)
 @pytest.mark.parametrize("norm", [NoNorm(), Layer(), ConditionalBatch()])
 @few
 @given(seeds, channels, channels, channels, st.integers(1, 3), st.booleans())
@@ -85,6 +88,7 @@ def test_down_block_is_the_papers(norm: Any, seed: int, into: int, hidden: int, 
     assert isinstance(block.shortcut, nn.Identity) == (not halves and into == out)
 
 
+@pytest.mark.statement(64)
 @few
 @given(seeds, channels)
 def test_without_its_convolutions_a_plain_block_is_the_identity(seed: int, into: int) -> None:

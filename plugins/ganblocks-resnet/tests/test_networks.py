@@ -22,13 +22,14 @@ from ganblocks_self_attention.residual import Residual
 from ganblocks_self_attention.self_attention import SelfAttention
 from ganblocks_spectral.none import NoWeightNorm
 from ganblocks_spectral.spectral import Spectral
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from ganblocks import Classes, ImageSpec, Misfit, MixesSamples, Player, Site, seed_of, seeded
+from ganblocks.testing import examples
 
-few = settings(deadline=None, max_examples=10)
+few = examples(10)
 SIZES = (8, 16, 32, 64, 128, 256)
 COMMON = {"weight_norm": NoWeightNorm(), "attention": SelfAttention(), "initialization": Xavier()}
 
@@ -80,6 +81,7 @@ IMAGENET, IMAGENET64, CIFAR, UNLABELLED = (
 )
 
 
+@pytest.mark.statement(67)
 @pytest.mark.parametrize(
     ("image", "options", "expected"),
     [
@@ -102,6 +104,7 @@ def test_parameters_of_the_papers_generators(image: ImageSpec, options: dict[str
         assert count(generator(image, **options)) == expected
 
 
+@pytest.mark.statement(67)
 @pytest.mark.parametrize(
     ("image", "options", "expected"),
     [
@@ -124,6 +127,7 @@ def test_parameters_of_the_papers_discriminators(image: ImageSpec, options: dict
         assert count(discriminator(image, **options)) == expected
 
 
+@pytest.mark.statement(67)
 def test_parameters_of_the_papers_blocks() -> None:
     with torch.device("meta"):
         up, down = generator(IMAGENET, attention_at=(32,)), discriminator(IMAGENET, attention_at=(32,))
@@ -133,6 +137,7 @@ def test_parameters_of_the_papers_blocks() -> None:
     assert [count(module) for module in down.children()] == expected
 
 
+@pytest.mark.statement(68, 69)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_shapes_at_every_standard_size(size: int, channels: int) -> None:
@@ -145,6 +150,7 @@ def test_shapes_at_every_standard_size(size: int, channels: int) -> None:
     assert score.features.shape == (2, {8: 1, 16: 1, 32: 1}.get(size, 16))
 
 
+@pytest.mark.statement(68)
 @few
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 1.0, 10.0]), st.booleans(), st.sampled_from([1, 3, 4]), st.booleans())
 def test_images_are_in_range_and_scores_finite(seed: int, scale: float, training: bool, channels: int, half: bool) -> None:
@@ -270,6 +276,7 @@ class Stranger:
         return Scaled(torch.randn(self.draws, site.channels, 1, 1)[0])
 
 
+@pytest.mark.statement(21, 103)
 @pytest.mark.parametrize("player", Player)
 @pytest.mark.parametrize("other", [Nothing(), Residual(), Stranger(), Stranger(draws=7)])
 def test_swapping_attention_changes_nothing_else(player: Player, other: Any) -> None:
@@ -351,6 +358,7 @@ def test_discriminator_with_batch_norm_mixes_samples() -> None:
     assert sum(isinstance(module, MixesSamples) for module in network.modules()) == 2 * 3  # all blocks but the first
 
 
+@pytest.mark.statement(73)
 def test_features_are_sums_over_positions() -> None:
     network = small(Player.DISCRIMINATOR)
     seen: list[Tensor] = []

@@ -9,13 +9,15 @@ import torch
 from ganblocks_resnet import resampling
 from ganblocks_resnet.resampling import downsample, folded_upsample_then, then_downsample, upsample, upsample_then
 from ganblocks_spectral.spectral import Spectral
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ganblocks.testing import examples
+
 Resampled = Callable[[nn.Module, Tensor], Tensor]
-few = settings(deadline=None, max_examples=20)
+few = examples(20)
 seeds = st.integers(0, 2**32 - 1)
 counts = st.integers(1, 5)
 sizes = st.integers(1, 6)
@@ -94,6 +96,7 @@ def test_large_batches_fold_and_small_ones_do_not() -> None:
     assert (products(3), products(4)) == (36, 16)
 
 
+@pytest.mark.statement(65)
 @few
 @given(seeds, counts, counts, sizes, sizes)
 def test_mean_undoes_upsampling(seed: int, batch: int, channels: int, high: int, wide: int) -> None:
@@ -101,6 +104,7 @@ def test_mean_undoes_upsampling(seed: int, batch: int, channels: int, high: int,
     assert torch.equal(downsample(upsample(x)), x)
 
 
+@pytest.mark.statement(66)
 @few
 @given(seeds, counts, counts, sizes)
 def test_pointwise_convolution_commutes(seed: int, into: int, out: int, size: int) -> None:

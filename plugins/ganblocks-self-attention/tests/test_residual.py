@@ -7,11 +7,12 @@ import torch
 from ganblocks_self_attention.none import Nothing
 from ganblocks_self_attention.residual import Residual, hidden_width
 from ganblocks_self_attention.self_attention import SelfAttention
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from ganblocks import Gated, Misfit, Site
+from ganblocks.testing import examples
 
 
 def count(module: nn.Module) -> int:
@@ -27,6 +28,7 @@ def test_hidden_widths_are_those_of_the_table(channels: int, hidden: int) -> Non
     assert hidden_width(channels) == hidden
 
 
+@pytest.mark.statement(19)
 @pytest.mark.parametrize("channels", [64, 128, 256, 512, 1024])
 @pytest.mark.parametrize("value_ratio", [2, 8])
 def test_it_has_as_many_parameters_as_the_attention_that_it_replaces(channels: int, value_ratio: int) -> None:
@@ -38,7 +40,7 @@ def test_it_has_as_many_parameters_as_the_attention_that_it_replaces(channels: i
     assert abs(count(control) / count(attention) - 1) < limit
 
 
-@settings(deadline=None)
+@examples(100)
 @given(
     channels=st.integers(1, 64).map(lambda n: 8 * n),
     reduction=st.sampled_from([2, 4, 8]),
@@ -51,7 +53,7 @@ def test_no_other_width_would_come_closer(channels: int, reduction: int, value_r
     assert all(distance <= abs(2 * channels * h + 9 * h * h - target) for h in range(1, 2 * channels))
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(seed=st.integers(0, 99), gamma=st.floats(-2, 2))
 def test_it_is_the_branch_scaled_by_gamma(seed: int, gamma: float) -> None:
     block, x = Residual(gamma=gamma).build(Site(channels=16, seed=seed)).double(), draw((2, 16, 4, 4), seed)
@@ -64,6 +66,7 @@ def test_it_is_the_branch_scaled_by_gamma(seed: int, gamma: float) -> None:
     torch.testing.assert_close(ungated(x), x + h, rtol=0, atol=1e-12)
 
 
+@pytest.mark.statement(20)
 def test_it_starts_as_the_identity_and_is_gated_by_one_parameter() -> None:
     gated, plain = Residual().build(Site(channels=16)).double(), Residual(gated=False).build(Site(channels=16))
     x = draw((2, 16, 4, 4))
@@ -73,6 +76,7 @@ def test_it_starts_as_the_identity_and_is_gated_by_one_parameter() -> None:
     assert count(gated) == count(plain) + 1
 
 
+@pytest.mark.statement(22)
 def test_it_moves_with_the_image_but_not_with_a_permutation() -> None:
     block, x = Residual(gamma=1.0).build(Site(channels=16)).double(), draw((1, 16, 8, 8))
     moved = block(x.roll(1, 2))

@@ -10,7 +10,7 @@ import torch
 from ganblocks_spectral.divide import full_precision
 from ganblocks_spectral.none import NoWeightNorm
 from ganblocks_spectral.spectral import Spectral, SpectralNorm
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load, save
 from torch import Tensor, nn
@@ -18,10 +18,11 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from ganblocks import Maintained, Misfit, SingularValue, Site
+from ganblocks.testing import examples
 
 DEVICES = ["cpu", *["cuda"] * torch.cuda.is_available()]
 
-few = settings(deadline=None, max_examples=20)
+few = examples(20)
 seeds = st.integers(0, 2**32 - 1)
 sizes = st.integers(1, 12)
 
@@ -106,6 +107,7 @@ def test_a_transposed_convolution_takes_an_output_size_and_a_subclass_keeps_its_
     torch.testing.assert_close(doubled(y), 2 * functional.linear(y, doubled.weight, doubled.bias))
 
 
+@pytest.mark.statement(23, 24)
 @few
 @given(seeds, sizes, sizes)
 def test_the_estimate_never_exceeds_the_largest_singular_value(seed: int, rows: int, columns: int) -> None:
@@ -121,6 +123,7 @@ def test_the_estimate_never_exceeds_the_largest_singular_value(seed: int, rows: 
         before = norm.sigma().detach()
 
 
+@pytest.mark.statement(23)
 def test_the_estimate_after_the_warm_up_and_after_settling() -> None:
     norm = wrapped(random_matrix(3, 64, 128))
     assert top(norm.weight) <= 1.10
@@ -131,6 +134,7 @@ def test_the_estimate_after_the_warm_up_and_after_settling() -> None:
     assert top(gapped.weight) == pytest.approx(1, abs=1e-12)
 
 
+@pytest.mark.statement(25)
 @few
 @given(seeds, st.floats(1e-3, 1e3), st.integers(1, 5))
 def test_scaling_the_weight_changes_nothing_but_the_sign(seed: int, scale: float, steps: int) -> None:
@@ -140,6 +144,7 @@ def test_scaling_the_weight_changes_nothing_but_the_sign(seed: int, scale: float
     torch.testing.assert_close(restart(wrapped(-scale * weight), u, steps).weight, -once, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.statement(26)
 @few
 @given(seeds, st.integers(1, 5))
 def test_rotating_weight_and_start_together_keeps_the_singular_values(seed: int, steps: int) -> None:
@@ -150,6 +155,7 @@ def test_rotating_weight_and_start_together_keeps_the_singular_values(seed: int,
     torch.testing.assert_close(turned, plain, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.statement(29)
 @few
 @given(seeds)
 def test_rank_one_and_orthogonal_weights_are_exact_in_one_iteration(seed: int) -> None:
@@ -167,6 +173,7 @@ def plain_weight(norm: SpectralNorm) -> Tensor:
     return weight / (norm.u @ matrix @ norm.v)
 
 
+@pytest.mark.statement(28)
 @few
 @given(seeds, st.booleans(), st.booleans())
 def test_the_gradient_is_the_formulas_and_autograds(seed: int, convolution: bool, last: bool) -> None:
@@ -185,6 +192,7 @@ def test_the_gradient_is_the_formulas_and_autograds(seed: int, convolution: bool
     torch.testing.assert_close(ours, formula.detach(), rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.statement(27)
 def test_once_converged_the_gradient_is_orthogonal_to_the_weight() -> None:
     norm = wrapped(with_spectrum(1, [2.0, 1.0, 0.5], 7))
     norm.settle(60)
@@ -217,6 +225,7 @@ class _Weight(nn.Module):
         return self.norm.weight
 
 
+@pytest.mark.statement(30, 31)
 @pytest.mark.parametrize("training", [True, False])
 def test_forward_changes_no_state_and_repeats_itself(case: tuple[nn.Module, Tensor], training: bool) -> None:
     layer, x = case
@@ -230,6 +239,7 @@ def test_forward_changes_no_state_and_repeats_itself(case: tuple[nn.Module, Tens
     assert set(before) == {"u", "v", *(f"layer.{name}" for name in layer.state_dict())}
 
 
+@pytest.mark.statement(31)
 @few
 @given(seeds, st.integers(1, 4))
 def test_advance_makes_the_iterations_it_was_told(seed: int, iterations: int) -> None:
@@ -244,6 +254,7 @@ def test_advance_makes_the_iterations_it_was_told(seed: int, iterations: int) ->
     torch.testing.assert_close(norm.v, v, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.statement(32)
 def test_a_convolution_is_its_flattened_matrix() -> None:
     conv = nn.Conv2d(3, 5, 3).double()
     norm = Spectral().wrap(conv)
@@ -253,6 +264,7 @@ def test_a_convolution_is_its_flattened_matrix() -> None:
     torch.testing.assert_close(norm.weight.flatten(1), flat.weight, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.statement(33)
 def test_a_transposed_convolution_has_its_outputs_in_dimension_one() -> None:
     norm = Spectral().wrap(nn.ConvTranspose2d(7, 3, 4).double())
     norm.settle(500)
@@ -262,6 +274,7 @@ def test_a_transposed_convolution_has_its_outputs_in_dimension_one() -> None:
     assert sigma != pytest.approx(top(norm.layer.weight.flatten(1)), rel=1e-2)
 
 
+@pytest.mark.statement(34)
 def test_an_embedding_is_its_table() -> None:
     norm = Spectral().wrap(nn.Embedding(6, 4).double())
     norm.settle(500)
@@ -281,6 +294,7 @@ def test_the_memory_format_changes_neither_sigma_nor_the_matrix_and_channels_las
     assert matrix.data_ptr() == last.layer.weight.data_ptr()
 
 
+@pytest.mark.statement(35)
 def test_the_bias_is_the_layers_own() -> None:
     norm = Spectral().wrap(nn.Linear(3, 2))
     assert norm.bias is norm.layer.bias
@@ -288,6 +302,7 @@ def test_the_bias_is_the_layers_own() -> None:
     torch.testing.assert_close(norm(x)[0], norm.layer.bias)
 
 
+@pytest.mark.statement(36)
 def test_the_state_survives_a_file_and_a_copy() -> None:
     source = nn.Sequential(Spectral().wrap(nn.Conv2d(3, 4, 3)), Spectral().wrap(nn.Conv2d(4, 2, 1)))
     target = nn.Sequential(Spectral().wrap(nn.Conv2d(3, 4, 3)), Spectral().wrap(nn.Conv2d(4, 2, 1)))
@@ -301,12 +316,14 @@ def test_the_state_survives_a_file_and_a_copy() -> None:
     assert torch.equal(source[0].u, target[0].u)
 
 
+@pytest.mark.statement(36)
 def test_a_folded_weight_gives_the_same_outputs_without_the_wrapper() -> None:
     norm = Spectral().wrap(nn.Conv2d(3, 4, 3, padding=1))
     x = torch.randn(2, 3, 5, 5)
     torch.testing.assert_close(functional.conv2d(x, norm.weight, norm.bias, padding=1), norm(x))
 
 
+@pytest.mark.statement(37)
 @pytest.mark.parametrize("layer", [nn.BatchNorm2d(4), nn.ReLU(), nn.Sequential(nn.Linear(2, 2)), nn.Linear(2, 2)])
 def test_layers_that_cannot_be_normalised_are_refused(layer: nn.Module) -> None:
     if isinstance(layer, nn.Linear):
@@ -326,6 +343,7 @@ def test_options_out_of_range_are_refused(options: dict[str, object]) -> None:
         Spectral(**options)
 
 
+@pytest.mark.statement(38, 39)
 def test_averaged_parameters_are_safe_with_copied_buffers_and_settling() -> None:
     torch.manual_seed(0)
     live = Spectral().wrap(nn.Conv2d(8, 16, 3))
@@ -347,6 +365,7 @@ def test_averaged_parameters_are_safe_with_copied_buffers_and_settling() -> None
         assert float(buffer.norm()) == pytest.approx(1, abs=1e-6)
 
 
+@pytest.mark.statement(40)
 @few
 @given(seeds, st.sampled_from(["zeros", "circular"]))
 def test_the_convolutions_norm_is_bounded_by_the_kernels_side(seed: int, padding: str) -> None:
@@ -357,6 +376,7 @@ def test_the_convolutions_norm_is_bounded_by_the_kernels_side(seed: int, padding
     assert norm(x).norm() <= 3 * x.norm() * (1 + 1e-3)
 
 
+@pytest.mark.statement(40)
 def test_the_convolutions_norm_may_exceed_one() -> None:
     norm = Spectral().wrap(nn.Conv2d(1, 1, 3, padding=1, padding_mode="circular", bias=False))
     with torch.no_grad():
@@ -366,6 +386,7 @@ def test_the_convolutions_norm_may_exceed_one() -> None:
     assert float((norm(x).norm() / x.norm()).detach()) == pytest.approx(3, rel=1e-5)
 
 
+@pytest.mark.statement(41)
 def test_checkpointing_recomputes_the_same_weight_and_gradient() -> None:
     norm = Spectral().wrap(nn.Conv2d(3, 4, 3))
     x = torch.randn(2, 3, 6, 6)

@@ -7,11 +7,12 @@ import attrs
 import pytest
 import torch
 from ganblocks_update_rules.optimizers import SGD, Adam, AdamW, NAdam, RAdam, RMSprop, TorchOptimizer
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from ganblocks import Linear, WarmUp
+from ganblocks.testing import examples
 
 ALL: list[type[TorchOptimizer]] = [Adam, AdamW, NAdam, RAdam, RMSprop, SGD]
 gradients = st.lists(st.floats(-1e3, 1e3).filter(lambda g: g == 0 or abs(g) > 1e-6), min_size=1, max_size=6)
@@ -28,8 +29,9 @@ def moved(component: TorchOptimizer, start: Tensor, grads: list[Tensor]) -> Tens
     return parameter.detach()
 
 
+@pytest.mark.statement(77)
 @given(gradients, st.floats(1e-6, 1e-1), st.floats(0.1, 0.999))
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_first_adam_step_is_the_sign_times_the_rate(g: list[float], rate: float, beta2: float) -> None:
     gradient = torch.tensor(g, dtype=torch.float64)
     step = moved(Adam(rate=rate, betas=(0.0, beta2)), torch.zeros_like(gradient), [gradient])
@@ -37,8 +39,9 @@ def test_first_adam_step_is_the_sign_times_the_rate(g: list[float], rate: float,
     assert (step.abs() <= rate * (1 + 1e-9)).all()
 
 
+@pytest.mark.statement(77)
 @given(gradients)
-@settings(max_examples=20, deadline=None)
+@examples(20)
 def test_four_times_the_rate_is_four_times_the_first_step(g: list[float]) -> None:
     gradient = torch.tensor(g, dtype=torch.float64)
     slow, fast = (moved(Adam(rate=rate), torch.zeros_like(gradient), [gradient]) for rate in (1e-4, 4e-4))

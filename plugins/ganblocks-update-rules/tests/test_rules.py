@@ -16,7 +16,7 @@ from ganblocks_update_rules.alternating import Alternating
 from ganblocks_update_rules.optimizers import SGD, Adam, AdamW, NAdam, RAdam, RMSprop
 from ganblocks_update_rules.simultaneous import Simultaneous
 from ganblocks_update_rules.ttur import TTUR
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -35,6 +35,7 @@ from ganblocks import (
     WarmUp,
 )
 from ganblocks.kinds import KINDS
+from ganblocks.testing import examples
 from ganblocks.testing.toys import BilinearGame, toy_batches, toy_game
 
 G, D = Player.GENERATOR, Player.DISCRIMINATOR
@@ -81,8 +82,9 @@ def batch_for(player: Player) -> Batch:
     return Batch(torch.zeros(1), None, torch.zeros(1), None, seed=0)
 
 
+@pytest.mark.statement(80)
 @given(st.integers(1, 4), st.integers(1, 4), st.sampled_from(["discriminator_first", "generator_first"]))
-@settings(max_examples=20, deadline=None)
+@examples(20)
 def test_turns_come_in_order_each_on_a_fresh_batch(iterations: int, steps: int, order: Any) -> None:
     drawn: list[tuple[Player, Batch]] = []
 
@@ -106,6 +108,7 @@ def test_discriminator_first_is_the_default() -> None:
     assert Alternating(**RATES).order == "discriminator_first"
 
 
+@pytest.mark.statement(56)
 @pytest.mark.parametrize("rule", [Alternating(**RATES, discriminator_steps=2), TTUR(**RATES, order="generator_first")])
 def test_only_the_player_of_a_turn_moves(rule: UpdateRule) -> None:
     game = Watched(toy_game())
@@ -130,7 +133,7 @@ def closed_form(rule: str, x: float, y: float, a: float, b: float) -> tuple[floa
 
 @pytest.mark.parametrize("name", ["discriminator_first", "generator_first", "simultaneous"])
 @given(st.floats(-2, 2), st.floats(-2, 2), st.floats(1e-3, 1), st.floats(1e-3, 1))
-@settings(max_examples=20, deadline=None)
+@examples(20)
 def test_bilinear_game_moves_as_in_closed_form(name: str, x: float, y: float, a: float, b: float) -> None:
     both: dict[str, Any] = {"generator": SGD(rate=a), "discriminator": SGD(rate=b)}
     rule = Simultaneous(**both) if name == "simultaneous" else Alternating(**both, order=name)
@@ -174,8 +177,9 @@ fall = st.builds(Cosine, start=st.floats(0.1, 2), end=st.floats(1e-3, 0.1), imag
 factors = st.one_of(st.floats(1e-3, 10), rise, fall)
 
 
+@pytest.mark.statement(76)
 @given(factors, st.floats(1e-6, 1e-2), st.floats(1.01, 10), st.integers(1, 3))
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_ttur_keeps_the_ratio_of_the_rates(factor: Any, slow: float, ratio: float, steps: int) -> None:
     component = TTUR(
         generator=SGD(rate=slow), discriminator=SGD(rate=slow * ratio), rate_factor=factor, discriminator_steps=steps
@@ -267,6 +271,7 @@ PAIRS = {
 }
 
 
+@pytest.mark.statement(79)
 @pytest.mark.parametrize("pair", PAIRS)
 @pytest.mark.parametrize("name", list(rules(SGD(), SGD())))
 def test_a_restored_state_goes_on_to_the_bit(name: str, pair: str) -> None:

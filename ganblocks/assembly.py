@@ -14,13 +14,15 @@ from ganblocks.batches import Batches
 from ganblocks.errors import Misfit, Mistake, RecipeError
 from ganblocks.game import Game, Term
 from ganblocks.kinds.capabilities import Checked, DifferentiatesTwice
+from ganblocks.kinds.discriminator import Discriminator
+from ganblocks.kinds.generator import Generator
 from ganblocks.kinds.update_rule import Updater
 from ganblocks.options.fields import INLINE
 from ganblocks.recipe import Recipe
 from ganblocks.registry import Registry
 from ganblocks.schedules import spanning
 from ganblocks.sockets import socket_kind
-from ganblocks.values import Classes, Facts, ImageSpec, Player, Site, Use
+from ganblocks.values import Classes, Facts, ImageSpec, Player, Site, Use, seed_of, seeded
 
 
 @frozen(eq=False)
@@ -118,13 +120,17 @@ def build_game(recipe: Recipe, image: ImageSpec, seed: int) -> Game:
 
 
 def build_generator(recipe: Recipe, image: ImageSpec, seed: int) -> nn.Module:
-    site = _root(recipe, image, Player.GENERATOR, seed)
-    return recipe.generator.build(image, site).to(memory_format=torch.channels_last)
+    return _network(recipe.generator, image, _root(recipe, image, Player.GENERATOR, seed))
 
 
 def build_discriminator(recipe: Recipe, image: ImageSpec, seed: int) -> nn.Module:
-    site = _root(recipe, image, Player.DISCRIMINATOR, seed)
-    return recipe.discriminator.network.build(image, site).to(memory_format=torch.channels_last)
+    return _network(recipe.discriminator.network, image, _root(recipe, image, Player.DISCRIMINATOR, seed))
+
+
+def _network(component: Generator | Discriminator, image: ImageSpec, site: Site) -> nn.Module:
+    """Whatever a network draws from torch's global random numbers is seeded by its player."""
+    with seeded(seed_of(site.seed, site.path)):
+        return component.build(image, site).to(memory_format=torch.channels_last)
 
 
 def _root(recipe: Recipe, image: ImageSpec, player: Player, seed: int) -> Site:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from attrs import frozen
+from attrs import fields, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,6 +71,7 @@ def test_ranges_in_words() -> None:
     assert describe_range(0, -math.inf, 1) == "at least 0 and at most 1"
     assert describe_range(-math.inf, 0.5, math.inf) == "above 0.5"
     assert describe_range(-math.inf, -math.inf, math.inf) == "any number"
+    assert [each.metadata["ganblocks.range"] for each in fields(Bounded)] == ["at least 0 and at most 1", "above 0"]
 
 
 @frozen

@@ -71,7 +71,8 @@ def test_ranges_in_words() -> None:
     assert describe_range(0, -math.inf, 1) == "at least 0 and at most 1"
     assert describe_range(-math.inf, 0.5, math.inf) == "above 0.5"
     assert describe_range(-math.inf, -math.inf, math.inf) == "any number"
-    assert [each.metadata["ganblocks.range"] for each in fields(Bounded)] == ["at least 0 and at most 1", "above 0"]
+    ranges = [describe_range(*each.metadata["ganblocks.range"]) for each in fields(Bounded)]
+    assert ranges == ["at least 0 and at most 1", "above 0"]
 
 
 @frozen

@@ -38,10 +38,12 @@ from ganblocks.kinds.capabilities import (
 from ganblocks.kinds.conditioning import Conditioning
 from ganblocks.kinds.dataset import Dataset
 from ganblocks.kinds.discriminator import Discriminator
+from ganblocks.kinds.feature_extractor import FeatureExtractor
 from ganblocks.kinds.game import Game, Turn
 from ganblocks.kinds.generator import Generator
 from ganblocks.kinds.initialization import Initialization
 from ganblocks.kinds.loss import Loss
+from ganblocks.kinds.metric import Metric
 from ganblocks.kinds.norm import Norm
 from ganblocks.kinds.optimizer import Optimizer
 from ganblocks.kinds.penalty import Penalty
@@ -54,11 +56,13 @@ from ganblocks.values import (
     Classes,
     Condition,
     Facts,
+    Features,
     Images,
     ImageSpec,
     Metrics,
     Objective,
     Player,
+    Sample,
     Score,
     Site,
     Use,
@@ -115,6 +119,8 @@ __all__ = [
     "Discriminator",
     "Diverged",
     "Facts",
+    "FeatureExtractor",
+    "Features",
     "Game",
     "GanblocksError",
     "Gated",
@@ -125,6 +131,7 @@ __all__ = [
     "Linear",
     "Loss",
     "Maintained",
+    "Metric",
     "Metrics",
     "Misfit",
     "Mistake",
@@ -140,6 +147,7 @@ __all__ = [
     "Recipe",
     "RecipeError",
     "Registry",
+    "Sample",
     "Schedule",
     "Score",
     "SingularValue",

@@ -87,3 +87,13 @@ def ganblocks_augments() -> Offer:  # type: ignore[empty-body]
 @hookspec
 def ganblocks_datasets() -> Offer:  # type: ignore[empty-body]
     """Offer data sets (kind ``dataset``, ``ganblocks/kinds/dataset.py``)."""
+
+
+@hookspec
+def ganblocks_metrics() -> Offer:  # type: ignore[empty-body]
+    """Offer numbers that compare made images with real ones (kind ``metric``, ``ganblocks/kinds/metric.py``)."""
+
+
+@hookspec
+def ganblocks_feature_extractors() -> Offer:  # type: ignore[empty-body]
+    """Offer what metrics see of images (kind ``feature_extractor``, ``ganblocks/kinds/feature_extractor.py``)."""

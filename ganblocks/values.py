@@ -102,6 +102,30 @@ class View(NamedTuple):
     score: Score
 
 
+class Features(NamedTuple):
+    """What a feature extractor sees in images."""
+
+    vector: Tensor
+    """[B, D], float32."""
+    logits: Tensor | None = None
+    """[B, K], where it classifies."""
+
+
+@frozen(eq=False)
+class Sample:
+    """What metrics know of a set of images."""
+
+    features: Tensor
+    """[n, D]."""
+    logits: Tensor | None = None
+    """[n, K], where the extractor classifies."""
+    labels: Tensor | None = None
+    """int64 [n], where the images have classes."""
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
 @frozen(eq=False)
 class Batch:
     """All that one evaluation of an objective draws from outside: evaluating it twice gives the same value."""

@@ -87,6 +87,26 @@ def sample_command(
     sample(context.obj, run, n, class_, seed, truncation, out, device)
 
 
+@app.command("evaluate")
+def evaluate_command(
+    context: typer.Context,
+    run: Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")],
+    metric: Annotated[list[str] | None, typer.Option("--metric", help="A metric; repeatable. Else the usual ones.")] = None,
+    extractor: Annotated[str | None, typer.Option(help="What the metrics see of images.")] = None,
+    n: Annotated[int | None, typer.Option("--n", min=2, help="Samples; by default as many as training images.")] = None,
+    truncation: Annotated[float | None, typer.Option(help="Cut latents to [-T, T].")] = None,
+    batch_norm: Annotated[str, typer.Option(help="moving, batch or standing statistics.")] = "moving",
+    seed: Seed = 0,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Score a run, with controls beside each number.  Example: ganblocks evaluate runs/sagan --metric kernel"""
+    from ganblocks.cli.evaluate import evaluate
+
+    options = {"truncation": truncation, "batch_norm": batch_norm, "seed": seed, "device": device, "n": n}
+    evaluate(context.obj, run, metric or (), extractor, options, as_json)
+
+
 @app.command("check")
 def check_command(
     context: typer.Context,

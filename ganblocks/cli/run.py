@@ -5,10 +5,14 @@ from __future__ import annotations
 from itertools import count
 from pathlib import Path
 
+from attrs import evolve
+
 from ganblocks.cli.context import Context, say
 from ganblocks.cli.display import watching
+from ganblocks.cli.evaluate import score, show
 from ganblocks.cli.output import console
 from ganblocks.cli.recipes import blaming, read
+from ganblocks.evaluation import wish_of
 from ganblocks.training.runs import run as train
 
 
@@ -24,6 +28,8 @@ def run(
         stop = train(recipe, folder, device, seed, registry, watch)
     last = sorted((folder / "samples").glob("*.png"))[-1]
     say(f"{'stopped early' if stop else 'finished'}; samples: {last}")
+    if recipe.evaluation is not None and stop.signal is None:
+        show(score(folder, evolve(wish_of(recipe.evaluation, registry), device=device), registry), stderr=True)
     print(folder)
     return 0 if stop.signal is None else 128 + stop.signal
 

@@ -12,9 +12,11 @@ from ganblocks.kinds.augment import Augment
 from ganblocks.kinds.conditioning import Conditioning
 from ganblocks.kinds.dataset import Dataset
 from ganblocks.kinds.discriminator import Discriminator
+from ganblocks.kinds.feature_extractor import FeatureExtractor
 from ganblocks.kinds.generator import Generator
 from ganblocks.kinds.initialization import Initialization
 from ganblocks.kinds.loss import Loss
+from ganblocks.kinds.metric import Metric
 from ganblocks.kinds.norm import Norm
 from ganblocks.kinds.optimizer import Optimizer
 from ganblocks.kinds.penalty import Penalty
@@ -51,6 +53,8 @@ KINDS: dict[str, Kind] = {
         Kind("discriminator", "ganblocks_discriminators", Discriminator, ("build",)),
         Kind("augment", "ganblocks_augments", Augment, ("build",), ("differentiable",)),
         Kind("dataset", "ganblocks_datasets", Dataset, ("describe", "open")),
+        Kind("metric", "ganblocks_metrics", Metric, ("score",), ("reads", "better")),
+        Kind("feature_extractor", "ganblocks_feature_extractors", FeatureExtractor, ("protocol", "open"), ("named",)),
     )
 }
 """Kind name -> kind, in the order in which ``ganblocks list`` shows them."""

@@ -45,11 +45,13 @@ def read_recipe(
         registry = discover()
     table, files = with_parent(read_file(path))
     mistakes: list[Mistake] = []
-    _name_penalties(table)
+    _name_terms(table, "penalties")
+    _name_terms(table, "evaluation", "metrics")
     root = Place(table, registry.get, Recipe)
     wanted = _ablation(table, ablation, registry.get, mistakes) + changes(overrides or {})
     mistakes += (attrs.evolve(mistake, source=files[0].name) for mistake in apply(root, wanted))
-    _name_penalties(table)
+    _name_terms(table, "penalties")
+    _name_terms(table, "evaluation", "metrics")
     recipe = _structured(table, registry.get, mistakes)
     if recipe is None:
         raise RecipeError([_located(mistake, files, wanted) for mistake in _distinct(mistakes)], files[0].name)
@@ -65,13 +67,14 @@ def _structured(table: dict[str, Any], resolve: Resolve, mistakes: list[Mistake]
     return None if mistakes else recipe
 
 
-def _name_penalties(table: dict[str, Any]) -> None:
-    """``[penalties.r1]`` without ``use`` is an r1."""
-    penalties = table.get("penalties")
-    if isinstance(penalties, dict):
-        table["penalties"] = {
-            name: {"use": name, **term} if isinstance(term, dict) else term for name, term in penalties.items()
-        }
+def _name_terms(table: dict[str, Any], *path: str) -> None:
+    """``[penalties.r1]`` without ``use`` is an r1, and ``[evaluation.metrics.kernel]`` the metric kernel."""
+    *above, last = path
+    for name in above:
+        table = table[name] if isinstance(table.get(name), dict) else {}
+    terms = table.get(last)
+    if isinstance(terms, dict):
+        table[last] = {name: {"use": name, **term} if isinstance(term, dict) else term for name, term in terms.items()}
 
 
 def _ablation(table: dict[str, Any], name: str | None, resolve: Resolve, mistakes: list[Mistake]) -> list[Change]:

@@ -12,8 +12,10 @@ from attrs.validators import ge, gt, in_, instance_of, le, optional
 from ganblocks.kinds.augment import Augment
 from ganblocks.kinds.dataset import Dataset
 from ganblocks.kinds.discriminator import Discriminator
+from ganblocks.kinds.feature_extractor import FeatureExtractor
 from ganblocks.kinds.generator import Generator
 from ganblocks.kinds.loss import Loss
+from ganblocks.kinds.metric import Metric
 from ganblocks.kinds.penalty import Penalty
 from ganblocks.kinds.update_rule import UpdateRule
 from ganblocks.options.fields import inline_socket, optional_socket
@@ -106,6 +108,23 @@ class Training:
 
 
 @frozen(kw_only=True)
+class Measure:
+    """``[evaluation.metrics.NAME]``: a metric. Where ``use`` is absent, NAME names the component."""
+
+    metric: Metric = inline_socket("metric")
+
+
+@frozen(kw_only=True)
+class Evaluation:
+    """``[evaluation]``: how a run is scored when it has finished."""
+
+    extractor: FeatureExtractor = socket("feature_extractor", default="efficientnet_lite0")
+    metrics: dict[str, Measure] = field(factory=dict, validator=_plain_names)
+    n: int | None = field(default=None, validator=optional([instance_of(int), ge(2)]))
+    """Samples, and real images; None: as many as there are training images, at most 10,000."""
+
+
+@frozen(kw_only=True)
 class Ablation:
     """``[ablation.NAME]``: what changes where this ablation is asked for. Kept as it is written."""
 
@@ -129,4 +148,5 @@ class Recipe:
     update: UpdateRule = socket("update_rule")
     average: Average = Factory(Average)
     training: Training
+    evaluation: Evaluation | None = None
     ablation: dict[str, Ablation] = field(factory=dict, validator=_plain_names)

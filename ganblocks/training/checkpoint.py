@@ -71,6 +71,11 @@ def latest(run: Path) -> Path:
     return found[-1].parent
 
 
+def images_seen(checkpoint: Path) -> int:
+    """How many images the weights of a checkpoint's folder have seen."""
+    return int(checkpoint.name.removeprefix("images-"))
+
+
 def load_tensors(checkpoint: Path, name: str) -> dict[str, Tensor]:
     """The tensors of one part (``"game"``, ``"average"``, ``"updater"``) of a checkpoint, on the processor."""
     path = checkpoint / f"{name}.safetensors"

@@ -58,6 +58,13 @@ def run(
     return stop
 
 
+def recipe_of(path: Path, registry: Registry) -> Recipe:
+    """The resolved recipe of a run. Raises CheckpointError where the folder is none."""
+    if not (path / "recipe.toml").is_file():
+        raise CheckpointError(f"{path}: no recipe.toml here; is this a run folder?")
+    return read_recipe(path / "recipe.toml", registry=registry)
+
+
 def load(path: str | Path, device: str = "cpu", registry: Registry | None = None) -> Sampler:
     """The averaged generator of a run, in evaluation mode, to sample from; needs nothing but the run folder.
 
@@ -66,9 +73,7 @@ def load(path: str | Path, device: str = "cpu", registry: Registry | None = None
 
     """
     path = Path(path)
-    if not (path / "recipe.toml").is_file():
-        raise CheckpointError(f"{path}: no recipe.toml here; is this a run folder?")
-    recipe = read_recipe(path / "recipe.toml", registry=registry or discover())
+    recipe = recipe_of(path, registry or discover())
     image = recipe.data.dataset.describe()
     network = build_generator(recipe, image, seed=0)
     checkpoint = latest(path)
@@ -88,4 +93,4 @@ def pick_device(name: str) -> torch.device:
     return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")
 
 
-__all__ = ["Session", "load", "pick_device", "run"]
+__all__ = ["Session", "load", "pick_device", "recipe_of", "run"]

@@ -22,6 +22,7 @@ TINY = {
     "training.images": "64",
     "training.batch": "8",
     "training.precision": '"fp32"',
+    "evaluation.n": "8",
 }
 """recipes/sagan.toml on the 8-pixel digits, for a second's training."""
 

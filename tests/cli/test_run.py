@@ -41,6 +41,7 @@ def test_the_folder_holds_what_the_run_was(run: Path) -> None:
         "provenance.json",
         "metrics.jsonl",
         "samples",
+        "scores.json",
         "checkpoints",
     }
     facts = json.loads((run / "provenance.json").read_text())

@@ -140,7 +140,7 @@ def test_components_built_in_python_may_be_set(read: Read, toys: Any) -> None:
         ("", "one dot"),
         ("penalties.r1.weight", "known here: slope"),
         ("training.images.most", "images is no table"),
-        ("ablation.plain.set", "known here"),
+        ("ablation.plain.set", "evaluation"),
         ("generator.latent.*", "latent is no table"),
     ],
 )

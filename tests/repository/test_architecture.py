@@ -29,11 +29,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "recipe": {"errors", "files", "kinds", "options", "plugins", "registry", "schedules", "sockets", "values"},
     "assembly": {"batches", "errors", "game", "kinds", "options", "recipe", "registry", "schedules", "sockets", "values"},
     "training": {"", "assembly", "batches", "errors", "files", "game", "kinds", "plugins", "recipe", "registry", "values"},
+    "evaluation": {"errors", "kinds", "options", "recipe", "registry", "training", "values"},
     "testing": {"", "errors", "game", "kinds", "options", "plugins", "registry", "schedules", "sockets", "stepping", "values"},
     "cli": {
         "",
         "assembly",
         "errors",
+        "evaluation",
         "files",
         "kinds",
         "options",

@@ -43,4 +43,4 @@ def test_the_page_names_the_tests_that_carry_the_marker() -> None:
 
 def test_what_is_not_held_yet_concerns_what_does_not_exist() -> None:
     later = {number for number, cell in rows().items() if cell.startswith("not yet: ")}
-    assert later <= {54, 81, 83, 84, 85, 86, *range(87, 101)}
+    assert later <= {54, 81, 83, 84, 85, 86}

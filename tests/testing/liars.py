@@ -17,12 +17,14 @@ from ganblocks import (
     AttentionMap,
     Classes,
     DataError,
+    Features,
     Game,
     Gated,
     Images,
     ImageSpec,
     Maintained,
     Player,
+    Sample,
     Score,
     SingularValue,
     Site,
@@ -1192,6 +1194,158 @@ class Absent(ToyImages):
         raise DataError("the disk is elsewhere")
 
 
+# metrics
+
+
+@frozen
+class MeanGap:
+    """The control: the distance between means."""
+
+    reads: ClassVar[frozenset[str]] = frozenset({"features"})
+    better: ClassVar[dict[str, str]] = {"gap": "lower"}
+
+    def score(self, real: Sample, fake: Sample, seed: int) -> dict[str, float]:
+        for features in (real.features, fake.features):
+            if features.ndim != 2 or len(features) < 2 or not features.isfinite().all():
+                raise DataError("no sample")
+        return {"gap": self.gap(real.features.double(), fake.features.double())}
+
+    def gap(self, real: Tensor, fake: Tensor) -> float:
+        return float((real.mean(0) - fake.mean(0)).norm())
+
+
+@liar("metric", "says_what_it_reads_and_which_way_is_better", "better names")
+@frozen
+class Nameless(MeanGap):
+    """Says that a number leads which it does not return."""
+
+    better: ClassVar[dict[str, str]] = {"distance": "lower"}
+
+
+@liar("metric", "returns_finite_numbers", "'gap' is")
+@frozen
+class Tensorial(MeanGap):
+    """Returns a tensor."""
+
+    def gap(self, real: Tensor, fake: Tensor) -> Any:
+        return (real.mean(0) - fake.mean(0)).norm()
+
+
+@liar("metric", "repeats_itself", "then")
+@frozen
+class Chancy(MeanGap):
+    """Draws from torch's global numbers."""
+
+    def gap(self, real: Tensor, fake: Tensor) -> float:
+        return super().gap(real, fake[torch.randperm(len(fake))[:30]])
+
+
+@liar("metric", "the_order_of_real_images_does_not_matter", "gap")
+@frozen
+class Pairing(MeanGap):
+    """Compares images one by one."""
+
+    def gap(self, real: Tensor, fake: Tensor) -> float:
+        return float((real - fake).norm(dim=1).mean())
+
+
+@liar("metric", "says_that_worse_is_worse", "lower is better")
+@frozen
+class Inverted(MeanGap):
+    """Grows as samples come nearer."""
+
+    def gap(self, real: Tensor, fake: Tensor) -> float:
+        return -super().gap(real, fake)
+
+
+@liar("metric", "refuses_what_is_no_sample", "score")
+@frozen
+class Credulous(MeanGap):
+    """Scores whatever it is given."""
+
+    def score(self, real: Sample, fake: Sample, seed: int) -> dict[str, float]:
+        return {"gap": float((real.features.mean() - fake.features.mean()).abs())}
+
+
+# feature extractors
+
+
+class _Means(nn.Module):
+    def forward(self, image: Tensor) -> Features:
+        return Features(self.vector(image.float() / 255))
+
+    def vector(self, pixels: Tensor) -> Tensor:
+        return pixels.mean((1, 3))[:, ::2]
+
+
+@frozen
+class Means:
+    """The control: means of every other row."""
+
+    named: ClassVar[str] = "means"
+    module: ClassVar[type[nn.Module]] = _Means
+
+    def protocol(self) -> dict[str, str]:
+        return {"features": "means"}
+
+    def open(self) -> nn.Module:
+        return self.module()
+
+
+@liar("feature_extractor", "sees_any_image", "raises")
+@frozen
+class Colourblind(Means):
+    """Fails for images of three channels."""
+
+    class module(_Means):  # noqa: N801
+        def forward(self, image: Tensor) -> Features:
+            if image.shape[1] == 3:
+                raise ValueError("too colourful")
+            return super().forward(image)
+
+
+@liar("feature_extractor", "sees_each_image_alone", "alone")
+@frozen
+class Comparing(Means):
+    """Sees an image against its batch."""
+
+    class module(_Means):  # noqa: N801
+        def vector(self, pixels: Tensor) -> Tensor:
+            return super().vector(pixels - pixels.mean(0))
+
+
+@liar("feature_extractor", "sees_the_same_each_time", "again")
+@frozen
+class Tiring(Means):
+    """Sees less and less."""
+
+    class module(_Means):  # noqa: N801
+        looks = 0
+
+        def vector(self, pixels: Tensor) -> Tensor:
+            self.looks += 1
+            return super().vector(pixels) / self.looks
+
+
+@liar("feature_extractor", "tells_images_apart", "same features")
+@frozen
+class Bored(Means):
+    """Sees the same in everything."""
+
+    class module(_Means):  # noqa: N801
+        def vector(self, pixels: Tensor) -> Tensor:
+            return torch.ones(len(pixels), 4)
+
+
+@liar("feature_extractor", "says_what_its_numbers_depend_on", "protocol")
+@frozen
+class Vague(Means):
+    """Has numbers in its protocol."""
+
+    def protocol(self) -> dict[str, Any]:
+        return {"size": 8}
+
+
 CONTROLS = [
     ("attention", HonestBlock),
     ("weight_norm", Frobenius),
@@ -1204,5 +1358,7 @@ CONTROLS = [
     ("dataset", ToyImages),
     ("generator", ToyGenerator),
     ("discriminator", ToyDiscriminator),
+    ("metric", MeanGap),
+    ("feature_extractor", Means),
 ]
 """Components that lie about nothing: what the liars differ from."""

@@ -1,0 +1,72 @@
+"""``ganblocks evaluate``: scores, their protocol, and controls."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from ganblocks.cli.context import Context
+from ganblocks.cli.output import print_json, print_table
+from ganblocks.evaluation import Report, Wish, wish_of
+from ganblocks.evaluation import evaluate as judge
+from ganblocks.files import write_text
+from ganblocks.registry import Registry
+from ganblocks.training.runs import recipe_of
+
+KEPT = "scores.json"
+"""The file of a run folder that holds every report, newest last."""
+
+
+def evaluate(
+    context: Context, run: Path, metrics: Sequence[str], extractor: str | None, options: dict[str, Any], as_json: bool
+) -> None:
+    """``metrics``, ``extractor`` and ``options`` that are given take the place of what the run's recipe says."""
+    registry = context.registry()
+    wish = wish_of(recipe_of(run, registry).evaluation, registry)
+    if metrics:
+        wish = attrs.evolve(wish, metrics={name: registry.create("metric", name) for name in metrics})
+    if extractor:
+        wish = attrs.evolve(wish, extractor=registry.create("feature_extractor", extractor))
+    options = {name: value for name, value in options.items() if value is not None}
+    report = score(run, attrs.evolve(wish, **options), registry)
+    if as_json:
+        print_json(report.plain())
+    else:
+        show(report)
+
+
+def score(run: Path, wish: Wish, registry: Registry) -> Report:
+    """Evaluate a run, and add the report to those in its folder."""
+    report = judge(run, wish, registry)
+    _keep(run / KEPT, report)
+    return report
+
+
+def _keep(path: Path, report: Report) -> None:
+    """Add a report to those of the run."""
+    earlier = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    write_text(path, json.dumps([*earlier, report.plain()], indent=2, ensure_ascii=False) + "\n")
+
+
+def show(report: Report, stderr: bool = False) -> None:
+    rows = [
+        (score.name, f"{score.value:.4g}", _number(score.held_out), _number(score.noise), score.better, score.id)
+        for score in report.scores
+    ]
+    columns = ("score", "samples", "held-out real", "noise", "better", "protocol")
+    print_table(columns, rows, right=(1, 2, 3), stderr=stderr)
+    lines = [f"  {name}: {words}" for name, words in report.scores[0].protocol.items()]
+    if report.nearest is not None:
+        nearest = f"nearest training image: {report.nearest:.3g} times as far as from held-out images"
+        lines.insert(0, f"{nearest} (far below 1: memorised)")
+    lines.append(f"after {report.images:,} images; kept in {KEPT}")
+    print("\n".join(lines), file=sys.stderr if stderr else sys.stdout)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"

@@ -1,0 +1,27 @@
+"""Metrics, and the extractors whose features they compare."""
+
+from __future__ import annotations
+
+import ganblocks
+
+GANBLOCKS_API = 1
+
+
+@ganblocks.hookimpl
+def ganblocks_metrics() -> dict[str, str]:
+    return {
+        "frechet": "ganblocks_metrics.frechet:Frechet",
+        "frechet_per_class": "ganblocks_metrics.frechet:FrechetPerClass",
+        "kernel": "ganblocks_metrics.kernel:Kernel",
+        "precision_recall": "ganblocks_metrics.manifold:PrecisionRecall",
+        "density_coverage": "ganblocks_metrics.manifold:DensityCoverage",
+        "inception_score": "ganblocks_metrics.inception_score:InceptionScore",
+    }
+
+
+@ganblocks.hookimpl
+def ganblocks_feature_extractors() -> dict[str, str]:
+    return {
+        "efficientnet_lite0": "ganblocks_metrics.extractors:EfficientNetLite0Extractor",
+        "pixels": "ganblocks_metrics.extractors:Pixels",
+    }

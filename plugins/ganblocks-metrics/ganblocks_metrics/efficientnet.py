@@ -1,0 +1,83 @@
+"""EfficientNet-Lite0: inverted residual blocks with ReLU6 and without squeeze and excitation."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+STAGES = (
+    (1, 3, 1, 16, 1),
+    (6, 3, 2, 24, 2),
+    (6, 5, 2, 40, 2),
+    (6, 3, 2, 80, 3),
+    (6, 5, 1, 112, 3),
+    (6, 5, 2, 192, 4),
+    (6, 3, 1, 320, 1),
+)
+"""(expansion, kernel, stride, channels, blocks) of each stage: Tan and Le 2019, arXiv:1905.11946, table 1; Lite0 has no SE."""
+STEM, HEAD, CLASSES = 32, 1280, 1000
+EPS = 1e-3
+
+
+class SameConv(nn.Conv2d):
+    """A convolution that pads as TensorFlow's "same": for stride 2 more on the right and below."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        sides = [_padding(input.shape[i], self.kernel_size[0], self.stride[0]) for i in (3, 2)]
+        return super().forward(pad(input, [each for side in sides for each in side]))
+
+
+def _padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
+
+
+def _layer(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, act: bool = True) -> nn.Sequential:
+    conv = SameConv(inputs, outputs, kernel, stride, groups=groups, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(outputs, eps=EPS), *([nn.ReLU6()] if act else []))
+
+
+class InvertedResidual(nn.Module):
+    """1×1 wider, k×k per channel, 1×1 narrower; plus the input where shapes agree."""
+
+    def __init__(self, inputs: int, outputs: int, expansion: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        wide = inputs * expansion
+        self.layers = nn.Sequential(
+            *([_layer(inputs, wide, 1)] if expansion > 1 else []),
+            _layer(wide, wide, kernel, stride, groups=wide),
+            _layer(wide, outputs, 1, act=False),
+        )
+        self.shortcut = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.layers(x)
+        return x + y if self.shortcut else y
+
+
+class EfficientNetLite0(nn.Module):
+    """forward(x [B, 3, H, W], (pixel - 127) / 128) -> (features [B, 1280], logits [B, 1000])."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = _layer(3, STEM, 3, stride=2)
+        blocks, inputs = [], STEM
+        for expansion, kernel, stride, channels, count in STAGES:
+            for i in range(count):
+                blocks.append(InvertedResidual(inputs, channels, expansion, kernel, stride if i == 0 else 1))
+                inputs = channels
+        self.blocks = nn.Sequential(*blocks)
+        self.head = _layer(inputs, HEAD, 1)
+        self.classifier = nn.Linear(HEAD, CLASSES)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.head(self.blocks(self.stem(x))).mean((2, 3))
+        return features, self.classifier(features)
+
+    def load_in_order(self, weights: dict[str, Tensor]) -> None:
+        """Take weights under other names but in the same order, as the published file has them."""
+        mine = [name for name in self.state_dict() if not name.endswith("num_batches_tracked")]
+        theirs = [value for name, value in weights.items() if not name.endswith("num_batches_tracked")]
+        if [self.state_dict()[name].shape for name in mine] != [value.shape for value in theirs]:
+            raise ValueError("these weights are not those of an EfficientNet-Lite0")
+        self.load_state_dict(dict(zip(mine, theirs, strict=True)), strict=False)

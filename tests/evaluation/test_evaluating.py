@@ -1,0 +1,186 @@
+"""Scores carry their protocol and their controls, and evaluating leaves the run as it was."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+import ganblocks as public
+from ganblocks.errors import UsageError
+from ganblocks.evaluation import Report, Score, Wish, evaluate, refuse_unlike
+from ganblocks.evaluation.looking import chosen, drawn, nearest, noise
+from ganblocks.evaluation.normalising import normalising
+from ganblocks.training.runs import load
+from tests.cli.commands import ganblocks, tiny
+
+PIXELS = ("--extractor", "pixels", "--metric", "kernel", "--metric", "frechet")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("evaluated") / "run"
+    done = ganblocks("run", "recipes/sagan.toml", "--out", folder, *tiny())
+    assert done.returncode == 0, done.stderr
+    assert "kd[efficientnet-lite0]" in done.stderr
+    return folder
+
+
+def test_a_run_ends_with_the_scores_that_its_recipe_asks_for(run: Path) -> None:
+    (first, *_) = json.loads((run / "scores.json").read_text())
+    assert [score["name"] for score in first["scores"]] == ["kd[efficientnet-lite0]", "kd_std[efficientnet-lite0]"]
+    assert first["scores"][0]["protocol"]["fake"].startswith("8 samples")
+
+
+def report(run: Path, **options: object) -> Report:
+    registry = public.discover()
+    metrics = {name: registry.create("metric", name) for name in ("kernel", "frechet")}
+    extractor = registry.create("feature_extractor", "pixels")
+    return evaluate(run, Wish(**{"metrics": metrics, "extractor": extractor, "device": "cpu", "n": 100, **options}), registry)
+
+
+def test_every_number_has_a_protocol_and_controls_in_the_right_order(run: Path) -> None:
+    found = {score.name: score for score in report(run).scores}
+    assert {"kd[pixels]", "kd_std[pixels]", "fd[pixels]"} == set(found)
+    kd = found["kd[pixels]"]
+    assert kd.better == "lower"
+    assert kd.held_out is not None
+    assert kd.noise is not None
+    assert kd.held_out < kd.noise
+    assert kd.held_out < kd.value
+    assert {"features", "resize", "real", "fake", "batch_norm", "truncation", "seed", "metric"} <= set(kd.protocol)
+    assert kd.protocol["metric"] == "kernel(subset = 1000, subsets = 100)"
+
+
+def test_it_repeats_itself_and_leaves_the_global_random_numbers_alone(run: Path) -> None:
+    state = torch.random.get_rng_state()
+    one, two = report(run), report(run)
+    assert one == two
+    assert one != report(run, seed=1)
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize(
+    "change", [{"n": 90}, {"truncation": 0.5}, {"batch_norm": "batch"}, {"seed": 1}, {"batch_norm": "standing"}]
+)
+def test_whatever_is_done_otherwise_is_another_protocol(run: Path, change: dict[str, object]) -> None:
+    one, other = report(run), report(run, **change)
+    assert all(a.id != b.id for a, b in zip(one.scores, other.scores, strict=True))
+    with pytest.raises(UsageError, match=r"do not compare: (fake|truncation|batch_norm|seed|real) is"):
+        refuse_unlike([one, other])
+    refuse_unlike([one, report(run)])
+
+
+def test_reports_go_through_json(run: Path) -> None:
+    found = report(run)
+    assert Report.of(json.loads(json.dumps(found.plain()))) == found
+
+
+def test_different_metrics_beside_each_other_are_no_quarrel() -> None:
+    one = Report((Score("kd[x]", 1.0, {"seed": "0"}),))
+    refuse_unlike([one, Report((Score("fd[x]", 2.0, {"seed": "1"}),))])
+
+
+@pytest.mark.parametrize("mode", ["moving", "batch", "standing"])
+def test_statistics_are_back_afterwards(run: Path, mode: str) -> None:
+    sampler = load(run)
+    before = {name: value.clone() for name, value in sampler.network.state_dict().items()}
+    plain = sampler.sample(8, seed=1)
+    with normalising(sampler, mode, seed=0):
+        other = sampler.sample(8, seed=1)
+    assert torch.equal(plain, other) == (mode == "moving")
+    assert not sampler.network.training
+    assert all(torch.equal(value, before[name]) for name, value in sampler.network.state_dict().items())
+    assert torch.equal(sampler.sample(8, seed=1), plain)
+
+
+def test_standing_statistics_are_the_means_over_batches(run: Path) -> None:
+    sampler = load(run)
+    norm = sampler.network.get_submodule("final_norm")
+    seen: list[torch.Tensor] = []
+    with normalising(sampler, "batch", seed=0):
+        hook = norm.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
+        for step in range(16):
+            sampler.sample(64, seed=step, batch=64)
+        hook.remove()
+    with normalising(sampler, "standing", seed=0):
+        mean, var = norm.running_mean.clone(), norm.running_var.clone()
+    torch.testing.assert_close(mean, torch.stack([x.mean((0, 2, 3)) for x in seen]).mean(0))
+    torch.testing.assert_close(var, torch.stack([x.var((0, 2, 3)) for x in seen]).mean(0))
+
+
+def test_an_unknown_mode_is_a_user_s_mistake(run: Path) -> None:
+    with pytest.raises(UsageError, match="moving, batch, standing"), normalising(load(run), "frozen", seed=0):
+        pass
+
+
+def test_a_memorised_set_is_near() -> None:
+    real = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
+    assert nearest(real, real).max() < 1e-6
+    assert nearest(torch.zeros(1, 3), torch.tensor([[3.0, 4.0, 0.0], [9.0, 9.0, 9.0]])).item() == pytest.approx(5)
+
+
+def test_images_in_memory_are_rounded_to_bytes_and_noise_is_each_place_s_own() -> None:
+    image = torch.tensor([-1.0, 0.0, 0.999, 1.0]).view(1, 1, 2, 2)
+    assert drawn(image)(torch.tensor([0])).flatten().tolist() == [0, 128, 255, 255]
+    read = noise((1, 4, 4), seed=3)
+    assert torch.equal(read(torch.tensor([5, 2]))[0], read(torch.tensor([5]))[0])
+    assert not torch.equal(read(torch.tensor([1])), read(torch.tensor([2])))
+
+
+def test_real_images_are_drawn_without_replacement() -> None:
+    images = public.discover().create("dataset", "digits").open()
+    assert torch.equal(chosen(images, "train", 10**6, 0), images.split["train"])
+    some = chosen(images, "train", 50, 0)
+    assert len(set(some.tolist())) == 50
+    assert set(some.tolist()) <= set(images.split["train"].tolist())
+
+
+def test_the_command_prints_keeps_and_adds(run: Path) -> None:
+    checkpoint = sorted(run.glob("checkpoints/*/*"))
+    before = [path.read_bytes() for path in checkpoint]
+    earlier = len(json.loads((run / "scores.json").read_text()))
+    for _ in range(2):
+        done = ganblocks("evaluate", run, *PIXELS, "--n", "100")
+        assert done.returncode == 0, done.stderr
+    assert "kd[pixels]" in done.stdout
+    assert "held-out real" in done.stdout
+    assert "batch_norm: moving" in done.stdout
+    reports = json.loads((run / "scores.json").read_text())
+    assert len(reports) == earlier + 2
+    assert reports[-1] == reports[-2]
+    assert reports[-1]["images"] == 64
+    assert math.isfinite(reports[-1]["nearest"])
+    assert [path.read_bytes() for path in checkpoint] == before
+
+
+def test_the_command_speaks_json(run: Path) -> None:
+    done = ganblocks("evaluate", run, *PIXELS, "--n", "50", "--json")
+    found = Report.of(json.loads(done.stdout))
+    assert {score.protocol["fake"].split()[0] for score in found.scores} == {"50"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--metric", "absent"), 2, "no metric is called"),
+        (("--extractor", "absent"), 2, "no feature_extractor is called"),
+        (("--extractor", "pixels", "--metric", "inception_score"), 2, "needs logits"),
+        (("--batch-norm", "frozen", *PIXELS), 2, "no batch-norm mode"),
+        (("--truncation", "-1", *PIXELS), 2, "truncation must be above 0"),
+    ],
+)
+def test_wishes_that_cannot_be(run: Path, arguments: tuple[str, ...], code: int, words: str) -> None:
+    done = ganblocks("evaluate", run, *arguments)
+    assert done.returncode == code
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
+    done = ganblocks("evaluate", tmp_path, *PIXELS)
+    assert done.returncode == 3
+    assert "recipe.toml" in done.stderr

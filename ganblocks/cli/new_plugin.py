@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.util
 import keyword
 import re
+import shlex
 import sys
+from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
 
@@ -28,20 +30,33 @@ FILES = {
 def new_plugin(context: Context, name: str, into: Path) -> None:
     """Write the package into a new folder of its name. Raises UsageError; nothing is ever overwritten."""
     words = _words(name)
-    _refuse_taken(context, words)
+    if reason := _taken(context, words):
+        raise UsageError(f"{reason}; choose another name, such as my-{name}")
     folder = into / name
-    if folder.exists():
-        raise UsageError(f"{folder} exists already; choose another name, or another place with --into")
+    try:
+        _write(folder, words)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written ({error.strerror}); choose another place with --into") from error
+    _say_next(folder, words["component"])
+
+
+def _write(folder: Path, words: dict[str, str]) -> None:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} exists already, and is not empty; choose another name, or another place with --into")
     for path, template in FILES.items():
         target = folder / _filled(path, words)
         target.parent.mkdir(parents=True, exist_ok=True)
         text = (files("ganblocks") / "scaffold" / template).read_text(encoding="utf-8") if template else ""
         target.write_text(_filled(text, words), encoding="utf-8")
-    print(f"{folder}: a package with one attention block, {words['component']}. Next:\n")
+
+
+def _say_next(folder: Path, component: str) -> None:
+    """The three commands that follow, as a shell takes them."""
     place = folder if folder.is_absolute() else f"./{folder}"
-    print(f"  pip install -e '{place}[test]'")
-    print(f"  pytest {folder}")
-    print(f'  ganblocks run recipes/sagan.toml --set "*.attention={words["component"]}"')
+    print(f"{folder}: a package with one attention block, {component}. Next:\n")
+    print(f"  pip install -e {shlex.quote(f'{place}[test]')}")
+    print(f"  pytest {shlex.quote(str(folder))}")
+    print(f'  ganblocks run recipes/sagan.toml --set "*.attention={component}"')
 
 
 def _words(name: str) -> dict[str, str]:
@@ -57,13 +72,27 @@ def _words(name: str) -> dict[str, str]:
     }
 
 
-def _refuse_taken(context: Context, words: dict[str, str]) -> None:
-    """A name that Python or an installed package has would be found instead of the new one."""
-    package, component = words["package"], words["component"]
-    if keyword.iskeyword(package) or package in sys.stdlib_module_names or importlib.util.find_spec(package):
-        raise UsageError(f"{package!r} is a module already, which would be imported instead; choose another name")
-    if component in context.registry().names("attention"):
-        raise UsageError(f"an attention block is called {component!r} already; choose a name with another first word")
+def _taken(context: Context, words: dict[str, str]) -> str:
+    """Why another package, plugin or component would be found instead of the new one; empty if none would."""
+    package, component, registry = words["package"], words["component"], context.registry()
+    if keyword.iskeyword(package):
+        return f"{package!r} is a keyword of Python, which cannot be imported"
+    if package == "tests":
+        return "'tests' is the folder of the new package's tests"
+    if package in {plugin.name for plugin in registry.plugins}:
+        return f"a plugin is called {package!r} already"
+    if package in sys.stdlib_module_names or importlib.util.find_spec(package):
+        return f"{package!r} is a module already, which would be imported instead"
+    if _installed(words["distribution"]):
+        return f"a distribution is installed as {words['distribution']!r} already, which the new one would replace"
+    return f"an attention block is called {component!r} already" if component in registry.names("attention") else ""
+
+
+def _installed(distribution: str) -> bool:
+    try:
+        return bool(metadata.version(distribution))
+    except metadata.PackageNotFoundError:
+        return False
 
 
 def _filled(text: str, words: dict[str, str]) -> str:

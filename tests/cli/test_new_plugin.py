@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import ganblocks
+from tests.cli.commands import ROOT, ganblocks
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,55 @@ def test_the_package_is_clean(package: Path) -> None:
         assert done.returncode == 0, done.stdout
 
 
+def test_its_types_are_strict(package: Path) -> None:
+    options = ["--strict", "--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(ROOT / ".mypy_cache")]
+    command = [sys.executable, "-m", "mypy", *options, "--exclude", "^$", "acme_blocks", "tests"]
+    done = subprocess.run(command, cwd=package, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_next_commands_are_printed_as_a_shell_takes_them(tmp_path: Path) -> None:
+    done = ganblocks("new-plugin", "acme-blocks", "--into", "a place", cwd=tmp_path)
+    assert [shlex.split(line) for line in done.stdout.splitlines() if line.startswith("  ")] == [
+        ["pip", "install", "-e", "./a place/acme-blocks[test]"],
+        ["pytest", "a place/acme-blocks"],
+        ["ganblocks", "run", "recipes/sagan.toml", "--set", "*.attention=acme_attention"],
+    ]
+
+
+def test_it_never_imports_torch(tmp_path: Path) -> None:
+    program = "import sys; from ganblocks.cli import main; assert main(sys.argv[1:]) == 0; assert 'torch' not in sys.modules"
+    command = [sys.executable, "-c", program, "new-plugin", "acme-blocks", "--into", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_first_word_clashes_with_the_template(tmp_path: Path) -> None:
+    """Classes of the block are told apart whatever the name, ``squeeze-excitation`` and ``channel-blocks`` among them."""
+    for name in ("squeeze-excitation", "channel-blocks"):
+        assert ganblocks("new-plugin", name, "--into", tmp_path).returncode == 0
+        source = (tmp_path / name / name.replace("-", "_") / "attention.py").read_text(encoding="utf-8")
+        classes = [node.name for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
+        assert len(set(classes)) == 2
+
+
+def test_an_empty_folder_may_be_filled(tmp_path: Path) -> None:
+    (tmp_path / "acme-blocks").mkdir()
+    assert ganblocks("new-plugin", "acme-blocks", "--into", tmp_path).returncode == 0
+    assert (tmp_path / "acme-blocks" / "pyproject.toml").is_file()
+
+
+def test_a_place_that_is_no_folder_is_a_user_s_mistake(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "acme-blocks").write_text("mine")
+    for into, words in ((tmp_path / "file", "cannot be written (Not a directory)"), (tmp_path, "exists already")):
+        done = ganblocks("new-plugin", "acme-blocks", "--into", into)
+        assert done.returncode == 2
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"mine"}
+
+
 def test_nothing_is_overwritten(package: Path) -> None:
     before = (package / "README.md").read_text()
     (package / "README.md").write_text("mine")
@@ -68,7 +118,10 @@ def test_nothing_is_overwritten(package: Path) -> None:
         ("../acme", "lower case letters"),
         ("9lives", "lower case letters"),
         ("json", "is a module already"),
-        ("class", "is a module already"),
+        ("class", "is a keyword of Python"),
+        ("tests", "is the folder of the new package's tests"),
+        ("losses", "a plugin is called 'losses' already"),
+        ("pillow", "a distribution is installed as 'pillow' already"),
         ("torch", "is a module already"),
         ("self-made", "is called 'self_attention' already"),
     ],
@@ -77,6 +130,7 @@ def test_a_name_that_cannot_be_is_refused(name: str, words: str, tmp_path: Path)
     done = ganblocks("new-plugin", name, "--into", tmp_path)
     assert done.returncode == 2
     assert words in done.stderr
+    assert f"such as my-{name}" in done.stderr or f"got {name!r}" in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())
 

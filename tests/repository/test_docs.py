@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ganblocks.kinds import KINDS
 from tests.cli.commands import ROOT, ganblocks, tiny
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("plugins/**/*.md")])
@@ -66,11 +67,17 @@ def test_the_how_to_for_plugins_runs_from_nothing(tmp_path: Path) -> None:
             assert " passed" in done.stdout, done.stdout
         else:
             assert command[0] == "ganblocks"
-            small = SMALL if command[1] == "run" else ()
-            done = ganblocks(*command[1:], *small, cwd=tmp_path, environment=environment)
+            small = {"run": SMALL, "conform": ["--examples", "2"]}  # pytest acme-blocks has tried as many as it takes
+            done = ganblocks(*command[1:], *small.get(command[1], ()), cwd=tmp_path, environment=environment)
         assert done.returncode == 0, (command, done.stdout, done.stderr)
         assert command[1] != "list" or "acme_attention" in done.stdout
     assert (tmp_path / "runs").is_dir()
+
+
+def test_the_hooks_of_the_how_to_are_those_of_the_kinds() -> None:
+    page = (ROOT / "docs" / "how-to" / "write-a-plugin.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| \[(\w+)\]\([^)]*\) \| `(\w+)` \|", page, re.MULTILINE))
+    assert rows == {kind.name: kind.hook for kind in KINDS.values()}
 
 
 def test_the_block_of_the_readme_is_complete(tmp_path: Path) -> None:

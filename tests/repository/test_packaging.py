@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from ganblocks.cli.new_plugin import FILES
+
 ROOT = Path(__file__).parents[2]
 folders = sorted(path.parent for path in (ROOT / "plugins").glob("*/pyproject.toml"))
 
@@ -58,3 +60,9 @@ def test_the_wheel_carries_the_embedded_data_and_the_licences(wheel: zipfile.Zip
     assert any(name.startswith("ganblocks_data/") and name.endswith(".webp") for name in names)
     assert {"LICENSE", "NOTICE"} <= {Path(name).name for name in names if "dist-info/licenses" in name}
     assert "ganblocks/py.typed" in names
+
+
+def test_the_wheel_carries_the_templates_of_new_plugins(wheel: zipfile.ZipFile) -> None:
+    templates = {f"ganblocks/scaffold/{path.name}" for path in (ROOT / "ganblocks" / "scaffold").iterdir()}
+    assert templates == {name for name in wheel.namelist() if name.startswith("ganblocks/scaffold/")}
+    assert {f"ganblocks/scaffold/{template}" for template in FILES.values() if template} == templates

@@ -606,7 +606,7 @@ class Deaf(ToyGenerator):
         return _Fixed(super().build(image, site), before=lambda z: 0 * z)
 
 
-@liar("generator", "makes_any_image_or_says_why_not", "shape")
+@liar("generator", "stands_anywhere_or_says_why_not", "shape")
 @frozen(kw_only=True)
 class Inflexible(ToyGenerator):
     """Makes 8-pixel images whatever is asked. Options: latent, width, attention, norm."""
@@ -639,7 +639,7 @@ class Blind(ToyDiscriminator):
         return _Fixed(super().build(image, site), before=lambda x: 0 * x)
 
 
-@liar("discriminator", "judges_any_image_or_says_why_not", "raises")
+@liar("discriminator", "stands_anywhere_or_says_why_not", "raises")
 @frozen(kw_only=True)
 class Colourful(ToyDiscriminator):
     """Fails in forward for images of one channel. Options: width, attention, conditioning."""

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from torch import Tensor, nn
 
-from ganblocks.errors import Misfit
 from ganblocks.kinds.capabilities import AttentionMap, Gated
 from ganblocks.registry import Registry
 from ganblocks.testing.cases import Arguments, SiteCase, call
+from ganblocks.testing.checks.modules import stands_anywhere_or_says_why_not
 from ganblocks.testing.promises import expect, expect_close, expect_same, expect_shape, only_if, promise, tried_with
 from ganblocks.testing.strategies import any_sizes, batches, components, scales, seeds, sites
 
@@ -44,15 +44,7 @@ def anywhere(cls: type, registry: Registry, given: Sequence[Any] = ()) -> Search
     return st.builds(BlockCase, component=components(cls, registry, given), seed=seeds, batch=batches, site=places)
 
 
-@promise("attention", cases=anywhere)
-def stands_anywhere_or_says_why_not(case: BlockCase) -> None:
-    """At odd, non-square or tiny sizes, and with any number of channels, it works, or refuses when it is built (Misfit)."""
-    try:
-        module = case.make()
-    except Misfit as misfit:
-        expect(misfit.rule, "refuses without saying why")
-        return
-    expect_shape(call(module, case.arguments()), case.shape(), "output")
+promise("attention", cases=anywhere)(stands_anywhere_or_says_why_not)
 
 
 @promise("attention")

@@ -12,6 +12,7 @@ from hypothesis import reject
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ganblocks.errors import Misfit
 from ganblocks.game import unchanged_buffers
 from ganblocks.kinds.capabilities import Maintained, MixesSamples
 from ganblocks.testing.cases import (
@@ -245,6 +246,17 @@ def can_be_planned(case: ModuleCase) -> None:
     expect(found == shapes, f"on the meta device it has {_listed(found)}, on the processor {_listed(shapes)}")
     solid = [name for name, value in planned.named_parameters() if not value.is_meta]
     expect(not solid, f"on the meta device {', '.join(solid[:3])} take memory")
+
+
+def stands_anywhere_or_says_why_not(case: ModuleCase) -> None:
+    """At any place, of odd, oblong or tiny size too, with any channels and classes, it works, or refuses when it is built."""
+    try:
+        module = case.make()
+    except Misfit as misfit:
+        expect(misfit.rule, "refuses without saying why")
+        return
+    for mode in (True, False):
+        expect_shape(first(call(module.train(mode), case.arguments())), case.shape(), f"output in {_mode(mode)}")
 
 
 def _mode(training: bool) -> str:

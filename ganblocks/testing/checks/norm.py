@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from torch import Tensor
 
-from ganblocks.errors import Misfit
 from ganblocks.game import unchanged_buffers
 from ganblocks.registry import Registry
 from ganblocks.testing.cases import Arguments, SiteCase, call
-from ganblocks.testing.promises import expect, expect_same, expect_shape, only_if, promise, tried_with
+from ganblocks.testing.checks.modules import stands_anywhere_or_says_why_not
+from ganblocks.testing.promises import expect_same, only_if, promise, tried_with
 from ganblocks.testing.strategies import any_sizes, batches, components, scales, seeds, sites
 
 
@@ -44,16 +44,7 @@ def anywhere(cls: type, registry: Registry, given: Sequence[Any] = ()) -> Search
     return st.builds(NormCase, component=components(cls, registry, given), seed=seeds, batch=batches, site=places)
 
 
-@promise("norm", cases=anywhere)
-def stands_anywhere_or_says_why_not(case: NormCase) -> None:
-    """With any size, channels and kind of condition it works, or refuses when it is built (Misfit)."""
-    try:
-        module = case.make()
-    except Misfit as misfit:
-        expect(misfit.rule, "refuses without saying why")
-        return
-    for mode in (True, False):
-        expect_shape(call(module.train(mode), case.arguments()), case.shape(), "output")
+promise("norm", cases=anywhere)(stands_anywhere_or_says_why_not)
 
 
 @promise("norm")

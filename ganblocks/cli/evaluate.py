@@ -12,9 +12,11 @@ import attrs
 
 from ganblocks.cli.context import Context
 from ganblocks.cli.output import print_json, print_table
+from ganblocks.errors import UsageError
 from ganblocks.evaluation import Report, Wish, wish_of
 from ganblocks.evaluation import evaluate as judge
 from ganblocks.files import write_text
+from ganblocks.recipe import parse_override
 from ganblocks.registry import Registry
 from ganblocks.training.runs import recipe_of
 
@@ -29,15 +31,25 @@ def evaluate(
     registry = context.registry()
     wish = wish_of(recipe_of(run, registry).evaluation, registry)
     if metrics:
-        wish = attrs.evolve(wish, metrics={name: registry.create("metric", name) for name in metrics})
+        wish = attrs.evolve(wish, metrics={text: component(registry, "metric", text) for text in metrics})
     if extractor:
-        wish = attrs.evolve(wish, extractor=registry.create("feature_extractor", extractor))
+        wish = attrs.evolve(wish, extractor=component(registry, "feature_extractor", extractor))
     options = {name: value for name, value in options.items() if value is not None}
     report = score(run, attrs.evolve(wish, **options), registry)
     if as_json:
         print_json(report.plain())
     else:
         show(report)
+
+
+def component(registry: Registry, kind: str, text: str) -> Any:
+    """What a recipe would read from the same text: a name, or a table with ``use`` and options."""
+    value = parse_override(f"{kind}={text}")[1]
+    options = dict(value) if isinstance(value, dict) else {"use": text}
+    name = options.pop("use", None)
+    if not isinstance(name, str):
+        raise UsageError(f"{text}: a table needs use, the name of a {kind}, such as \"{{ use = '…', size = 64 }}\"")
+    return registry.create(kind, name, **options)
 
 
 def score(run: Path, wish: Wish, registry: Registry) -> Report:

@@ -26,6 +26,11 @@ from ganblocks.values import Images, Sample, seed_of
 USUAL = ("kernel", "frechet", "precision_recall", "density_coverage", "inception_score")
 """Metrics of an evaluation that names none; the kernel distance leads, because it is unbiased where images are few."""
 
+INCEPTION_2015 = "6726825d0af5"
+"""How the sha256 of the Inception weights of 2015 begins."""
+CLASSIC = {"fd": "fid", "intra_fd": "intra_fid", "kd": "kid", "kd_std": "kid_std", "is": "is", "is_std": "is_std"}
+"""What papers call a number, if those weights have seen the images."""
+
 
 @frozen(kw_only=True)
 class Wish:
@@ -135,9 +140,15 @@ def _rows(
     found = metric.score(real, fake, seed)
     held_out, static = (_control(metric, real, compared[name], seed) for name in ("held_out", "noise"))
     return [
-        Score(f"{key}[{named}]", value, protocol, metric.better.get(key, ""), held_out.get(key), static.get(key))
+        Score(score_name(key, named, protocol), value, protocol, metric.better.get(key, ""), held_out.get(key), static.get(key))
         for key, value in found.items()
     ]
+
+
+def score_name(key: str, named: str, protocol: Mapping[str, str]) -> str:
+    """``kd[efficientnet-lite0]``; ``fid`` and its kin only for the very weights of 2015 that papers mean."""
+    classic = CLASSIC.get(key) if f"sha256 {INCEPTION_2015}" in protocol.get("features", "") else None
+    return classic or f"{key}[{named}]"
 
 
 def _control(metric: Metric, real: Sample, control: Sample | None, seed: int) -> Mapping[str, float]:

@@ -169,6 +169,14 @@ def test_the_command_speaks_json(run: Path) -> None:
         (("--metric", "absent"), 2, "no metric is called"),
         (("--extractor", "absent"), 2, "no feature_extractor is called"),
         (("--extractor", "pixels", "--metric", "inception_score"), 2, "needs logits"),
+        (("--extractor", "{ size = 8 }"), 2, "a table needs use"),
+        (("--extractor", "{ use = 'pixels', size = 0 }"), 2, "feature_extractor.pixels.size: must be at least 1"),
+        (
+            ("--extractor", "{ use = 'inception_2015', path = 'absent.pth' }"),
+            3,
+            "no such file of weights; get weights-inception-2015",
+        ),
+        (("--extractor", "inception_2015"), 2, "path: is required"),
         (("--batch-norm", "frozen", *PIXELS), 2, "no batch-norm mode"),
         (("--truncation", "-1", *PIXELS), 2, "truncation must be above 0"),
     ],
@@ -178,6 +186,15 @@ def test_wishes_that_cannot_be(run: Path, arguments: tuple[str, ...], code: int,
     assert done.returncode == code
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_extractor_takes_options_as_a_recipe_writes_them(run: Path) -> None:
+    arguments = ("--extractor", "{ use = 'pixels', size = 4 }", "--metric", "{ use = 'kernel', subsets = 5 }", "--n", "20")
+    done = ganblocks("evaluate", run, *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    (score, _) = Report.of(json.loads(done.stdout)).scores
+    assert score.protocol["resize"].endswith("to 4")
+    assert score.protocol["metric"] == "kernel(subset = 1000, subsets = 5)"
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:

@@ -23,5 +23,7 @@ def ganblocks_metrics() -> dict[str, str]:
 def ganblocks_feature_extractors() -> dict[str, str]:
     return {
         "efficientnet_lite0": "ganblocks_metrics.extractors:EfficientNetLite0Extractor",
+        "inception_2015": "ganblocks_metrics.inception:Inception2015",
+        "inception_torchvision": "ganblocks_metrics.inception:InceptionTorchvision",
         "pixels": "ganblocks_metrics.extractors:Pixels",
     }

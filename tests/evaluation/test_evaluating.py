@@ -74,6 +74,14 @@ def test_whatever_is_done_otherwise_is_another_protocol(run: Path, change: dict[
     refuse_unlike([one, report(run)])
 
 
+def test_conventions_of_truncation_are_different_protocols(run: Path) -> None:
+    one, other = (report(run, truncation=0.5, truncation_by=by) for by in ("resample", "std"))
+    assert [each.scores[0].protocol["truncation"] for each in (one, other)] == ["0.5 by resample", "0.5 by std"]
+    assert one.scores[0].value != other.scores[0].value
+    with pytest.raises(UsageError, match=r"truncation is '0\.5 by resample' and '0\.5 by std'"):
+        refuse_unlike([one, other])
+
+
 def test_reports_go_through_json(run: Path) -> None:
     found = report(run)
     assert Report.of(json.loads(json.dumps(found.plain()))) == found
@@ -110,6 +118,17 @@ def test_standing_statistics_are_the_means_over_batches(run: Path) -> None:
         mean, var = norm.running_mean.clone(), norm.running_var.clone()
     torch.testing.assert_close(mean, torch.stack([x.mean((0, 2, 3)) for x in seen]).mean(0))
     torch.testing.assert_close(var, torch.stack([x.var((0, 2, 3)) for x in seen]).mean(0))
+
+
+def test_standing_statistics_are_those_of_truncated_samples_where_these_are_judged(run: Path) -> None:
+    sampler = load(run)
+    norm = sampler.network.get_submodule("final_norm")
+    means = []
+    for how in ({}, {"truncation": 0.01}, {"truncation": 0.01, "convention": "std"}):
+        with normalising(sampler, "standing", seed=0, **how):
+            means.append(norm.running_mean.clone())
+    assert not torch.allclose(means[0], means[1])
+    assert not torch.equal(means[1], means[2])
 
 
 def test_an_unknown_mode_is_a_user_s_mistake(run: Path) -> None:
@@ -179,6 +198,7 @@ def test_the_command_speaks_json(run: Path) -> None:
         (("--extractor", "inception_2015"), 2, "path: is required"),
         (("--batch-norm", "frozen", *PIXELS), 2, "no batch-norm mode"),
         (("--truncation", "-1", *PIXELS), 2, "truncation must be above 0"),
+        (("--truncation", "1", "--truncation-by", "clip", *PIXELS), 2, "no convention of truncation 'clip'"),
     ],
 )
 def test_wishes_that_cannot_be(run: Path, arguments: tuple[str, ...], code: int, words: str) -> None:

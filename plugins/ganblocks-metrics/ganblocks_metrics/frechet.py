@@ -72,7 +72,11 @@ class Frechet:
 
     Biased: with n images of each it is too large by roughly the same amount over n, so compare at equal n only.
 
-    Source: Heusel et al. (2017), arXiv:1706.08500, equation 6; Dowson and Landau (1982).
+    Use it for comparison with papers, at their number of images; where images are few, ``kernel`` is unbiased.
+
+    Source: Heusel et al. (2017), "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium",
+    arXiv:1706.08500, equation 6; Dowson and Landau (1982), "The Fréchet distance between multivariate normal distributions",
+    doi:10.1016/0047-259X(82)90077-X.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset({"features"})
@@ -89,7 +93,9 @@ class FrechetPerClass:
 
     With few images per class it is mostly bias.
 
-    Source: Miyato and Koyama (2018), arXiv:1802.05637, section 4.
+    Use it to see whether images fit their classes, where a class has many more images than features have dimensions.
+
+    Source: Miyato and Koyama (2018), "cGANs with Projection Discriminator", arXiv:1802.05637, section 4.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset({"features", "labels"})

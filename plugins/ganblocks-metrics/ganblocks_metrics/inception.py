@@ -37,7 +37,10 @@ class Inception2015:
     Images are resized to 299 as TensorFlow 1 did it, without antialiasing; logits are without bias, as the papers' inception
     score has them. It needs the published file of weights, and downloads nothing.
 
-    Source: Szegedy et al. (2016), arXiv:1512.00567; Heusel et al. (2017), arXiv:1706.08500.
+    Use it for every number that is to stand beside a paper's FID, KID or inception score.
+
+    Source: Szegedy et al. (2016), "Rethinking the Inception Architecture for Computer Vision", arXiv:1512.00567; Heusel et al.
+    (2017), arXiv:1706.08500.
 
     Options:
         path: the file weights-inception-2015-12-05-6726825d.pth.
@@ -90,7 +93,10 @@ class _Inception2015(nn.Module):
 class InceptionTorchvision:
     """The 2,048 pooled features, and the logits, of torchvision's Inception v3: other weights than the FID's, so other numbers.
 
-    Source: Szegedy et al. (2016), arXiv:1512.00567; weights IMAGENET1K_V1 of torchvision.
+    Use it where torchvision's weights are at hand and the published ones of 2015 are not, to compare runs with each other.
+
+    Source: Szegedy et al. (2016), "Rethinking the Inception Architecture for Computer Vision", arXiv:1512.00567; weights
+    IMAGENET1K_V1 of torchvision.
 
     Options:
         path: the file inception_v3_google-0cc3c7bd.pth.

@@ -17,7 +17,10 @@ class InceptionScore:
 
     It never looks at the real images. Samples are shuffled, because splits of samples in order of class would hold few each.
 
-    Source: Salimans et al. (2016), arXiv:1606.03498, section 4.
+    Use it for comparison with papers, on images of the classes that the extractor knows. It says nothing of variety within a
+    class, and a generator of one perfect image per class has the best score.
+
+    Source: Salimans et al. (2016), "Improved Techniques for Training GANs", arXiv:1606.03498, section 4.
 
     Options:
         splits: the score is a mean over so many parts; papers take 10.

@@ -23,7 +23,9 @@ class Kernel:
     Unbiased at any number of images, so that it leads where there are few; it may fall below 0. ``kd_std`` is its spread over
     subsets, not an error bar.
 
-    Source: Bińkowski et al. (2018), arXiv:1801.01401, section 3.
+    Use it as the first number, above all below ten thousand images; take ``frechet`` beside it for comparison with papers.
+
+    Source: Bińkowski et al. (2018), "Demystifying MMD GANs", arXiv:1801.01401, section 3.
 
     Options:
         subsets: how many random subsets the estimate is averaged over.

@@ -24,7 +24,11 @@ class PrecisionRecall:
 
     The reach of an image is the distance to its k-th nearest neighbour of its own kind. As torch-fidelity computes them.
 
-    Source: Kynkäänniemi et al. (2019), arXiv:1904.06991, section 2.
+    Use it to tell apart what one distance mixes: implausible samples (low precision) and missing variety (low recall). One
+    outlier among the real images reaches far; ``density_coverage`` is less moved by it.
+
+    Source: Kynkäänniemi et al. (2019), "Improved Precision and Recall Metric for Assessing Generative Models",
+    arXiv:1904.06991, section 2.
 
     Options:
         neighbours: k.
@@ -48,7 +52,9 @@ class DensityCoverage:
     Unlike precision and recall they do not let one outlier's wide reach count for much, and are 1 for equal distributions
     (density), or 1 - 2⁻ᵏ about (coverage).
 
-    Source: Naeem et al. (2020), arXiv:2002.09797, section 3.
+    Use it as ``precision_recall`` is used, where real images have outliers, or where two generators are both near the top.
+
+    Source: Naeem et al. (2020), "Reliable Fidelity and Diversity Metrics for Generative Models", arXiv:2002.09797, section 3.
 
     Options:
         neighbours: k.

@@ -1,0 +1,102 @@
+"""``ganblocks ablate``: variants of a recipe over several seeds, and what their numbers allow to say."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from attrs import frozen
+
+from ganblocks.cli.context import Context, say
+from ganblocks.cli.output import print_json, print_table
+from ganblocks.cli.recipes import blaming
+from ganblocks.recipe import parse_override
+from ganblocks.study.cells import Place, Runner, alone, result_of
+from ganblocks.study.plan import Plan, parse_seeds, plan
+from ganblocks.study.table import Table, tabulate
+from ganblocks.study.writing import document, grid, write
+from ganblocks.training.runs import pick_device
+from ganblocks.training.stopping import stop_on_signals
+
+FAILED = 1
+
+
+@frozen(kw_only=True)
+class Options:
+    """What the command line says."""
+
+    sets: Sequence[str]
+    variants: str | None
+    seeds: str
+    score: str | None
+    jobs: int
+    out: Path | None
+    device: str
+    dry_run: bool
+    as_json: bool
+
+
+def ablate(context: Context, path: Path, options: Options) -> int:
+    """Returns the exit code: 0, 1 where a cell failed, or 128 and the number of the signal that stopped the study."""
+    registry = context.registry()
+    names = None if options.variants is None else [name.strip() for name in options.variants.split(",") if name.strip()]
+    pick_device(options.device)
+    with blaming(path):
+        wanted = plan(path, names, parse_seeds(options.seeds), dict(map(parse_override, options.sets)), registry)
+    folder = options.out or Path("ablations") / path.stem
+    _announce(wanted, folder)
+    if options.dry_run:
+        return 0
+    wanted.variants[0].recipe.data.dataset.open()  # missing data is one error now, not one in every cell
+    place = Place(folder)
+    with alone(folder), stop_on_signals() as stop:
+        runner = Runner(place, context.arguments(), options.device, options.jobs, say)
+        failed = runner.run(wanted, stop)
+        if stop.signal is not None:
+            say(f"stopped; {folder} keeps the cells that have finished, and the same command goes on from there")
+            return 128 + stop.signal
+        table = _tabulated(wanted, place, options, path)
+    if options.as_json:
+        print_json(document(table))
+    else:
+        _show(table, folder)
+    if failed:
+        say(f"{len(failed)} cells failed: {'; '.join(cell.name for cell in failed)}; the same command tries them again")
+    return FAILED if failed else 0
+
+
+def _announce(wanted: Plan, folder: Path) -> None:
+    say(f"{wanted.title}: {len(wanted.variants)} variants, {len(wanted.seeds)} seeds -> {folder}")
+    for variant in wanted.variants:
+        cost = f"{variant.cost.parameters:,} parameters, {variant.cost.flops / 1e6:,.1f} M FLOPs / image"
+        against = "" if variant.against == variant.name else f"; against {variant.against}"
+        say(f"  {variant.name}: {cost}{against}")
+
+
+def _tabulated(wanted: Plan, place: Place, options: Options, path: Path) -> Table:
+    results = [result for cell in wanted.cells() if (result := result_of(cell, place)) is not None]
+    table = tabulate(wanted, results, options.score)
+    for written in write(table, results, place.folder, _command(path, options)):
+        say(f"wrote {written}")
+    return table
+
+
+def _command(path: Path, options: Options) -> str:
+    """What was typed, as far as it says what was measured."""
+    words = ["ganblocks", "ablate", str(path), "--seeds", options.seeds]
+    words += ["--variants", options.variants] if options.variants else []
+    for each in options.sets:
+        words += ["--set", each]
+    return shlex.join(words)
+
+
+def _show(table: Table, folder: Path) -> None:
+    columns, rows = grid(table)
+    keep = [i for i, name in enumerate(columns) if name not in ("against", "FLOPs / image")]
+    print_table(
+        [columns[i] for i in keep], [[row[i] for i in keep] for row in rows], title=f"{table.title}: {table.score.name}"
+    )
+    for verdict in table.verdicts():
+        print(verdict)
+    print(folder / "table.md")

@@ -1,0 +1,229 @@
+"""From cells to rows."""
+
+from __future__ import annotations
+
+import statistics as numbers
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import pairwise
+
+from attrs import evolve, frozen
+
+from ganblocks.errors import UsageError
+from ganblocks.evaluation import Score
+from ganblocks.study.cells import Result
+from ganblocks.study.costs import Swap, swap
+from ganblocks.study.plan import Plan, Variant
+from ganblocks.study.statistics import Difference, Estimate, difference, estimate, holm
+from ganblocks.study.words import verdict
+
+Curve = Sequence[tuple[int, float]]
+"""(images seen, score), rising in images."""
+
+
+@frozen
+class Moment:
+    """A point at which rows are compared: its name, and how to read a cell's score there."""
+
+    name: str
+    read: Callable[[Curve], float | None]
+
+
+@frozen
+class Row:
+    """What a table says of one variant."""
+
+    variant: Variant
+    swap: Swap
+    """Against the row that it is compared with."""
+    flops_ratio: float
+    step_seconds: float | None
+    """The median over cells of their median steps."""
+    finished: int
+    diverged: int
+    missing: int
+    scores: Mapping[str, Estimate | None]
+    """Moment -> mean over seeds."""
+    curve: Sequence[tuple[int, Estimate]]
+    difference: Difference | None
+    """At the end, paired by seed, against the row that it is compared with."""
+    adjusted_p: float | None
+    comparisons: int
+    """Differences of the table that have a p value."""
+    unlike: str
+    """Why the row is not compared; empty where it is."""
+    protocol: str
+
+
+@frozen
+class Table:
+    """All rows, for one score."""
+
+    title: str
+    score: Score
+    """One of the scores, for its name, its controls and what is better."""
+    moments: tuple[str, ...]
+    rows: tuple[Row, ...]
+    seeds: tuple[int, ...]
+    images: int
+
+    def verdicts(self) -> list[str]:
+        return [
+            verdict(row, self.score.better, len(self.seeds)) for row in self.rows if row.variant.against != row.variant.name
+        ]
+
+
+def tabulate(plan: Plan, results: Sequence[Result], wanted: str | None = None) -> Table:
+    """Rows for one score: the first that leads, or the one that is named. Raises UsageError where no cell has it."""
+    finished = [result for result in results if not result.diverged]
+    score = _score(finished, wanted)
+    curves = {(result.variant, result.seed): _curve(result, score.name) for result in finished}
+    protocols = {result.variant: _one(result, score.name) for result in finished}
+    times = {variant.name: _step_seconds(results, variant) for variant in plan.variants}
+    moments = _moments(plan, times, score.better)
+    rows = tuple(_row(variant, plan, results, curves, protocols, times, moments) for variant in plan.variants)
+    last = max(variant.recipe.training.images for variant in plan.variants)
+    return Table(plan.title, score, tuple(moments(plan.variants[0])), _adjusted(rows), plan.seeds, last)
+
+
+def _score(finished: Sequence[Result], wanted: str | None) -> Score:
+    if not finished:
+        raise UsageError("no cell has finished: there is nothing to compare")
+    scores: dict[str, Score] = {}
+    for score in (score for result in finished for score in result.reports[-1].scores):
+        scores.setdefault(score.name, score)  # of the baseline, where it has finished
+    if wanted is None:
+        leading = [score for score in scores.values() if score.better]
+        return (leading or list(scores.values()))[0]
+    if wanted not in scores:
+        raise UsageError(f"no score {wanted}: there are {', '.join(scores)}")
+    return scores[wanted]
+
+
+def _curve(result: Result, name: str) -> Curve:
+    return [(report.images, score.value) for report in result.reports for score in report.scores if score.name == name]
+
+
+def _one(result: Result, name: str) -> Score | None:
+    return next((score for score in result.reports[-1].scores if score.name == name), None)
+
+
+def _step_seconds(results: Sequence[Result], variant: Variant) -> float | None:
+    times = [each.step_seconds for each in results if each.variant == variant.name and each.step_seconds is not None]
+    return numbers.median(times) if times else None
+
+
+def _moments(
+    plan: Plan, times: Mapping[str, float | None], better: str
+) -> Callable[[Variant], dict[str, Callable[[Curve], float | None]]]:
+    """For each variant the moments of the table: budgets of images, equal time, the end, the best."""
+    budgets = sorted({images for variant in plan.variants for images in _budgets(variant)})
+    per_image = {v.name: time / v.recipe.training.batch for v in plan.variants if (time := times[v.name]) is not None}
+    whole = [per_image[v.name] * v.recipe.training.images for v in plan.variants if v.name in per_image]
+    best = max if better == "higher" else min
+
+    def of(variant: Variant) -> dict[str, Callable[[Curve], float | None]]:
+        found: dict[str, Callable[[Curve], float | None]] = {}
+        for images in budgets:
+            found[f"{images:,} images"] = partial(_near, images=images, batch=variant.recipe.training.batch)
+        if whole and variant.name in per_image:
+            found["equal time"] = lambda curve: at(curve, min(whole) / per_image[variant.name])
+        else:
+            found["equal time"] = lambda curve: None
+        return found | {"end": lambda curve: curve[-1][1], "best": lambda curve: best(value for _, value in curve)}
+
+    return of
+
+
+def _budgets(variant: Variant) -> range:
+    evaluation, images = variant.recipe.evaluation, variant.recipe.training.images
+    assert evaluation is not None, "a plan's variants are scored"
+    assert evaluation.every is not None, "a plan's variants are scored"
+    return range(evaluation.every, images, evaluation.every)
+
+
+def _near(curve: Curve, images: int, batch: int) -> float | None:
+    """The score at the first moment at or after ``images``, less than a batch late."""
+    return next((value for seen, value in curve if images <= seen < images + batch), None)
+
+
+def at(curve: Curve, images: float) -> float | None:
+    """The score at a number of images, by a straight line between the moments on both sides; None before the first one."""
+    if not curve or images < curve[0][0]:
+        return None
+    for (left, low), (right, high) in pairwise(curve):
+        if images <= right:
+            return low + (high - low) * (images - left) / (right - left)
+    return curve[-1][1]
+
+
+def _row(
+    variant: Variant,
+    plan: Plan,
+    results: Sequence[Result],
+    curves: Mapping[tuple[str, int], Curve],
+    protocols: Mapping[str, Score | None],
+    times: Mapping[str, float | None],
+    moments: Callable[[Variant], dict[str, Callable[[Curve], float | None]]],
+) -> Row:
+    other = next(each for each in plan.variants if each.name == variant.against)
+    own = {seed: curves[variant.name, seed] for seed in plan.seeds if curves.get((variant.name, seed))}
+    theirs = {seed: curves[other.name, seed] for seed in plan.seeds if curves.get((other.name, seed))}
+    found = [result for result in results if result.variant == variant.name and result.seed in plan.seeds]
+    swapped = swap(variant.cost, other.cost)
+    unlike = _unlike(swapped, protocols.get(variant.name), protocols.get(other.name))
+    both = sorted(set(own) & set(theirs))
+    paired = None
+    if not unlike and variant is not other:
+        paired = difference([own[seed][-1][1] for seed in both], [theirs[seed][-1][1] for seed in both])
+    score = protocols.get(variant.name)
+    return Row(
+        variant=variant,
+        swap=swapped,
+        flops_ratio=variant.cost.flops / other.cost.flops,
+        step_seconds=times[variant.name],
+        finished=len(own),
+        diverged=sum(result.diverged for result in found),
+        missing=len(plan.seeds) - len(found),
+        scores={name: _mean([read(curve) for curve in own.values()]) for name, read in moments(variant).items()},
+        curve=_mean_curve(list(own.values())),
+        difference=paired,
+        adjusted_p=None,
+        comparisons=0,
+        unlike=unlike,
+        protocol=score.id if score else "",
+    )
+
+
+def _mean(values: Sequence[float | None]) -> Estimate | None:
+    """Over the cells that have a value; none where one of them has not, so that no mean is of chosen cells."""
+    known = [value for value in values if value is not None]
+    return estimate(known) if len(known) == len(values) else None
+
+
+def _mean_curve(curves: Sequence[Curve]) -> list[tuple[int, Estimate]]:
+    if not curves:
+        return []
+    values = [dict(curve) for curve in curves]
+    shared = sorted(set.intersection(*(set(each) for each in values)))
+    found = [(images, estimate([each[images] for each in values])) for images in shared]
+    return [(images, mean) for images, mean in found if mean is not None]
+
+
+def _unlike(swapped: Swap, mine: Score | None, theirs: Score | None) -> str:
+    """Why two rows may not be compared; empty where they may."""
+    if mine is not None and theirs is not None and mine.id != theirs.id:
+        names = sorted(set(mine.protocol) | set(theirs.protocol))
+        name = next(name for name in names if mine.protocol.get(name) != theirs.protocol.get(name))
+        return f"protocols {mine.id} and {theirs.id} differ: {name}"
+    if not swapped.alike:
+        return f"blocks of unlike size: {swapped.words()}"
+    return ""
+
+
+def _adjusted(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Rows with the p values of all comparisons adjusted together."""
+    places = [i for i, row in enumerate(rows) if row.difference is not None and row.difference.p is not None]
+    p_values = [row.difference.p for row in rows if row.difference is not None and row.difference.p is not None]
+    adjusted = dict(zip(places, holm(p_values), strict=True))
+    return tuple(evolve(row, adjusted_p=adjusted.get(i), comparisons=len(places)) for i, row in enumerate(rows))

@@ -1,0 +1,235 @@
+"""A table as Markdown, CSV, LaTeX and a plot."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ganblocks.files import replace_file, write_text
+from ganblocks.study.cells import Result
+from ganblocks.study.statistics import Estimate
+from ganblocks.study.table import Row, Table
+from ganblocks.study.words import interval
+
+
+def write(table: Table, results: Sequence[Result], folder: Path, command: str) -> list[Path]:
+    """Write table.md, table.tex, table.csv, cells.csv, table.json and plot.png; returns their paths."""
+    texts = {
+        "table.md": markdown(table, command),
+        "table.tex": latex(table),
+        "table.csv": csv_of(table),
+        "cells.csv": cells_csv(results),
+        "table.json": json.dumps(document(table), indent=1, ensure_ascii=False) + "\n",
+    }
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    plot(table, folder / "plot.png")
+    return [folder / name for name in (*texts, "plot.png")]
+
+
+def grid(table: Table) -> tuple[list[str], list[list[str]]]:
+    """Columns and rows, as text, for a person."""
+    columns = [
+        "variant",
+        "against",
+        "swapped",
+        "parameters",
+        "FLOPs / image",
+        "ms / image",
+        "runs",
+        *table.moments,
+        "difference",
+    ]
+    return columns, [_cells(row, table) for row in table.rows]
+
+
+def _cells(row: Row, table: Table) -> list[str]:
+    variant = row.variant
+    alone = variant.against == variant.name
+    flops = f"{variant.cost.flops / 1e6:,.1f} M" + ("" if alone else f" (x {row.flops_ratio:.3f})")
+    runs = f"{row.finished} of {len(table.seeds)}" + (f", {row.diverged} diverged" if row.diverged else "")
+    return [
+        variant.name,
+        "" if alone else variant.against,
+        "" if alone else row.swap.words(),
+        f"{variant.cost.parameters:,}",
+        flops,
+        "" if row.step_seconds is None else f"{1000 * row.step_seconds / variant.recipe.training.batch:.3g}",
+        runs,
+        *(interval(row.scores.get(moment)) for moment in table.moments),
+        _difference(row),
+    ]
+
+
+def _difference(row: Row) -> str:
+    if row.variant.against == row.variant.name:
+        return ""
+    if row.unlike:
+        return f"not compared: {row.unlike.split(':')[0]}"
+    if row.difference is None:
+        return ""
+    return interval(row.difference.estimate, sign=True) + (f", p {row.adjusted_p:.2g}" if row.adjusted_p is not None else "")
+
+
+def markdown(table: Table, command: str) -> str:
+    """The table with its command, its controls, and the verdicts; rows of another protocol stand in a table of their own."""
+    lines = [f"# {table.title}", "", f"`{command}`", "", f"{_score_words(table)}", ""]
+    columns, cells = grid(table)
+    for protocol in dict.fromkeys(row.protocol for row in table.rows):
+        lines += [f"Protocol {protocol or 'unknown: nothing has finished'}:", ""]
+        shown = [cells[i] for i, row in enumerate(table.rows) if row.protocol == protocol]
+        lines += [f"| {' | '.join(columns)} |", "|" + " --- |" * len(columns)]
+        lines += [f"| {' | '.join(row)} |" for row in shown]
+        lines.append("")
+    lines += [f"* {verdict}" for verdict in table.verdicts()]
+    return "\n".join([*lines, ""]) + "\n" + _notes(table)
+
+
+def _score_words(table: Table) -> str:
+    score = table.score
+    better = {"lower": ", lower is better", "higher": ", higher is better"}.get(score.better, "")
+    controls = [
+        f"{name} {value:.4g}"
+        for name, value in (("held-out real", score.held_out), ("noise", score.noise))
+        if value is not None
+    ]
+    seeds = ", ".join(map(str, table.seeds))
+    return f"Score: {score.name}{better}" + (f" ({'; '.join(controls)})" if controls else "") + f". Seeds {seeds}."
+
+
+def _notes(table: Table) -> str:
+    return (
+        "Means over seeds with Student's intervals at 95 %. Equal time: each row at the images that it sees in the time of the"
+        " fastest, by median step times, on a straight line between scored moments. Best: chosen afterwards, so it flatters."
+        " Differences are paired by seed, at the end; p is adjusted over all comparisons (Holm). FLOPs: one forward of both"
+        " networks.\n"
+    )
+
+
+def latex(table: Table) -> str:
+    """A tabular; needs no package."""
+    columns, cells = grid(table)
+    lines = [rf"\begin{{tabular}}{{ll{'r' * (len(columns) - 2)}}}", r"\hline", _latex_row(columns), r"\hline"]
+    lines += [_latex_row(row) for row in cells]
+    return "\n".join([*lines, r"\hline", r"\end{tabular}", ""])
+
+
+def _latex_row(cells: Sequence[str]) -> str:
+    return " & ".join(_escaped(cell) for cell in cells) + r" \\"
+
+
+def _escaped(text: str) -> str:
+    special = {c: f"\\{c}" for c in "&%$#_{}"} | {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+    }
+    return "".join(special.get(c, c) for c in text).replace("±", r"$\pm$")
+
+
+def csv_of(table: Table) -> str:
+    """One line per row and moment."""
+    lines = [["variant", "against", "moment", "score", "mean", "low", "high", "runs", "diverged", "protocol"]]
+    for row in table.rows:
+        for moment in table.moments:
+            found = row.scores.get(moment)
+            numbers = ["", "", ""] if found is None else [_plain(value) for value in (found.mean, found.low, found.high)]
+            facts = [row.variant.name, row.variant.against, moment, table.score.name]
+            lines.append([*facts, *numbers, str(row.finished), str(row.diverged), row.protocol])
+    return _csv(lines)
+
+
+def cells_csv(results: Sequence[Result]) -> str:
+    """One line per cell, moment and score: everything that was measured."""
+    lines = [["variant", "seed", "images", "score", "value", "held_out", "noise", "protocol", "diverged", "step_seconds"]]
+    for result in results:
+        time = _plain(result.step_seconds)
+        if result.diverged:
+            lines.append([result.variant, str(result.seed), "", "", "", "", "", "", "yes", time])
+        for report in result.reports:
+            for score in report.scores:
+                numbers = [_plain(value) for value in (score.value, score.held_out, score.noise)]
+                lines.append([result.variant, str(result.seed), str(report.images), score.name, *numbers, score.id, "no", time])
+    return _csv(lines)
+
+
+def _plain(value: float | None) -> str:
+    return "" if value is None else repr(value)
+
+
+def _csv(lines: Sequence[Sequence[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    return text.getvalue()
+
+
+def document(table: Table) -> dict[str, Any]:
+    """Everything in the table, as plain values."""
+
+    def of(found: Estimate | None) -> dict[str, Any] | None:
+        return None if found is None else {"mean": found.mean, "low": found.low, "high": found.high, "n": found.n}
+
+    rows = [
+        {
+            "variant": row.variant.name,
+            "against": row.variant.against,
+            "swapped": {"mine": row.swap.mine, "theirs": row.swap.theirs, "apart": row.swap.apart},
+            "parameters": row.variant.cost.parameters,
+            "flops": row.variant.cost.flops,
+            "step_seconds": row.step_seconds,
+            "finished": row.finished,
+            "diverged": row.diverged,
+            "missing": row.missing,
+            "scores": {moment: of(found) for moment, found in row.scores.items()},
+            "difference": of(row.difference.estimate) if row.difference else None,
+            "p": row.difference.p if row.difference else None,
+            "p_holm": row.adjusted_p,
+            "seeds_needed": row.difference.seeds_needed(row.comparisons) if row.difference else None,
+            "not_compared": row.unlike,
+            "protocol": row.protocol,
+        }
+        for row in table.rows
+    ]
+    return {
+        "title": table.title,
+        "score": table.score.name,
+        "better": table.score.better,
+        "held_out": table.score.held_out,
+        "noise": table.score.noise,
+        "seeds": list(table.seeds),
+        "rows": rows,
+        "verdicts": table.verdicts(),
+    }
+
+
+def plot(table: Table, path: Path) -> None:
+    """Mean score against images seen, with intervals; rows of the first row's protocol only."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    shown = [row for row in table.rows if row.curve and row.protocol == table.score.id]
+    for place, row in enumerate(shown):
+        # rows stand a little apart, so that their intervals do not hide each other
+        shift = (place - (len(shown) - 1) / 2) * table.images * 0.006
+        x = [images + shift for images, _ in row.curve]
+        halves = [found.half or 0.0 for _, found in row.curve]
+        style = "--" if row.variant.against == row.variant.name else "-"
+        axes.errorbar(
+            x, [found.mean for _, found in row.curve], halves, fmt=f"{style}o", ms=4, capsize=3, label=row.variant.name
+        )
+    if table.score.held_out is not None:
+        axes.axhline(table.score.held_out, color="black", lw=0.8, ls=":", label="held-out real")
+    axes.set_xlabel("real images seen by D")
+    axes.set_ylabel(table.score.name)
+    axes.set_title(f"{table.title}: mean of {len(table.seeds)} seeds, 95 % intervals", fontsize=11)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8)
+    with replace_file(path) as file:
+        figure.savefig(file, dpi=120, format="png", metadata={"Software": None})

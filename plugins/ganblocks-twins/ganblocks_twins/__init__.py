@@ -1,0 +1,22 @@
+"""Twin textures: images on which long range can be measured exactly."""
+
+from __future__ import annotations
+
+import ganblocks
+
+GANBLOCKS_API = 1
+
+
+@ganblocks.hookimpl
+def ganblocks_datasets() -> dict[str, str]:
+    return {"twins": "ganblocks_twins.dataset:Twins"}
+
+
+@ganblocks.hookimpl
+def ganblocks_feature_extractors() -> dict[str, str]:
+    return {"twins": "ganblocks_twins.reading:TwinsReader"}
+
+
+@ganblocks.hookimpl
+def ganblocks_metrics() -> dict[str, str]:
+    return {"agreement": "ganblocks_twins.agreement:Agreement"}

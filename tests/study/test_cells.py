@@ -1,0 +1,90 @@
+"""One cell: the command that runs it, what counts as finished, and what becomes of what a killed one has left."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+import ganblocks as public
+from ganblocks.errors import UsageError
+from ganblocks.study.cells import Place, Runner, result_of
+from ganblocks.study.plan import Cell, Plan, plan
+from ganblocks.training.checkpoint import Checkpoint, save_checkpoint
+from tests.cli.commands import ROOT
+
+
+@pytest.fixture(scope="module")
+def wanted() -> Plan:
+    return plan(ROOT / "tests" / "fixtures" / "study.toml", ["attention"], [0, 3], {}, public.discover())
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Runner:
+    return Runner(Place(tmp_path), ["-p", "no:data"], "cpu", 1, print)
+
+
+def option(command: list[str], name: str) -> str:
+    return command[command.index(name) + 1]
+
+
+def test_a_command_says_all_that_its_cell_is(wanted: Plan, runner: Runner, tmp_path: Path) -> None:
+    commands = {cell.name: runner.command(cell) for cell in wanted.cells()}
+    assert list(commands) == ["baseline, seed 0", "attention, seed 0", "baseline, seed 3", "attention, seed 3"]
+    command = commands["attention, seed 3"]
+    assert command[3:7] == ["-p", "no:data", "run", str(tmp_path / "recipes" / "attention.toml")]
+    assert (option(command, "--seed"), option(command, "--device")) == ("3", "cpu")
+    assert option(command, "--out") == str(tmp_path / "cells" / "attention" / "seed-3")
+    assert option(commands["baseline, seed 0"], "--seed") == "0"
+
+
+def finished(cell: Cell, digest: str, place: Place) -> None:
+    place.result(cell).parent.mkdir(parents=True)
+    result = {"diverged": True, "step_seconds": 0.5, "reports": []}
+    place.result(cell).write_text(json.dumps({"recipe": digest, "result": result}))
+
+
+def test_only_a_cell_of_the_very_recipe_has_finished(wanted: Plan, runner: Runner) -> None:
+    one, other = list(wanted.cells())[:2]
+    assert result_of(one, runner.place) is None
+    finished(one, one.variant.digest, runner.place)
+    found = result_of(one, runner.place)
+    assert found is not None
+    assert (found.diverged, found.step_seconds) == (True, 0.5)
+    finished(other, one.variant.digest, runner.place)
+    with pytest.raises(UsageError, match="has run another recipe"):
+        result_of(other, runner.place)
+
+
+def started(runner: Runner, cell: Cell, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The command that starting a cell gives to the system."""
+    commands: list[list[str]] = []
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **_: commands.append(command))
+    runner._start(cell)
+    (command,) = commands
+    return command
+
+
+def test_what_a_killed_cell_has_left_is_gone(wanted: Plan, runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = next(wanted.cells())
+    left = runner.place.run(cell) / "samples" / "left.png"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"")
+    assert "run" in started(runner, cell, monkeypatch)
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_killed_cell_goes_on_from_its_checkpoint_if_the_recipe_is_the_same(
+    wanted: Plan, runner: Runner, monkeypatch: pytest.MonkeyPatch, same: bool
+) -> None:
+    cell = next(wanted.cells())
+    folder = runner.place.run(cell)
+    save_checkpoint(folder / "checkpoints", Checkpoint(8, 1, {}, {"a": torch.ones(1)}, {}, {}))
+    (folder / "recipe.toml").write_text(cell.variant.text if same else "title = 1")
+    command = started(runner, cell, monkeypatch)
+    assert ("resume" in command) == same
+    assert folder.exists() == same

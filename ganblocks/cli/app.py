@@ -7,8 +7,10 @@ Exit codes: 0 fine, 1 failure while training, 2 the user's input, 3 data or chec
 from __future__ import annotations
 
 import sys
+import traceback
+import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -24,11 +26,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+FAILED = 1
 RecipePath = Annotated[Path, typer.Argument(help="A recipe (TOML).", metavar="RECIPE")]
 Sets = Annotated[list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change one value; repeatable.")]
 AblationName = Annotated[str | None, typer.Option("--ablation", metavar="NAME", help="Apply one of the recipe's ablations.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+FeatureCache = Annotated[
+    Path | None, typer.Option("--feature-cache", metavar="DIR", help="Keep features of real images there, for others to read.")
+]
+TruncationBy = Annotated[
+    str, typer.Option(help="What T means: resample until within it, scaled_resample (T times the normal cut to 2), or std.")
+]
 Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn.")]
 
 
@@ -63,11 +72,29 @@ def run_command(
     device: Device = "auto",
     seed: Seed = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    feature_cache: FeatureCache = None,
+    init_from: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Start from the weights of another run, where they fit.")
+    ] = None,
 ) -> None:
     """Train a recipe.  Example: ganblocks run recipes/sagan.toml --ablation residual"""
     from ganblocks.cli.run import run
 
-    raise typer.Exit(run(context.obj, recipe, sets or [], ablation, out, device, seed, quiet))
+    raise typer.Exit(run(context.obj, recipe, sets or [], ablation, out, device, seed, quiet, feature_cache, init_from))
+
+
+@app.command("resume")
+def resume_command(
+    context: typer.Context,
+    run: Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")],
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda; by default that of the run.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    feature_cache: FeatureCache = None,
+) -> None:
+    """Go on with a stopped run, as if it never had been.  Example: ganblocks resume runs/sagan"""
+    from ganblocks.cli.resume import resume
+
+    raise typer.Exit(resume(context.obj, run, device, quiet, feature_cache))
 
 
 @app.command("sample")
@@ -78,13 +105,14 @@ def sample_command(
     class_: Annotated[str | None, typer.Option("--class", metavar="K", help="One class, by number or name; else all.")] = None,
     seed: Seed = 0,
     truncation: Annotated[float | None, typer.Option(help="Cut latents to [-T, T]: fewer oddities, less variety.")] = None,
+    truncation_by: TruncationBy = "resample",
     out: Annotated[Path | None, typer.Option(help="The PNG to write; by default in the run folder.")] = None,
     device: Device = "cpu",
 ) -> None:
     """Draw images from a run.  Example: ganblocks sample runs/sagan --n 64 --class 3 --truncation 0.7"""
     from ganblocks.cli.sample import sample
 
-    sample(context.obj, run, n, class_, seed, truncation, out, device)
+    sample(context.obj, run, n, class_, seed, truncation, truncation_by, out, device)
 
 
 @app.command("evaluate")
@@ -95,30 +123,106 @@ def evaluate_command(
     extractor: Annotated[str | None, typer.Option(help="What the metrics see of images.")] = None,
     n: Annotated[int | None, typer.Option("--n", min=2, help="Samples; by default as many as training images.")] = None,
     truncation: Annotated[float | None, typer.Option(help="Cut latents to [-T, T].")] = None,
+    truncation_by: TruncationBy = "resample",
     batch_norm: Annotated[str, typer.Option(help="moving, batch or standing statistics.")] = "moving",
+    live: Annotated[bool, typer.Option("--live", help="The generator as it was trained, not its average.")] = False,
     seed: Seed = 0,
     device: Device = "auto",
+    feature_cache: FeatureCache = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a run, with controls beside each number.  Example: ganblocks evaluate runs/sagan --metric kernel"""
     from ganblocks.cli.evaluate import evaluate
 
-    options = {"truncation": truncation, "batch_norm": batch_norm, "seed": seed, "device": device, "n": n}
-    evaluate(context.obj, run, metric or (), extractor, options, as_json)
+    options = {
+        "truncation": truncation,
+        "truncation_by": truncation_by,
+        "batch_norm": batch_norm,
+        "seed": seed,
+        "device": device,
+        "n": n,
+    }
+    options |= {"weights": "live"} if live else {}
+    evaluate(context.obj, run, metric or (), extractor, options, feature_cache, as_json)
 
 
 @app.command("check")
 def check_command(
+    context: typer.Context,
+    recipe: Annotated[Path, typer.Argument(help="A recipe (TOML), or a folder of images.", metavar="RECIPE_OR_FOLDER")],
+    sets: Sets = None,
+    ablation: AblationName = None,
+    as_json: AsJson = False,
+    data: Annotated[bool, typer.Option("--data", help="Look at every image as well.")] = False,
+) -> None:
+    """Say what a recipe costs and what would go wrong, without training.  Example: ganblocks check recipes/sagan.toml"""
+    from ganblocks.cli.check import check
+
+    check(context.obj, recipe, sets or [], ablation, as_json, data)
+
+
+@app.command("import")
+def import_command(
+    context: typer.Context,
+    recipe: RecipePath,
+    layout: Annotated[str, typer.Option(help="Whose names the files have: mimicry or studiogan, for resnets.")],
+    out: Annotated[Path, typer.Option(help="The run folder to write.")],
+    generator: Annotated[Path | None, typer.Option(metavar="FILE", help="The generator's weights.")] = None,
+    discriminator: Annotated[Path | None, typer.Option(metavar="FILE", help="The discriminator's weights.")] = None,
+    sets: Sets = None,
+    ablation: AblationName = None,
+) -> None:
+    """Take over weights trained elsewhere.  Example: ganblocks import r.toml --layout mimicry --generator g.pth --out runs/g"""
+    from ganblocks.cli.import_weights import import_weights
+
+    import_weights(context.obj, recipe, sets or [], ablation, layout, generator, discriminator, out)
+
+
+@app.command("cite")
+def cite_command(
     context: typer.Context,
     recipe: RecipePath,
     sets: Sets = None,
     ablation: AblationName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a recipe costs and what would go wrong, without training.  Example: ganblocks check recipes/sagan.toml"""
-    from ganblocks.cli.check import check
+    """Print the BibTeX of the papers that a recipe's components come from.  Example: ganblocks cite recipes/sagan.toml"""
+    from ganblocks.cli.cite import cite
 
-    check(context.obj, recipe, sets or [], ablation, as_json)
+    cite(context.obj, recipe, sets or [], ablation, as_json)
+
+
+@app.command("ablate")
+def ablate_command(
+    context: typer.Context,
+    recipe: RecipePath,
+    seeds: Annotated[str, typer.Option(metavar="LIST", help="Seeds of every variant: 0,1,2 or 0-9.")] = "0,1,2",
+    variants: Annotated[
+        str | None, typer.Option(metavar="LIST", help="Ablations of the recipe, a+b for two at once; by default all.")
+    ] = None,
+    sets: Sets = None,
+    score: Annotated[str | None, typer.Option(metavar="NAME", help="The score of the table; by default the first.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Runs at once.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="Where to; by default ablations/ and the recipe's name.")] = None,
+    device: Device = "auto",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every variant and say what would run.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train variants over seeds and compare them.  Example: ganblocks ablate recipes/table1.toml --seeds 0,1,2"""
+    from ganblocks.cli.ablate import Options, ablate
+
+    wanted = Options(
+        sets=sets or [],
+        variants=variants,
+        seeds=seeds,
+        score=score,
+        jobs=jobs,
+        out=out,
+        device=device,
+        dry_run=dry_run,
+        as_json=as_json,
+    )
+    raise typer.Exit(ablate(context.obj, recipe, wanted))
 
 
 @app.command("list")
@@ -183,16 +287,42 @@ def conform_command(
     raise typer.Exit(conform(context.obj, plugin, as_json, examples))
 
 
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Ours are for the user, in one line; others' stay as quiet as Python keeps them."""
+    say(f"warning: {message}")
+
+
+def _say_error(text: str) -> None:
+    """Names of files and of plugins may hold anything: control characters are not printed."""
+    from ganblocks.cli.output import printable
+
+    say("\n".join(f"error: {printable(line)}" for line in text.splitlines()))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code. A user's mistake prints its message and no traceback."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    warnings.showwarning = _show_warning
     try:
         app(arguments)
     except GanblocksError as error:
         if "--debug" in arguments:
             raise
-        say("\n".join(f"error: {line}" for line in str(error).splitlines()))
+        _say_error(str(error))
         return error.exit_code
+    except Exception as error:  # a fault of ganblocks or of a plugin, for whoever wrote it
+        from ganblocks.cli.blame import blame
+
+        _say_error(blame(error, arguments))
+        traceback.print_exc()
+        return FAILED
     except SystemExit as exit_:  # how typer ends every command
         return exit_.code if isinstance(exit_.code, int) else 0
     return 0

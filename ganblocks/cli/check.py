@@ -1,4 +1,7 @@
-"""``ganblocks check``: what a recipe costs and what would go wrong, in seconds, without training and without the data."""
+"""``ganblocks check``: what a recipe costs and what would go wrong, in seconds, without training.
+
+The data is looked at only when it is asked for: ``--data``, or a folder in place of a recipe.
+"""
 
 from __future__ import annotations
 
@@ -6,49 +9,70 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import torch
 
-from ganblocks.assembly import build_discriminator, build_generator
 from ganblocks.assembly import check as check_recipe
 from ganblocks.cli.context import Context
+from ganblocks.cli.findings import found_in, plain, refuse_fatal, show
 from ganblocks.cli.output import print_json, print_table
 from ganblocks.cli.recipes import blaming, read
+from ganblocks.errors import UsageError
+from ganblocks.kinds.capabilities import Inspects
+from ganblocks.options import unstructure
+from ganblocks.options.words import shown
 from ganblocks.recipe import Recipe
-from ganblocks.summary import NetworkCost, cost
-from ganblocks.values import Facts, ImageSpec, Player
+from ganblocks.registry import Registry
+from ganblocks.summary import NetworkCost, network_costs
+from ganblocks.values import Facts, Player
 
 ADAM_COPIES = 4
 """Numbers held per parameter while training: itself, its gradient, and Adam's two moments."""
 
 
-def check(context: Context, path: Path, sets: list[str], ablation: str | None, as_json: bool) -> None:
+def check(context: Context, path: Path, sets: list[str], ablation: str | None, as_json: bool, data: bool) -> None:
+    """Raises what is wrong: RecipeError for the recipe, DataError for the data where ``data`` asks to look at it."""
     registry = context.registry()
+    if path.is_dir():
+        check_folder(registry, path, as_json)
+        return
     recipe = read(registry, path, sets, ablation)
     with blaming(path):
         for name in recipe.ablation if ablation is None else ():
             check_recipe(read(registry, path, sets, name), registry)
         facts = check_recipe(recipe, registry)
-    costs = network_costs(recipe, facts.image)
+        costs = network_costs(recipe, facts.image)
+    findings = found_in(recipe.data.dataset) if data else []
     if as_json:
-        print_json({"recipe": str(path), "ablation": ablation, **document(recipe, facts, costs)})
-        return
-    for player, network in costs.items():
-        _print_network(player, network)
-    _print_totals(recipe, costs)
-    print(f"{path}: fine" + (f", with ablation {ablation}" if ablation else ""))
+        inspected = {"data": plain(findings)} if data else {}
+        print_json({"recipe": str(path), "ablation": ablation, **document(recipe, facts, costs), **inspected})
+    else:
+        for player, network in costs.items():
+            _print_network(player, network)
+        _print_totals(recipe, costs)
+        show(findings)
+    refuse_fatal(findings)
+    if not as_json:
+        looked = "recipe and data" if data else "the data was not looked at: add --data"
+        print(f"{path}: fine" + (f", with ablation {ablation}" if ablation else "") + f" ({looked})")
 
 
-def network_costs(recipe: Recipe, image: ImageSpec) -> dict[Player, NetworkCost]:
-    """Both networks' costs, at the batch that goes through them at once."""
-    batch = 2 * (recipe.training.microbatch or recipe.training.batch)
-    with torch.device("meta"):
-        label = torch.zeros(batch, dtype=torch.int64) if image.classes else None
-        latent = torch.empty(batch, recipe.generator.latent)
-        picture = torch.empty(batch, image.channels, image.size, image.size)
-        return {
-            Player.GENERATOR: cost(build_generator(recipe, image, seed=0), latent, label),
-            Player.DISCRIMINATOR: cost(build_discriminator(recipe, image, seed=0), picture, label),
-        }
+def check_folder(registry: Registry, path: Path, as_json: bool) -> None:
+    """Inspect a folder as the data sets would that know such files. Raises UsageError where none does."""
+    offers = [(offer, offer.resolve()) for offer in registry.offers("dataset")]
+    suggested = [(offer.name, cls.at(path)) for offer, cls in offers if issubclass(cls, Inspects)]
+    known = [(name, dataset) for name, dataset in suggested if dataset is not None]
+    if not known:
+        raise UsageError(f"{path}: is a folder, and no installed data set knows such files; name a recipe")
+    findings = [(name, dataset, found_in(dataset)) for name, dataset in known]
+    if as_json:
+        print_json([{"use": name, **unstructure(dataset, str), "data": plain(found)} for name, dataset, found in findings])
+    for name, dataset, found in findings:
+        if not as_json:
+            options = ", ".join(f"{key} = {shown(value)}" for key, value in unstructure(dataset, str).items())
+            print(f"inspected as: use = {shown(name)}, {options}")
+            show(found)
+        refuse_fatal(found)
+    if not as_json:
+        print(f"{path}: fine")
 
 
 def document(recipe: Recipe, facts: Facts, costs: dict[Player, NetworkCost]) -> dict[str, Any]:

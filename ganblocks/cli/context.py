@@ -23,6 +23,11 @@ class Context:
     """``-p``: ``no:NAME`` keeps a plugin out, ``./file.py`` adds a file for this one command."""
     strict: bool = False
 
+    def arguments(self) -> list[str]:
+        """The same options, for a process of ganblocks' own."""
+        plugins = [word for plugin in self.plugins for word in ("-p", plugin)]
+        return [*plugins, *(["--strict-plugins"] if self.strict else [])]
+
     def registry(self) -> Registry:
         """Discover plugins as the global options say; faults of plugins that were asked for are errors."""
         from ganblocks.plugins import discover, refuse_broken

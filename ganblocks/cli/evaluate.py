@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,19 +12,22 @@ import attrs
 from ganblocks.cli.context import Context
 from ganblocks.cli.output import print_json, print_table
 from ganblocks.errors import UsageError
-from ganblocks.evaluation import Report, Wish, wish_of
+from ganblocks.evaluation import Report, keep, wish_of
 from ganblocks.evaluation import evaluate as judge
-from ganblocks.files import write_text
+from ganblocks.evaluation.evaluating import KEPT
 from ganblocks.recipe import parse_override
 from ganblocks.registry import Registry
 from ganblocks.training.runs import recipe_of
 
-KEPT = "scores.json"
-"""The file of a run folder that holds every report, newest last."""
-
 
 def evaluate(
-    context: Context, run: Path, metrics: Sequence[str], extractor: str | None, options: dict[str, Any], as_json: bool
+    context: Context,
+    run: Path,
+    metrics: Sequence[str],
+    extractor: str | None,
+    options: dict[str, Any],
+    cache: Path | None,
+    as_json: bool,
 ) -> None:
     """``metrics``, ``extractor`` and ``options`` that are given take the place of what the run's recipe says."""
     registry = context.registry()
@@ -35,7 +37,8 @@ def evaluate(
     if extractor:
         wish = attrs.evolve(wish, extractor=component(registry, "feature_extractor", extractor))
     options = {name: value for name, value in options.items() if value is not None}
-    report = score(run, attrs.evolve(wish, **options), registry)
+    report = judge(run, attrs.evolve(wish, **options), registry, cache)
+    keep(run, report)
     if as_json:
         print_json(report.plain())
     else:
@@ -50,19 +53,6 @@ def component(registry: Registry, kind: str, text: str) -> Any:
     if not isinstance(name, str):
         raise UsageError(f"{text}: a table needs use, the name of a {kind}, such as \"{{ use = '…', size = 64 }}\"")
     return registry.create(kind, name, **options)
-
-
-def score(run: Path, wish: Wish, registry: Registry) -> Report:
-    """Evaluate a run, and add the report to those in its folder."""
-    report = judge(run, wish, registry)
-    _keep(run / KEPT, report)
-    return report
-
-
-def _keep(path: Path, report: Report) -> None:
-    """Add a report to those of the run."""
-    earlier = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    write_text(path, json.dumps([*earlier, report.plain()], indent=2, ensure_ascii=False) + "\n")
 
 
 def show(report: Report, stderr: bool = False) -> None:

@@ -23,7 +23,7 @@ def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "", right: Sequence[int] = (), stderr: bool = False
 ) -> None:
     """A table; text is printed as it is, never read as markup. ``right``: columns of numbers."""
-    table = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, title=Text(title) if title else None, title_justify="left", pad_edge=False)
     for index, column in enumerate(columns):
         table.add_column(column, justify="right" if index in right else "left", overflow="fold")
     for row in rows:

@@ -2,36 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
-
-from attrs import evolve
+from typing import Any
 
 from ganblocks.cli.context import Context, say
 from ganblocks.cli.display import watching
-from ganblocks.cli.evaluate import score, show
+from ganblocks.cli.evaluate import show
 from ganblocks.cli.output import console
 from ganblocks.cli.recipes import blaming, read
-from ganblocks.evaluation import wish_of
+from ganblocks.evaluation import Scoring, wish_of
+from ganblocks.training.health import read_health
 from ganblocks.training.runs import run as train
+from ganblocks.training.stopping import Stop
 
 
 def run(
-    context: Context, path: Path, sets: list[str], ablation: str | None, out: Path | None, device: str, seed: int, quiet: bool
+    context: Context,
+    path: Path,
+    sets: list[str],
+    ablation: str | None,
+    out: Path | None,
+    device: str,
+    seed: int,
+    quiet: bool,
+    cache: Path | None,
+    init_from: Path | None,
 ) -> int:
     """Returns the exit code: 0, or 128 and the number of the signal that stopped the run."""
     registry = context.registry()
     recipe = read(registry, path, sets, ablation)
     folder = out or fresh_folder(path.stem if ablation is None else f"{path.stem}-{ablation}")
     say(f"{recipe.title}{f', ablation {ablation}' if ablation else ''} -> {folder}")
+    scoring = Scoring(recipe.data.dataset, wish_of(recipe.evaluation, registry, device), registry, folder, cache)
     with blaming(path), watching(recipe.training.images, console(stderr=True), quiet) as watch:
-        stop = train(recipe, folder, device, seed, registry, watch)
+        stop = train(recipe, folder, device, seed, registry, watch, scoring, init_from)
+    return finish(folder, stop, scoring, quiet)
+
+
+def finish(folder: Path, stop: Stop, scoring: Scoring, quiet: bool) -> int:
+    """Say how a run ended; returns its exit code."""
     last = sorted((folder / "samples").glob("*.png"))[-1]
     say(f"{'stopped early' if stop else 'finished'}; samples: {last}")
-    if recipe.evaluation is not None and stop.signal is None:
-        show(score(folder, evolve(wish_of(recipe.evaluation, registry), device=device), registry), stderr=True)
+    for line in told(read_health(folder)):
+        say(line)
+    if stop:
+        say(f"ganblocks resume {folder} goes on from here")
+    if scoring.last is not None and not quiet:
+        show(scoring.last, stderr=True)
     print(folder)
     return 0 if stop.signal is None else 128 + stop.signal
+
+
+def told(health: Mapping[str, Any]) -> list[str]:
+    """What a run met, and which of its gated blocks hardly act, a line each."""
+    events = [f"{each['event']} at {each['images']:,} images: {each['words']}" for each in health.get("events", ())]
+    return events + [gate["words"] for gate in health.get("gates", ()) if gate["words"]]
 
 
 def fresh_folder(name: str) -> Path:

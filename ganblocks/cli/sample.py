@@ -13,11 +13,19 @@ from ganblocks.values import ImageSpec
 
 
 def sample(
-    context: Context, run: Path, n: int, class_: str | None, seed: int, truncation: float | None, out: Path | None, device: str
+    context: Context,
+    run: Path,
+    n: int,
+    class_: str | None,
+    seed: int,
+    truncation: float | None,
+    convention: str,
+    out: Path | None,
+    device: str,
 ) -> None:
     sampler = load(run, device, context.registry())
     label = None if class_ is None else class_number(class_, sampler.image)
-    images = sampler.sample(n, label, seed, truncation)
+    images = sampler.sample(n, label, seed, truncation, convention=convention)
     out = out or run / f"sample-{'all' if label is None else label}-seed{seed}.png"
     if not out.parent.is_dir():
         raise UsageError(f"{out}: there is no folder {out.parent}")

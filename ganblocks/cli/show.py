@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import re
 
 import attrs
 
+from ganblocks.citing import papers
 from ganblocks.cli.context import Context
 from ganblocks.cli.output import print_json, print_table, printable
 from ganblocks.options.describe import describe
@@ -18,14 +18,14 @@ def show(context: Context, kind: str, name: str, as_json: bool) -> None:
     component = offer.resolve()
     text = inspect.getdoc(component) or ""
     options = describe(component)
-    papers = re.findall(r"arXiv[: ]\s*(\d{4}\.\d{4,5})", text)
+    named = papers(component)
     if as_json:
         facts = {"kind": kind, "name": offer.name, "owner": offer.owner, "distribution": offer.distribution}
         facts |= {"version": offer.version, "class": f"{component.__module__}:{component.__qualname__}"}
-        print_json({**facts, "papers": papers, "doc": text, "options": [attrs.asdict(option) for option in options]})
+        print_json({**facts, "papers": named, "doc": text, "options": [attrs.asdict(option) for option in options]})
         return
     print(f"{kind} {offer.full_name}, from {offer.distribution or 'this process'} {offer.version}".rstrip())
-    print("paper: " + ", ".join(f"arXiv:{paper}" for paper in papers) + "\n" if papers else "")
+    print("paper: " + ", ".join(paper if "/" in paper else f"arXiv:{paper}" for paper in named) + "\n" if named else "")
     print(printable(text))
     if options:
         print_table(

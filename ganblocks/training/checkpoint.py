@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import shutil
 import uuid
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,11 +18,14 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from ganblocks.errors import CheckpointError
-from ganblocks.files import replace_file, write_text
+from ganblocks.files import STAGED, sync_folder
+from ganblocks.training.manifest import verify, write_files
+from ganblocks.training.reading import check_tensors, read_json
 
 FORMAT = 1
 KEPT = 2
-"""Checkpoints that stay; older ones go once a newer one is complete."""
+"""Checkpoints that stay; older ones go once a newer one is complete and verified."""
+_NAME = re.compile(r"images-\d{10,19}")
 
 
 @frozen(eq=False)
@@ -35,40 +41,133 @@ class Checkpoint:
     """The averaged generator, settled: what ``ganblocks sample`` draws from."""
     updater: dict[str, Any]
     """Nested; tensors and plain values."""
+    seconds: float = 0.0
+    """Training time so far."""
+    papers: Mapping[str, str] = {}
+    """File name -> text that travels along: the resolved recipe and the provenance, so that the folder explains itself."""
+    rollbacks: int = 0
+    """How often the run has gone back so far: it forks the random numbers."""
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write ``folder/images-N``: staged beside it, flushed, then renamed, so that no half checkpoint is ever visible."""
+    """Write ``folder/images-N``: staged beside it, flushed, read back, then renamed: no half checkpoint is ever visible.
+
+    Raises:
+        CheckpointError: the disk is full, read-only or failing; the checkpoints that are there stay as they are.
+
+    """
     final = folder / f"images-{checkpoint.images_seen:010d}"
-    staged = folder / f".tmp-{uuid.uuid4().hex}"
-    staged.mkdir(parents=True)
+    if _good(final):  # the same moment of the same run: its end may be a checkpoint interval too
+        return final
+    staged = folder / f"{STAGED}{uuid.uuid4().hex}"
+    contents = _contents(checkpoint)
     try:
-        updater: dict[str, Tensor] = {}
-        plain = split_tensors(checkpoint.updater, updater)
-        for name, tensors in (("game", checkpoint.game), ("average", checkpoint.average), ("updater", updater)):
-            with replace_file(staged / f"{name}.safetensors") as file:
-                file.write(save({key: value.detach().cpu().contiguous() for key, value in tensors.items()}))
-        facts = {"format": FORMAT, "images_seen": checkpoint.images_seen, "step": checkpoint.step, "drawn": checkpoint.drawn}
-        write_text(staged / "state.json", json.dumps(facts | {"updater": plain}, indent=1))
-        if final.exists():
-            shutil.rmtree(final)
+        staged.mkdir(parents=True)
+        _refuse_full(folder, sum(map(len, contents.values())))
+        write_files(staged, contents, FORMAT)
+        sync_folder(staged)
+        if final.exists():  # and damaged
+            final.rename(folder / f"{STAGED}{uuid.uuid4().hex}")
         staged.rename(final)
-        _sync_folder(folder)
+        sync_folder(folder)
+    except OSError as error:
+        raise CheckpointError(f"{final}: cannot be saved: {_cause(error)}; earlier checkpoints are as they were") from error
     finally:
         shutil.rmtree(staged, ignore_errors=True)
     for old in sorted(folder.glob("images-*"))[:-KEPT]:
         shutil.rmtree(old, ignore_errors=True)
+    sweep(folder)
     return final
 
 
+def sweep(folder: Path) -> None:
+    """Remove what an earlier process has left unfinished."""
+    for left in folder.glob(f"{STAGED}*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """What :func:`save_checkpoint` wrote. Raises CheckpointError, naming the file, where anything is not as it was."""
+    verify(folder, FORMAT)
+    facts = read_json(folder / "state.json", _is_state)
+    try:
+        updater = join_tensors(facts["updater"], load_tensors(folder, "updater"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder / 'state.json'}: damaged: it names tensors that are not there") from error
+    return Checkpoint(
+        images_seen=facts["images_seen"],
+        step=facts["step"],
+        drawn=facts["drawn"],
+        game=load_tensors(folder, "game"),
+        average=load_tensors(folder, "average"),
+        updater=updater,
+        seconds=facts["seconds"],
+        rollbacks=facts.get("rollbacks", 0),
+    )
+
+
+def _is_state(facts: Any) -> bool:
+    """What a checkpoint says in plain values: counts that a run can have."""
+    counts = (facts["images_seen"], facts["step"], *facts["drawn"].values())
+    numbers = all(type(count) is int and 0 <= count < 2**63 for count in counts)
+    return numbers and type(facts["seconds"]) in (int, float) and facts["seconds"] >= 0 and isinstance(facts["updater"], dict)
+
+
 def latest(run: Path) -> Path:
-    """The newest checkpoint of a run folder."""
-    found = sorted((run / "checkpoints").glob("images-*/state.json"))
+    """The newest good checkpoint of a run folder; damaged ones are passed over, with a warning that names what is wrong.
+
+    Raises:
+        CheckpointError: there is none, or none that is good.
+
+    """
+    found = sorted((path for path in (run / "checkpoints").glob("images-*") if _NAME.fullmatch(path.name)), reverse=True)
     if not found:
         raise CheckpointError(
             f"{run}: no checkpoint here; a run writes its first one at its first checkpoint interval or its end"
         )
-    return found[-1].parent
+    complaints = []
+    for checkpoint in found:
+        try:
+            verify(checkpoint, FORMAT)
+        except CheckpointError as error:
+            complaints.append(str(error))
+            continue
+        for complaint in complaints:
+            warnings.warn(f"{complaint}; using {checkpoint.name} instead", stacklevel=2)
+        return checkpoint
+    raise CheckpointError("; ".join(complaints))
+
+
+def oldest(run: Path) -> Path:
+    """The oldest good checkpoint of a run folder. Raises CheckpointError as :func:`latest` does."""
+    good = (path for path in sorted((run / "checkpoints").glob("images-*")) if _good(path))
+    return next(good, None) or latest(run)
+
+
+def forget_after(checkpoint: Path) -> None:
+    """Remove the checkpoints that are newer than this one: the run goes another way from here."""
+    for newer in sorted(checkpoint.parent.glob("images-*")):
+        if newer.name > checkpoint.name:
+            shutil.rmtree(newer, ignore_errors=True)
+
+
+def first_not_finite(checkpoint: Checkpoint) -> str:
+    """The name of the first tensor that is not finite; empty where all are."""
+    updater: dict[str, Tensor] = {}
+    split_tensors(checkpoint.updater, updater)
+    for part, tensors in (("game", checkpoint.game), ("average", checkpoint.average), ("updater", updater)):
+        for name, tensor in tensors.items():
+            if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+                return f"{part}: {name}"
+    return ""
+
+
+def _good(folder: Path) -> bool:
+    try:
+        verify(folder, FORMAT)
+    except CheckpointError:
+        return False
+    return True
 
 
 def images_seen(checkpoint: Path) -> int:
@@ -79,6 +178,7 @@ def images_seen(checkpoint: Path) -> int:
 def load_tensors(checkpoint: Path, name: str) -> dict[str, Tensor]:
     """The tensors of one part (``"game"``, ``"average"``, ``"updater"``) of a checkpoint, on the processor."""
     path = checkpoint / f"{name}.safetensors"
+    check_tensors(path)
     try:
         return load_file(path)
     except Exception as error:  # safetensors raises several unrelated types
@@ -117,9 +217,39 @@ def join_tensors(plain: Any, tensors: Mapping[str, Tensor]) -> Any:
     return plain
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _contents(checkpoint: Checkpoint) -> dict[str, bytes]:
+    """File name -> its bytes."""
+    updater: dict[str, Tensor] = {}
+    plain = split_tensors(checkpoint.updater, updater)
+    parts = {"game": checkpoint.game, "average": checkpoint.average, "updater": updater}
+    contents = {f"{name}.safetensors": _packed(tensors) for name, tensors in parts.items()}
+    facts = {
+        "images_seen": checkpoint.images_seen,
+        "step": checkpoint.step,
+        "seconds": checkpoint.seconds,
+        "rollbacks": checkpoint.rollbacks,
+        "drawn": checkpoint.drawn,
+        "updater": plain,
+    }
+    contents["state.json"] = json.dumps(facts, indent=1).encode()
+    return contents | {name: text.encode() for name, text in checkpoint.papers.items()}
+
+
+def _packed(tensors: Mapping[str, Tensor]) -> bytes:
+    return save({key: value.detach().cpu().contiguous() for key, value in tensors.items()})
+
+
+def _refuse_full(folder: Path, needed: int) -> None:
+    """Raises OSError before anything is written, where it would not fit."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise OSError(errno.ENOSPC, f"{needed / 1e6:,.1f} MB are needed, and {free / 1e6:,.1f} MB are free")
+
+
+def _cause(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        numbers = "" if error.strerror == os.strerror(errno.ENOSPC) else f" ({error.strerror})"
+        return f"no space left on the disk{numbers}; make room, or name another --out"
+    if error.errno == errno.EROFS:
+        return "the file system is read-only"
+    return error.strerror or os.strerror(error.errno or 0)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
+import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,66 +13,150 @@ from attrs import frozen
 from torch import Tensor
 
 from ganblocks.assembly import Session
-from ganblocks.errors import Diverged
+from ganblocks.errors import CheckpointError, Diverged
+from ganblocks.recipe import Recipe
 from ganblocks.training.average import Average
-from ganblocks.training.checkpoint import Checkpoint, save_checkpoint
+from ganblocks.training.checkpoint import (
+    Checkpoint,
+    first_not_finite,
+    forget_after,
+    latest,
+    load_checkpoint,
+    oldest,
+    save_checkpoint,
+)
+from ganblocks.training.gates import Gate, gates
+from ganblocks.training.health import Health, RollBack
 from ganblocks.training.pictures import save_grid
 from ganblocks.training.run_folder import RunFolder
 from ganblocks.training.sampler import Sampler
-from ganblocks.training.statistics import as_numbers, gammas, sigmas
+from ganblocks.training.statistics import as_numbers, gammas, sigmas, state_norms
 from ganblocks.training.stopping import Stop
 from ganblocks.values import Player, seed_of
 
 Watch = Callable[[dict[str, Any]], None]
 """Called with every record of metrics.jsonl, for a live display."""
+Judged = Callable[[Sampler, int], None]
+"""Called with a generator and the images that it has seen, to score it."""
+SEEN = 16
+"""Images on which gated blocks are looked at when a run ends."""
 
 
-@frozen(eq=False)
 class Cadence:
     """True whenever a count crosses a multiple of ``every``."""
 
-    every: int
+    def __init__(self, every: int) -> None:
+        self.every = every
 
     def crossed(self, before: int, now: int) -> bool:
         return before // self.every != now // self.every
 
 
-def train(session: Session, folder: RunFolder, stop: Stop, watch: Watch) -> None:
-    """Play until the images of the recipe are used up, or until somebody asks for a stop."""
-    settings, batches, average = (
-        session.recipe.training,
-        session.batches,
-        Average(session.game.networks[Player.GENERATOR], session.recipe.average.decay, session.recipe.average.start),
-    )
-    samples, checkpoints = (
-        Cadence(settings.samples_every or tenth(settings.images)),
-        Cadence(settings.checkpoint_every or tenth(settings.images)),
-    )
-    statistics = Cadence(settings.statistics_every or max(settings.images // 100, 1))
-    grid = FixedGrid.of(session)
-    grid.save(average, folder, 0)
-    step, started = 0, time.perf_counter()
-    while batches.images_seen < settings.images and not stop:
+class Cadences:
+    """When a recipe wants what."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        settings, evaluation = recipe.training, recipe.evaluation
+        self.samples = Cadence(settings.samples_every or tenth(settings.images))
+        self.checkpoints = Cadence(settings.checkpoint_every or tenth(settings.images))
+        self.statistics = Cadence(settings.statistics_every or max(settings.images // 100, 1))
+        self.scores = Cadence((evaluation and evaluation.every) or settings.images)
+
+
+def train(
+    session: Session, folder: RunFolder, stop: Stop, watch: Watch, judged: Judged, start: Checkpoint | None = None
+) -> None:
+    """Play until the images of the recipe are used up, or until somebody asks for a stop; from ``start`` on, if it is given.
+
+    Scores come at the end of a whole run, and on the cadence of ``[evaluation]``; ``seconds`` do not count them. What goes
+    wrong is met as ``[health]`` says.
+    """
+    recipe, batches, due = session.recipe, session.batches, Cadences(session.recipe)
+    average = Average(session.game.networks[Player.GENERATOR], recipe.average.decay, recipe.average.start)
+    evaluation, grid = recipe.evaluation, FixedGrid.of(session)
+    if start is not None:
+        restore(session, average, start)
+    health = Health(session, average, folder.path, folder.records(), start.rollbacks if start else 0)
+    step, clock = start.step if start else 0, Clock(start.seconds if start else 0.0)
+    if start is None:
+        grid.save(average, folder, 0)
+        if "rollback" in (recipe.health.not_finite, recipe.health.collapse):
+            save(session, average, folder, step, clock.seconds)
+    while batches.images_seen < recipe.training.images and not stop:
         before = batches.images_seen
+        health.before()
         metrics = session.updater.step(batches, before) | gammas(session.game)
         seen, step = batches.images_seen, step + 1
         average.update(seen)
-        if statistics.crossed(before, seen):
+        metrics |= state_norms(session.game, average.network)
+        if due.statistics.crossed(before, seen):
             metrics |= sigmas(session.game)
-        record = {"images": seen, "step": step, "seconds": round(time.perf_counter() - started, 3), **as_numbers(metrics)}
-        folder.log(record)
-        stop_if_not_finite(record)
+        record = {"images": seen, "step": step, "seconds": clock.seconds, **as_numbers(metrics)}
+        try:
+            wish = health.after(record)
+        finally:
+            folder.log(record)
         watch(record)
-        if samples.crossed(before, seen):
+        if wish is not None:
+            step = go_back(session, average, folder, health, wish)
+            continue
+        if due.samples.crossed(before, seen):
             grid.save(average, folder, seen)
-        if checkpoints.crossed(before, seen):
-            save(session, average, folder, step)
+        if due.scores.crossed(before, seen) and seen < recipe.training.images and evaluation is not None:
+            with clock.paused():
+                judged(sampler_of(session, average, evaluation.weights), seen)
+        if due.checkpoints.crossed(before, seen):  # after scores, so that no moment is lost between the two
+            save(session, average, folder, step, clock.seconds, health.rollbacks)
     grid.save(average, folder, batches.images_seen)
-    save(session, average, folder, step)
+    save(session, average, folder, step, clock.seconds, health.rollbacks)
+    health.finish(grid.gates(average))
+    if evaluation is not None and not stop:
+        judged(sampler_of(session, average, evaluation.weights), batches.images_seen)
 
 
-def save(session: Session, average: Average, folder: RunFolder, step: int) -> None:
-    """Write a checkpoint, after the metrics up to here are on their way to the disk."""
+class Clock:
+    """Seconds of training, those of an earlier process included."""
+
+    def __init__(self, before: float) -> None:
+        self._started = time.perf_counter() - before
+
+    @property
+    def seconds(self) -> float:
+        return round(time.perf_counter() - self._started, 3)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        paused = time.perf_counter()
+        yield
+        self._started += time.perf_counter() - paused
+
+
+def sampler_of(session: Session, average: Average, weights: str) -> Sampler:
+    """The averaged generator, or a copy of the live one: drawing from it leaves training as it was."""
+    live = session.game.networks[Player.GENERATOR]
+    network = average.settled() if weights == "average" else copy.deepcopy(live)
+    return Sampler(network, session.recipe.generator.latent, session.image)
+
+
+def restore(session: Session, average: Average, checkpoint: Checkpoint) -> None:
+    """Make everything that training changes what it was at a checkpoint. Raises CheckpointError where it does not fit."""
+    try:
+        session.game.load_state_dict(checkpoint.game)
+        average.network.load_state_dict(checkpoint.average)
+        session.updater.load_state_dict(checkpoint.updater)
+        session.batches.drawn = {player: checkpoint.drawn[player] for player in session.batches.drawn}
+    except (RuntimeError, LookupError, TypeError, AttributeError, ValueError) as error:
+        raise CheckpointError(f"the checkpoint at {checkpoint.images_seen:,} images is another recipe's: {error}") from error
+
+
+def save(session: Session, average: Average, folder: RunFolder, step: int, seconds: float, rollbacks: int = 0) -> None:
+    """Write a checkpoint, after the metrics up to here are on the disk.
+
+    Raises:
+        CheckpointError: it cannot be written.
+        Diverged: something in it is not finite; it is not written.
+
+    """
     folder.flush()
     checkpoint = Checkpoint(
         images_seen=session.batches.images_seen,
@@ -80,18 +165,27 @@ def save(session: Session, average: Average, folder: RunFolder, step: int) -> No
         game=session.game.state_dict(),
         average=average.settled().state_dict(),
         updater=session.updater.state_dict(),
+        seconds=seconds,
+        rollbacks=rollbacks,
+        papers=folder.papers(),
     )
+    if found := first_not_finite(checkpoint):
+        raise Diverged(
+            f"{checkpoint.images_seen:,} images: {found} is not finite; it was not saved, and what was saved before is good"
+        )
     save_checkpoint(folder.checkpoints, checkpoint)
 
 
-def stop_if_not_finite(record: dict[str, Any]) -> None:
-    """A value that is not finite ends the run here: the weights that were last saved are still good."""
-    wrong = [name for name, value in record.items() if isinstance(value, float) and not math.isfinite(value)]
-    if wrong:
-        raise Diverged(
-            f"step {record['step']} ({record['images']:,} images): not finite: {', '.join(wrong)}; stopped before anything was"
-            ' saved. Lower the rates, or use precision = "fp32"'
-        )
+def go_back(session: Session, average: Average, folder: RunFolder, health: Health, wish: RollBack) -> int:
+    """Restore a checkpoint, forget what came after it, and go on with other random numbers; returns its step."""
+    chosen = oldest(folder.path) if wish.oldest else latest(folder.path)
+    start = load_checkpoint(chosen)
+    forget_after(chosen)
+    restore(session, average, start)
+    folder.cut(start.step)
+    health.restart(folder.records())
+    session.batches.fork(health.rollbacks)
+    return start.step
 
 
 def tenth(images: int) -> int:
@@ -117,6 +211,15 @@ class FixedGrid:
         shown = torch.arange(rows) * max(classes, 1) // rows
         return cls(session, latent, shown.repeat_interleave(columns) if classes else None, columns)
 
+    def gates(self, average: Average) -> list[Gate]:
+        """What the gated blocks of both players do to the first images of the grid."""
+        device = self.session.game.device
+        latent, label = self.latent[:SEEN].to(device), None if self.label is None else self.label[:SEEN].to(device)
+        generator, discriminator = average.settled(), self.session.game.networks[Player.DISCRIMINATOR]
+        with torch.no_grad():
+            image = generator(latent, label).float()
+        return gates("generator", generator, latent, label) + gates("discriminator", discriminator, image, label)
+
     def save(self, average: Average, folder: RunFolder, images_seen: int) -> None:
-        sampler = Sampler(average.settled(), self.latent.shape[1], self.session.image)
+        sampler = sampler_of(self.session, average, "average")
         save_grid(sampler.draw(self.latent, self.label), folder.sample(images_seen), self.columns)

@@ -11,14 +11,20 @@ import torch
 import ganblocks
 from ganblocks.assembly import Session
 from ganblocks.registry import Registry
+from ganblocks.values import Facts
 
 VARIABLES = ("CUDA_VISIBLE_DEVICES", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 
 def provenance(session: Session, registry: Registry) -> dict[str, Any]:
     """Component -> distribution and version; torch, device, threads, seed; the data's fingerprint."""
+    return provenance_of(session.facts, session.game.device, session.seed, session.batches.images.fingerprint, registry)
+
+
+def provenance_of(facts: Facts, device: torch.device, seed: int, fingerprint: str, registry: Registry) -> dict[str, Any]:
+    """The same of what is at hand where nothing is trained."""
     components = {}
-    for use in session.facts.uses:
+    for use in facts.uses:
         offer = registry.offer_of(use.component)
         components[use.path] = {
             "kind": use.kind,
@@ -27,7 +33,6 @@ def provenance(session: Session, registry: Registry) -> dict[str, Any]:
             "distribution": offer.distribution,
             "version": offer.version,
         }
-    device = session.game.device
     return {
         "ganblocks": ganblocks.__version__,
         "torch": torch.__version__,
@@ -35,8 +40,8 @@ def provenance(session: Session, registry: Registry) -> dict[str, Any]:
         "machine": platform.machine(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": torch.get_num_threads(),
-        "seed": session.seed,
-        "data": session.batches.images.fingerprint,
+        "seed": seed,
+        "data": fingerprint,
         "environment": {name: os.environ[name] for name in VARIABLES if name in os.environ},
         "components": components,
     }

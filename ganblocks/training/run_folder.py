@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from ganblocks.errors import CheckpointError, UsageError
 from ganblocks.files import write_text
+from ganblocks.training.checkpoint import sweep
+from ganblocks.training.reading import read_plain
+
+LARGEST_METRICS = 1 << 30
+"""Bytes of a metrics.jsonl that is read at all: some millions of steps."""
+RECIPE, PROVENANCE, LOCK = "recipe.toml", "provenance.json", ".lock"
 
 
 class RunFolder:
@@ -20,7 +29,6 @@ class RunFolder:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise UsageError(f"{path}: exists and is not empty; name another folder with --out, or move it away")
         try:
@@ -28,7 +36,43 @@ class RunFolder:
             (path / "checkpoints").mkdir()
         except OSError as error:
             raise UsageError(f"{path}: cannot be made: {error.strerror}") from error
+        self._open(path)
+
+    @classmethod
+    def reopen(cls, path: Path) -> RunFolder:
+        """The folder of a run that was stopped. Raises UsageError where the run is still going on."""
+        folder = cls.__new__(cls)
+        folder._open(path)
+        (path / "samples").mkdir(exist_ok=True)
+        sweep(folder.checkpoints)
+        return folder
+
+    def _open(self, path: Path) -> None:
+        self.path = path
+        self._lock = FileLock(path / LOCK, blocking=False)
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise UsageError(f"{path}: another process is training here; wait for it, or stop it") from error
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
         self._metrics = (path / "metrics.jsonl").open("a", encoding="utf-8")
+
+    def cut(self, step: int) -> None:
+        """Forget what was logged after ``step``: it is going to happen again."""
+        self._metrics.close()
+        kept = [record for record in read_metrics(self.path) if record["step"] <= step]
+        write_text(self.path / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in kept))
+        self._metrics = (self.path / "metrics.jsonl").open("a", encoding="utf-8")
+
+    def records(self) -> list[dict[str, Any]]:
+        """What was logged so far."""
+        self._metrics.flush()
+        return read_metrics(self.path)
+
+    def papers(self) -> dict[str, str]:
+        """What every checkpoint takes along."""
+        return {name: (self.path / name).read_text(encoding="utf-8") for name in (RECIPE, PROVENANCE)}
 
     @property
     def checkpoints(self) -> Path:
@@ -39,8 +83,8 @@ class RunFolder:
         return self.path / "samples" / f"images-{images_seen:010d}.png"
 
     def write(self, recipe: str, provenance: Mapping[str, Any]) -> None:
-        write_text(self.path / "recipe.toml", recipe)
-        write_text(self.path / "provenance.json", json.dumps(provenance, indent=2) + "\n")
+        write_text(self.path / RECIPE, recipe)
+        write_text(self.path / PROVENANCE, json.dumps(provenance, indent=2) + "\n")
 
     def log(self, record: Mapping[str, Any]) -> None:
         """Append one line to metrics.jsonl; a number that JSON does not have becomes null."""
@@ -48,10 +92,13 @@ class RunFolder:
         self._metrics.write(json.dumps(plain) + "\n")
 
     def flush(self) -> None:
+        """Metrics up to here survive a power cut."""
         self._metrics.flush()
+        os.fsync(self._metrics.fileno())
 
     def close(self) -> None:
         self._metrics.close()
+        self._lock.release()
 
 
 def read_metrics(run: Path) -> list[dict[str, Any]]:
@@ -60,9 +107,12 @@ def read_metrics(run: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         raise CheckpointError(f"{run}: no metrics.jsonl here; is this a run folder?")
     records = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in read_plain(path, LARGEST_METRICS).splitlines():
         try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
+            record = json.loads(line)
+            if type(record["step"]) is not int:
+                break
+        except (ValueError, TypeError, KeyError, RecursionError):
             break
+        records.append(record)
     return records

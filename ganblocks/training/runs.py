@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from ganblocks.assembly import Session, assemble, build_generator
-from ganblocks.errors import CheckpointError, UsageError
+from ganblocks.errors import CheckpointError, UnknownComponent, UsageError
 from ganblocks.plugins import discover
+from ganblocks.precision import computes_in_bf16, settled
 from ganblocks.recipe import Recipe, read_recipe, write_recipe
 from ganblocks.registry import Registry
 from ganblocks.training.checkpoint import latest, load_tensors
-from ganblocks.training.loop import Watch, train
+from ganblocks.training.initialising import start_from
+from ganblocks.training.loop import Judged, Watch, train
 from ganblocks.training.provenance import provenance
-from ganblocks.training.run_folder import RunFolder
+from ganblocks.training.reading import read_json, refuse_other_types
+from ganblocks.training.run_folder import PROVENANCE, RunFolder
 from ganblocks.training.sampler import Sampler
 from ganblocks.training.stopping import Stop, stop_on_signals
+from ganblocks.values import Player
 
 
 def run(
@@ -26,6 +32,8 @@ def run(
     seed: int = 0,
     registry: Registry | None = None,
     watch: Watch = lambda record: None,
+    judged: Judged = lambda sampler, images_seen: None,
+    init_from: str | Path | None = None,
 ) -> Stop:
     """Train a recipe into the folder ``out``; what ``ganblocks run`` does.
 
@@ -36,6 +44,9 @@ def run(
         seed: of initial values, data order, latents and augmentation.
         registry: where the recipe's components came from; by default :func:`ganblocks.discover`.
         watch: called with the record of every step.
+        judged: called with the generator, and the images that it has seen, whenever the recipe's ``[evaluation]`` asks for
+            scores; ``ganblocks run`` gives ``ganblocks.evaluation.Scoring``.
+        init_from: another run, whose weights both networks start from where they fit.
 
     Returns:
         Whether a signal asked the run to stop early (false: it ran to its end). The folder is usable either way.
@@ -47,12 +58,17 @@ def run(
 
     """
     registry = registry or discover()
-    session = assemble(recipe, registry, device=pick_device(device), seed=seed)
+    where = pick_device(device)
+    recipe = settled(recipe, where)
+    if recipe.training.precision == "bf16" and not computes_in_bf16(where):
+        warnings.warn('bfloat16 is only emulated here, and many times slower: set precision = "auto" or "fp32"', stacklevel=2)
+    session = assemble(recipe, registry, device=where, seed=seed)
+    origin = {} if init_from is None else {"init_from": start_from(session, Path(init_from))}
     folder = RunFolder(Path(out))
     try:
-        folder.write(write_recipe(recipe, registry), provenance(session, registry))
+        folder.write(write_recipe(recipe, registry), provenance(session, registry) | origin)
         with stop_on_signals() as stop:
-            train(session, folder, stop, watch)
+            train(session, folder, stop, watch, judged)
     finally:
         folder.close()
     return stop
@@ -62,11 +78,35 @@ def recipe_of(path: Path, registry: Registry) -> Recipe:
     """The resolved recipe of a run. Raises CheckpointError where the folder is none."""
     if not (path / "recipe.toml").is_file():
         raise CheckpointError(f"{path}: no recipe.toml here; is this a run folder?")
+    _refuse_absent(path, registry)
     return read_recipe(path / "recipe.toml", registry=registry)
 
 
-def load(path: str | Path, device: str = "cpu", registry: Registry | None = None) -> Sampler:
-    """The averaged generator of a run, in evaluation mode, to sample from; needs nothing but the run folder.
+def _refuse_absent(path: Path, registry: Registry) -> None:
+    """Raises CheckpointError, naming the distribution to install, for a component that nobody offers here."""
+    try:
+        used = read_json(path / PROVENANCE)["components"].values()
+        wanted = {tuple(str(each[part]) for part in ("kind", "name", "distribution", "version")) for each in used}
+    except (CheckpointError, KeyError, TypeError, AttributeError):
+        return  # the recipe itself will tell
+    for kind, name, distribution, version in sorted(wanted, key=str):
+        try:
+            registry.find(kind, name)
+        except UnknownComponent as error:
+            rule = f"needs the {kind} {name!r} of {distribution} {version}"
+            raise CheckpointError(
+                f"{path}: {rule}, which is not here: install {distribution}, or add its file with -p"
+            ) from error
+
+
+def load(path: str | Path, device: str = "cpu", registry: Registry | None = None, weights: str = "average") -> Sampler:
+    """The generator of a run, in evaluation mode, to sample from; needs nothing but the run folder.
+
+    Args:
+        path: the run folder.
+        device: as in :func:`run`.
+        registry: where the recipe's components come from; by default :func:`ganblocks.discover`.
+        weights: ``"average"``, the moving average, or ``"live"``, as they were trained.
 
     Raises:
         CheckpointError: the folder is no run, has no checkpoint yet, or its weights do not fit its recipe.
@@ -77,11 +117,21 @@ def load(path: str | Path, device: str = "cpu", registry: Registry | None = None
     image = recipe.data.dataset.describe()
     network = build_generator(recipe, image, seed=0)
     checkpoint = latest(path)
+    found = _generator(checkpoint, weights)
+    refuse_other_types(checkpoint, network.state_dict(), found)
     try:
-        network.load_state_dict(load_tensors(checkpoint, "average"))
+        network.load_state_dict(found)
     except RuntimeError as error:
         raise CheckpointError(f"{checkpoint}: these weights do not fit the generator of recipe.toml: {error}") from error
     return Sampler(network.to(pick_device(device)), recipe.generator.latent, image)
+
+
+def _generator(checkpoint: Path, weights: str) -> dict[str, Tensor]:
+    if weights == "average":
+        return load_tensors(checkpoint, "average")
+    prefix = f"{Player.GENERATOR}."
+    game = load_tensors(checkpoint, "game")
+    return {name.removeprefix(prefix): value for name, value in game.items() if name.startswith(prefix)}
 
 
 def pick_device(name: str) -> torch.device:

@@ -10,6 +10,10 @@ from torch import Tensor, nn
 from ganblocks.errors import UsageError
 from ganblocks.values import ImageSpec, seed_of
 
+RESAMPLE = "resample"
+CONVENTIONS = (RESAMPLE, "scaled_resample", "std")
+"""What a truncation of τ can mean; see :func:`latents`."""
+
 
 class Sampler:
     """A generator in evaluation mode, with what is needed to draw from it.
@@ -30,6 +34,7 @@ class Sampler:
         seed: int = 0,
         truncation: float | None = None,
         batch: int = 64,
+        convention: str = RESAMPLE,
     ) -> Tensor:
         """Draw ``n`` images [n, C, H, W] in [-1, 1], on the processor.
 
@@ -37,24 +42,40 @@ class Sampler:
             n: how many.
             classes: one class for all, one per image, or None: drawn uniformly.
             seed: equal seeds give equal images.
-            truncation: draw every coordinate of z from the standard normal cut to [-truncation, truncation] (the truncation
-                trick in BigGAN's own sense, arXiv:1809.11096, section 3.1): fewer oddities, less variety. None: uncut.
+            truncation: τ of the truncation trick (BigGAN, arXiv:1809.11096, section 3.1): fewer oddities, less variety. None:
+                uncut.
             batch: images per forward.
+            convention: what τ means; see :func:`latents`.
         """
+        return self.draw(*self.inputs(n, classes, seed, truncation, convention), batch)
+
+    def inputs(
+        self,
+        n: int,
+        classes: int | Sequence[int] | None = None,
+        seed: int = 0,
+        truncation: float | None = None,
+        convention: str = RESAMPLE,
+    ) -> tuple[Tensor, Tensor | None]:
+        """The latents [n, Z] and labels [n] of what :meth:`sample` draws."""
         rng = torch.Generator().manual_seed(seed_of(seed, "sample"))
-        latent = latents(n, self.latent, rng, truncation)
-        return self.draw(latent, self._labels(n, classes, rng), batch)
+        latent = latents(n, self.latent, rng, truncation, convention)
+        return latent, self._labels(n, classes, rng)
 
     @torch.no_grad()
     def draw(self, latent: Tensor, label: Tensor | None, batch: int = 64) -> Tensor:
         """The images of given latents [n, Z] and labels [n], on the processor."""
-        device = next(self.network.parameters()).device
         parts = []
         for start in range(0, len(latent), batch):
             part = slice(start, start + batch)
-            labels = None if label is None else label[part].to(device)
-            parts.append(self.network(latent[part].to(device), labels).float().cpu())
+            parts.append(self.generate(latent[part], None if label is None else label[part]).cpu())
         return torch.cat(parts)
+
+    def generate(self, latent: Tensor, label: Tensor | None) -> Tensor:
+        """The images of one batch, on the network's device, as a differentiable function of the latents."""
+        device = next(self.network.parameters()).device
+        image: Tensor = self.network(latent.to(device), None if label is None else label.to(device))
+        return image.float()
 
     def _labels(self, n: int, classes: int | Sequence[int] | None, rng: torch.Generator) -> Tensor | None:
         count = self.image.classes
@@ -76,17 +97,38 @@ class Sampler:
         return " (" + ", ".join(f"{i} {name}" for i, name in enumerate(names)) + ")" if names else ""
 
 
-def latents(n: int, size: int, rng: torch.Generator, truncation: float | None = None) -> Tensor:
-    """Standard normal latents [n, size]; with ``truncation`` τ each coordinate is resampled until it lies in [-τ, τ].
+def latents(n: int, size: int, rng: torch.Generator, truncation: float | None = None, convention: str = RESAMPLE) -> Tensor:
+    """Standard normal latents [n, size], or truncated ones, where three conventions give τ three meanings.
 
-    Resampling is done by inverting the normal distribution function between its values at -τ and τ.
+    Args:
+        n: how many.
+        size: Z.
+        rng: the only source of randomness.
+        truncation: τ; None for no truncation.
+        convention: ``"resample"`` draws each coordinate again until it lies in [-τ, τ] (the paper's text);
+            ``"scaled_resample"`` until it lies in [-2, 2], times τ (the generators that its authors published);
+            ``"std"`` multiplies by τ and cuts nothing (the PyTorch code of its first author).
     """
+    if convention not in CONVENTIONS:
+        raise UsageError(f"no convention of truncation {convention!r}: {', '.join(CONVENTIONS)}")
     if truncation is None:
+        if convention != RESAMPLE:
+            raise UsageError(f"{convention} says how to truncate, but there is no truncation: give one, such as 0.7")
         return torch.randn(n, size, generator=rng)
     if not truncation > 0:
         raise UsageError(f"truncation must be above 0, got {truncation:g}")
-    bound = torch.tensor(truncation, dtype=torch.float64)
-    low, high = torch.special.ndtr(-bound), torch.special.ndtr(bound)
+    if convention == RESAMPLE:
+        return _cut(n, size, rng, truncation)
+    return truncation * (_cut(n, size, rng, 2.0) if convention == "scaled_resample" else torch.randn(n, size, generator=rng))
+
+
+def _cut(n: int, size: int, rng: torch.Generator, bound: float) -> Tensor:
+    """[n, size] from the standard normal cut to [-bound, bound].
+
+    Resampling is done by inverting the normal distribution function between its values there.
+    """
+    edge = torch.tensor(bound, dtype=torch.float64)
+    low, high = torch.special.ndtr(-edge), torch.special.ndtr(edge)
     uniform = torch.rand(n, size, generator=rng, dtype=torch.float64)
     cut: Tensor = torch.special.ndtri(low + (high - low) * uniform)
-    return cut.clamp(-truncation, truncation).float()
+    return cut.clamp(-bound, bound).float()

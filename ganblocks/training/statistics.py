@@ -23,6 +23,18 @@ def sigmas(game: Game) -> dict[str, Tensor]:
     return {f"sigma/{path}": module.sigma() for path, module in _named(game, SingularValue)}
 
 
+@torch.no_grad()
+def state_norms(game: Game, average: nn.Module) -> dict[str, Tensor]:
+    """``NAME/norm`` -> the Euclidean norm of a network's parameters and buffers: not finite where any of them is not.
+
+    Of the average only parameters: its buffers are copied when somebody looks at it, and so depend on who did.
+    """
+    held = {str(player): (*network.parameters(), *network.buffers()) for player, network in game.networks.items()}
+    held["average"] = tuple(average.parameters())
+    floating = {name: [each for each in tensors if each.is_floating_point()] for name, tensors in held.items()}
+    return {f"{name}/norm": torch.nn.utils.get_total_norm(tensors) for name, tensors in floating.items()}
+
+
 def as_numbers(tensors: Mapping[str, Tensor]) -> dict[str, float]:
     """0-dim tensors as numbers, with one host read for all of them."""
     if not tensors:

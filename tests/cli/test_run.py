@@ -36,12 +36,13 @@ def final(folder: Path, name: str = "game") -> dict[str, torch.Tensor]:
 
 
 def test_the_folder_holds_what_the_run_was(run: Path) -> None:
-    assert {path.name for path in run.iterdir()} == {
+    assert {path.name for path in run.iterdir()} - {".lock"} == {
         "recipe.toml",
         "provenance.json",
         "metrics.jsonl",
         "samples",
         "scores.json",
+        "health.json",
         "checkpoints",
     }
     facts = json.loads((run / "provenance.json").read_text())
@@ -95,13 +96,14 @@ def test_nothing_in_a_run_folder_is_a_pickle(run: Path) -> None:
 
 def test_sampling_needs_the_folder_only_and_repeats(run: Path, tmp_path: Path) -> None:
     pictures = []
-    for name, extra in (("a", ()), ("b", ()), ("c", ("--seed", "1")), ("d", ("--truncation", "0.5"))):
+    by_std = ("--truncation", "0.5", "--truncation-by", "std")
+    for name, extra in (("a", ()), ("b", ()), ("c", ("--seed", "1")), ("d", ("--truncation", "0.5")), ("e", by_std)):
         out = tmp_path / f"{name}.png"
         done = ganblocks("sample", run, "--n", "9", "--class", "3", "--out", out, *extra, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         pictures.append(out.read_bytes())
     assert pictures[0] == pictures[1]
-    assert len(set(pictures)) == 3
+    assert len(set(pictures)) == 4
     assert Image.open(tmp_path / "a.png").size == (3 * 64, 3 * 64)
 
 
@@ -111,6 +113,7 @@ def test_sampling_needs_the_folder_only_and_repeats(run: Path, tmp_path: Path) -
         (("--class", "10"), 2, "classes 0 to 9"),
         (("--class", "nine"), 2, "no class has that name"),
         (("--truncation", "-1"), 2, "above 0"),
+        (("--truncation-by", "std"), 2, "there is no truncation"),
         (("--n", "0"), 2, "n"),
     ],
 )

@@ -62,6 +62,7 @@ def test_only_safetensors_and_json_are_written_and_nothing_is_left_over(tmp_path
     assert sorted(p.name for p in folder.iterdir()) == [
         "average.safetensors",
         "game.safetensors",
+        "manifest.json",
         "state.json",
         "updater.safetensors",
     ]
@@ -81,8 +82,8 @@ def test_a_failed_save_leaves_the_last_checkpoint_and_no_debris(tmp_path: Path, 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "write_text", full)
-    with pytest.raises(OSError, match="No space"):
+    monkeypatch.setattr(module, "write_files", full)
+    with pytest.raises(CheckpointError, match="no space left on the disk"):
         save_checkpoint(tmp_path / "checkpoints", example(1280))
     assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["images-0000000640"]
 

@@ -1,7 +1,9 @@
-"""Sampling: seeds, classes, and truncation by resampling (spec statement 82)."""
+"""Sampling: seeds, classes, and truncation by its three conventions (spec statement 82)."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,12 +11,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from scipy.stats import kstest
 from torch import Tensor, nn
 
 from ganblocks import GanblocksError, ImageSpec
 from ganblocks.testing import examples
 from ganblocks.training.pictures import save_grid, to_bytes
-from ganblocks.training.sampler import Sampler, latents
+from ganblocks.training.sampler import CONVENTIONS, Sampler, latents
 
 
 class Echo(nn.Module):
@@ -59,16 +62,64 @@ def test_a_generator_without_classes_takes_none() -> None:
         sampler(0).sample(2, classes=1)
 
 
+def drawn(truncation: float | None, convention: str = "resample", seed: int = 0) -> Tensor:
+    return latents(4000, 4, torch.Generator().manual_seed(seed), truncation, convention)
+
+
+def variance_of_the_cut_normal(bound: float) -> float:
+    normal = torch.distributions.Normal(0.0, 1.0)
+    density = float(torch.exp(normal.log_prob(torch.tensor(bound))))
+    return 1 - 2 * bound * density / float(2 * normal.cdf(torch.tensor(bound)) - 1)
+
+
+VARIANCES: dict[str, Callable[[float], float]] = {
+    "resample": variance_of_the_cut_normal,
+    "scaled_resample": lambda tau: tau**2 * variance_of_the_cut_normal(2.0),
+    "std": lambda tau: tau**2,
+}
+
+
 @pytest.mark.statement(82)
+@pytest.mark.parametrize("convention", CONVENTIONS)
 @examples(20)
 @given(truncation=st.floats(0.05, 4.0), seed=st.integers(0, 99))
-def test_truncation_resamples_into_its_interval_with_the_variance_of_the_cut_normal(truncation: float, seed: int) -> None:
-    z = latents(4000, 4, torch.Generator().manual_seed(seed), truncation)
-    assert z.abs().max() <= truncation
-    normal = torch.distributions.Normal(0.0, 1.0)
-    density = float(torch.exp(normal.log_prob(torch.tensor(truncation))))
-    mass = float(2 * normal.cdf(torch.tensor(truncation)) - 1)
-    assert float(z.var()) == pytest.approx(1 - 2 * truncation * density / mass, rel=0.08)
+def test_each_convention_has_its_interval_and_its_variance(convention: str, truncation: float, seed: int) -> None:
+    z = drawn(truncation, convention, seed)
+    bound = {"resample": truncation, "scaled_resample": 2 * truncation, "std": 6 * truncation}[convention]
+    assert z.abs().max() <= bound * (1 + 1e-6)
+    assert float(z.var()) == pytest.approx(VARIANCES[convention](truncation), rel=0.08)
+
+
+@pytest.mark.statement(82)
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_latents_vary_more_the_less_is_cut(convention: str) -> None:
+    variances = [float(drawn(truncation, convention).var()) for truncation in (0.1, 0.3, 0.7, 1.0, 1.5, 2.0)]
+    assert variances == sorted(variances)
+
+
+@pytest.mark.statement(82)
+def test_where_nothing_is_cut_latents_are_standard_normal() -> None:
+    assert torch.equal(drawn(1.0, "std"), drawn(None))
+    for z in (drawn(math.inf), drawn(40.0)):
+        assert kstest(z.double().flatten().numpy(), "norm").pvalue > 0.01
+
+
+def test_a_scaled_cut_is_the_cut_to_2_times_the_truncation() -> None:
+    torch.testing.assert_close(drawn(0.5, "scaled_resample"), 0.5 * drawn(2.0))
+
+
+def test_the_sampler_hands_the_convention_on() -> None:
+    made = {name: sampler().sample(50, seed=3, truncation=0.5, convention=name) for name in CONVENTIONS}
+    assert torch.equal(made["resample"], sampler().sample(50, seed=3, truncation=0.5))
+    assert made["resample"][..., :-1].abs().max() <= 0.5 < made["scaled_resample"][..., :-1].abs().max()
+    assert made["std"][..., :-1].abs().max() > 1
+
+
+def test_a_convention_must_exist_and_have_something_to_cut() -> None:
+    with pytest.raises(GanblocksError, match="no convention of truncation 'clip': resample, scaled_resample, std"):
+        sampler().sample(2, truncation=0.5, convention="clip")
+    with pytest.raises(GanblocksError, match="std says how to truncate, but there is no truncation"):
+        sampler().sample(2, convention="std")
 
 
 def test_a_truncation_that_keeps_nothing_is_refused() -> None:

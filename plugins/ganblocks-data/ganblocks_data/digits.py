@@ -29,7 +29,10 @@ class Digits:
     The 17 grey levels v of the source become v * 255 // 16. Larger sizes repeat pixels. A tenth of every class is held out,
     decided by the SHA-256 of the pixels.
 
-    Source: E. Alpaydin, C. Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine Learning Repository,
+    Use it for tests, and to see within seconds whether something trains at all. It says little about images: for that use
+    emoji, or your own.
+
+    Source: Alpaydin and Kaynak (1998), "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository,
     doi:10.24432/C50P49 (CC BY 4.0); the test set, in the copy of scikit-learn.
 
     Options:

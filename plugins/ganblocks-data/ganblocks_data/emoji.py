@@ -41,7 +41,11 @@ class Emoji:
     4x4 pixels, halves rounded up. A tenth of every class is held out, decided by the SHA-256 of the code points; glyphs that
     show the same drawing, mirrored or not (some flags, families, "facing right"), stay on one side.
 
-    Source: Noto Emoji 2.048 (Google, Apache-2.0) through emoji-datasource-google 16.0.0 (Cal Henderson, MIT).
+    Use it for desk-scale runs in colour with classes, as most shipped recipes of that size do. It is small, so that most runs
+    need augmentation, and numbers on it compare with no paper's.
+
+    Source: Google (2025), "Noto Emoji", version 2.048 (Apache-2.0), https://github.com/googlefonts/noto-emoji; through
+    Henderson, "emoji-datasource-google", version 16.0.0 (MIT), https://github.com/iamcal/emoji-data.
 
     Options:
         size: height and width in pixels.

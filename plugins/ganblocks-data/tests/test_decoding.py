@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import os
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from ganblocks_data.decoding import decode
+from ganblocks_data.decoding import decode, examine
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from PIL import Image
+from PIL import Image, ImageFile
 
 from ganblocks import DataError
 from ganblocks.testing import examples
@@ -47,11 +50,9 @@ def test_grey_of_the_right_size_is_unchanged(folder: Path, pixels: np.ndarray) -
 @given(hnp.arrays(np.uint16, (4, 4)))
 def test_16_bit_is_scaled_not_clipped(folder: Path, deep: np.ndarray) -> None:
     wanted = np.floor(deep.astype(np.float64) * 255 / 65535 + 0.5)[None]
-    assert np.array_equal(decode(save(Image.fromarray(deep), folder), 4, 1), wanted)
-    assert np.array_equal(decode(save(Image.fromarray(deep), folder, "a.tiff"), 4, 1), wanted)
-    big_endian = folder / "a.pgm"
-    big_endian.write_bytes(b"P5 4 4 65535\n" + deep.astype(">u2").tobytes())
-    assert np.array_equal(decode(big_endian, 4, 1), wanted)
+    found = decode(save(Image.fromarray(deep), folder), 4, 1)
+    assert np.array_equal(found, wanted)
+    assert np.abs(found - wanted).mean() == 0
 
 
 @RARELY
@@ -76,7 +77,7 @@ def palette() -> Image.Image:
 
 def test_palette_gives_its_colours(folder: Path) -> None:
     wanted = np.array([[[255, 0], [0, 255]], [[0, 255], [0, 0]], [[0, 0], [255, 0]]])
-    for name in ("a.png", "a.gif"):
+    for name in ("a.png", "a.bmp"):
         assert np.array_equal(decode(save(palette(), folder, name), 2, 3), wanted)
 
 
@@ -99,9 +100,8 @@ def test_one_bit_is_black_and_white(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("ink", "wanted"), [((0, 255, 255, 0), (255, 0, 0)), ((0, 0, 0, 0), (255,) * 3), ((0, 0, 0, 255), (0,) * 3)]
 )
-@pytest.mark.parametrize("suffix", ["tiff", "jpg"])
-def test_cmyk_becomes_rgb(folder: Path, ink: tuple[int, ...], wanted: tuple[int, ...], suffix: str) -> None:
-    found = decode(save(Image.new("CMYK", (8, 8), ink), folder, f"a.{suffix}"), 8, 3)
+def test_cmyk_becomes_rgb(folder: Path, ink: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+    found = decode(save(Image.new("CMYK", (8, 8), ink), folder, "a.jpg"), 8, 3)
     assert np.abs(found.astype(int) - np.array(wanted).reshape(3, 1, 1)).max() <= 3
 
 
@@ -170,7 +170,7 @@ def test_large_jpeg_is_as_good_as_decoding_all_of_it(folder: Path, size: int) ->
     assert np.abs(decode(jpeg, size, 1).astype(int) - decode(png, size, 1)).max() <= 3  # 48 where it shrinks to just size
 
 
-@pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "bmp", "tiff", "webp"])
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "webp"])
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.5])
 def test_truncated_files_are_named(folder: Path, suffix: str, share: float) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
@@ -182,7 +182,7 @@ def test_truncated_files_are_named(folder: Path, suffix: str, share: float) -> N
 
 
 @RARELY
-@given(st.sampled_from(["png", "jpg", "gif", "webp", "tiff"]), st.integers(0, 400), st.integers(0, 255))
+@given(st.sampled_from(["png", "jpg", "bmp", "webp"]), st.integers(0, 400), st.integers(0, 255))
 def test_broken_bytes_never_raise_anything_else(folder: Path, suffix: str, place: int, byte: int) -> None:
     path = save(Image.effect_noise((16, 16), 50).convert("RGB"), folder, f"broken.{suffix}")
     content = bytearray(path.read_bytes())
@@ -195,11 +195,96 @@ def test_broken_bytes_never_raise_anything_else(folder: Path, suffix: str, place
     assert outcome == "(3, 8, 8)" or f"broken.{suffix} cannot be read" in outcome
 
 
-def test_text_and_unbounded_modes_are_refused(folder: Path) -> None:
+def test_what_is_no_image_is_refused(folder: Path) -> None:
     text = folder / "text.png"
     text.write_text("no image")
     with pytest.raises(DataError, match=r"text\.png cannot be read"):
         decode(text, 8, 3)
-    for mode, value in (("F", 0.5), ("I", 70000), ("I", -1)):
-        with pytest.raises(DataError, match="no defined white"):
-            decode(save(Image.new(mode, (4, 4), value), folder, "deep.tiff"), 4, 1)
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.tiff", "a.ppm", "a.ico", "a.dds", "a.avif"])
+def test_other_formats_are_refused_by_name_whatever_their_suffix(folder: Path, name: str) -> None:
+    image = save(Image.new("RGB", (16, 16), "red"), folder, name).rename(folder / "other.png")
+    with pytest.raises(
+        DataError, match=r"other\.png cannot be read as an image: it is .*only PNG, JPEG, WebP and BMP are read"
+    ):
+        decode(image, 8, 3)
+
+
+def sixteen_bit_rgb(deep: np.ndarray) -> bytes:
+    """A PNG with 16 bits in each of three colours, which Pillow cannot write."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    height, width, _ = deep.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in deep)
+    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def test_16_bit_colour_is_scaled_to_within_one_level(folder: Path) -> None:
+    """Pillow keeps the upper byte: at most one level from v / 257, and on average none."""
+    deep = np.arange(65536, dtype=np.uint32).reshape(256, 256)
+    path = folder / "deep.png"
+    path.write_bytes(sixteen_bit_rgb(np.stack([deep, deep[::-1], deep.T], axis=2)))
+    found = examine(path, 256, 3)
+    assert "16 bits to 8" in found.changes
+    error = found.pixels[0] - deep / 257
+    assert np.abs(error).max() < 1
+    assert abs(error.mean()) < 1e-9
+
+
+def marked(folder: Path, name: str, image: Image.Image, **options: object) -> tuple[str, ...]:
+    return examine(save(image, folder, name, **options), 8, 3).changes
+
+
+def test_every_change_is_said(folder: Path) -> None:
+    plain = Image.new("RGB", (8, 8), "red")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    deep = Image.fromarray(np.full((8, 8), 60000, np.uint16))
+    assert marked(folder, "a.png", plain) == marked(folder, "a.jpg", plain) == marked(folder, "a.bmp", plain) == ()
+    assert marked(folder, "a.jpg", plain, exif=exif) == ("turned upright (EXIF)",)
+    assert marked(folder, "a.png", plain.convert("RGBA")) == ("transparency put on white",)
+    assert marked(folder, "a.png", plain.convert("P")) == ("palette replaced by its colours",)
+    assert marked(folder, "a.png", plain.convert("L")) == ("grey to RGB",)
+    assert marked(folder, "a.png", plain.convert("1")) == ("1 bit to 8", "grey to RGB")
+    assert marked(folder, "a.png", deep) == ("16 bits to 8", "grey to RGB")
+    assert marked(folder, "a.jpg", plain.convert("CMYK")) == ("CMYK to RGB",)
+    assert marked(folder, "a.png", plain.resize((8, 7))) == ("enlarged",)
+    assert marked(folder, "a.png", plain, format="JPEG") == ("JPEG whatever its suffix says",)
+    assert examine(save(plain, folder), 8, 1).changes == ("colour to grey",)
+
+
+def test_a_photo_with_a_second_picture_behind_it_is_its_first(folder: Path) -> None:
+    red, blue = Image.new("RGB", (8, 8), "red"), Image.new("RGB", (8, 8), "blue")
+    path = save(red, folder, "phone.jpg", format="MPO", save_all=True, append_images=[blue])
+    found = examine(path, 8, 3)
+    assert found.changes == ()
+    assert found.pixels[0].min() > 200
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp"])
+def test_animations_are_refused(folder: Path, suffix: str) -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue")]
+    path = save(frames[0], folder, f"moving.{suffix}", save_all=True, append_images=frames[1:])
+    with pytest.raises(DataError, match=r"it is animated: 3 frames"):
+        decode(path, 8, 3)
+
+
+@pytest.mark.parametrize("side", [9_500, 20_000, 2**31 - 1])
+def test_a_bomb_is_refused_by_its_header_alone(folder: Path, side: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: pytest.fail("decoded"))
+    content = bytearray(sixteen_bit_rgb(np.zeros((1, 1, 3), np.uint16)))
+    content[16:24] = struct.pack(">II", side, side)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    (folder / "bomb.png").write_bytes(content)
+    with pytest.raises(DataError, match=r"bomb\.png cannot be read as an image: .*pixels"):
+        decode(folder / "bomb.png", 8, 3)
+
+
+def test_a_pipe_is_never_waited_for(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.png")
+    with pytest.raises(DataError, match=r"pipe\.png cannot be read as an image: it is no regular file"):
+        decode(folder / "pipe.png", 8, 3)

@@ -20,7 +20,7 @@ def paint(path: Path, seed: int = 0) -> None:
 
 @pytest.fixture
 def pets(tmp_path: Path) -> Path:
-    names = ["cats/b.png", "cats/a.png", "dogs/c.bmp", "dogs/d.PNG", "owls/e.png", "owls/f.gif", "owls/10.png", "owls/9.png"]
+    names = ["cats/b.png", "cats/a.png", "dogs/c.bmp", "dogs/d.PNG", "owls/e.png", "owls/f.webp", "owls/10.png", "owls/9.png"]
     for seed, name in enumerate(names):
         paint(tmp_path / name, seed)
     (tmp_path / "labels.csv").write_text("beside the classes, and no image")
@@ -153,8 +153,11 @@ def test_images_beside_the_classes_are_refused(pets: Path) -> None:
 def test_files_that_are_no_images_are_named(pets: Path) -> None:
     for number in range(7):
         (pets / "dogs" / f"note{number}.txt").write_text("woof")
-    with pytest.raises(DataError, match=r"dogs holds files that are no images \(note0\.txt, .*note4\.txt and 2 more\)"):
+    with pytest.raises(DataError) as caught:
         folder(pets).open()
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 7
+    assert all(f"note{number}.txt is no PNG, JPEG, WebP or BMP" in line for number, line in enumerate(lines))
 
 
 def test_all_broken_images_are_named_at_once(pets: Path) -> None:
@@ -168,9 +171,9 @@ def test_all_broken_images_are_named_at_once(pets: Path) -> None:
 
 
 def test_many_broken_images_are_counted(tmp_path: Path) -> None:
-    for number in range(9):
-        (tmp_path / f"{number}.png").write_text("no image")
-    with pytest.raises(DataError, match=r"4\.png.*\n\.\.\. and 4 more$"):
+    for number in range(109):
+        (tmp_path / f"{number:03}.png").write_text("no image")
+    with pytest.raises(DataError, match=r"099\.png.*\n\.\.\. and 9 more$"):
         folder(tmp_path, classes=0).open()
 
 
@@ -197,7 +200,8 @@ def test_nothing_left_to_train_on_is_refused(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"size": 0}, {"channels": 2}, {"classes": -1}, {"held_out": 0.6}, {"held_out": -0.1}, {"size": "8"}]
+    "wrong",
+    [{"size": 0}, {"channels": 2}, {"classes": -1}, {"held_out": 0.6}, {"held_out": -0.1}, {"size": "8"}, {"on_bad": "keep"}],
 )
 def test_options_out_of_range_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises((ValueError, TypeError), match=next(iter(wrong))):

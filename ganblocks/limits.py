@@ -1,0 +1,71 @@
+"""How large things may be that a recipe asks for: refused while they are still names and sizes, before memory is touched."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.modules import module as registration
+
+from ganblocks.errors import Misfit
+
+VARIABLE = "GANBLOCKS_MOST_NUMBERS"
+"""Environment variable that sets another limit than MOST_NUMBERS: a recipe cannot."""
+MOST_NUMBERS = 10**10
+"""Parameters and buffers of a network; numbers of a batch, and of the samples of an evaluation."""
+MOST_MODULES = 4_000
+"""Of a network: a short recipe can ask for any number of blocks."""
+_TOO_LARGE = ("overflow", "can't allocate memory", "Invalid buffer size", "larger than the maximum")
+
+
+def most_numbers() -> int:
+    """The limit that holds here."""
+    text = os.environ.get(VARIABLE, "")
+    return int(text) if text.isdigit() else MOST_NUMBERS
+
+
+def how_to_raise() -> str:
+    return f"make it smaller, or set {VARIABLE} to allow more than {most_numbers():,}"
+
+
+@contextmanager
+def within_limits(where: str) -> Iterator[None]:
+    """Within the block, modules may register parameters, buffers and modules up to the limits.
+
+    A layer registers its weights before it fills them, so that nothing has been written where the limit is met.
+
+    Raises:
+        Misfit: ``where`` asks for more, or for sizes that no tensor can have.
+
+    """
+    seen: dict[int, Any] = {}  # kept, so that no identity is used again
+    numbers = modules = 0
+
+    def count(module: nn.Module, name: str, value: Tensor | None) -> None:
+        nonlocal numbers
+        if value is None or id(value) in seen:
+            return
+        seen[id(value)] = value
+        numbers += value.numel()
+        if numbers > most_numbers():
+            raise Misfit(where, f"more than {most_numbers():,} parameters and buffers", how_to_raise())
+
+    def count_module(module: nn.Module, name: str, value: nn.Module | None) -> None:
+        nonlocal modules
+        modules += 1
+        if modules > MOST_MODULES:
+            raise Misfit(where, f"more than {MOST_MODULES:,} layers and blocks", "use fewer blocks")
+
+    with ExitStack() as stack:
+        stack.callback(registration.register_module_parameter_registration_hook(count).remove)
+        stack.callback(registration.register_module_buffer_registration_hook(count).remove)
+        stack.callback(registration.register_module_module_registration_hook(count_module).remove)
+        try:
+            yield
+        except (RuntimeError, TypeError, OverflowError, MemoryError) as error:
+            if isinstance(error, MemoryError) or any(words.lower() in str(error).lower() for words in _TOO_LARGE):
+                raise Misfit(where, "a layer of a size that no tensor can have", how_to_raise()) from error
+            raise

@@ -1,0 +1,85 @@
+"""What gated blocks do in a trained network: an answer to "why does γ stay at 0" that does not need a plot."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from attrs import frozen
+from torch import Tensor, nn
+
+from ganblocks.game import unchanged_buffers
+from ganblocks.kinds.capabilities import AttentionMap, Gated
+
+IDENTITY = 0.01
+"""Share of its input that a block must change to count as more than an identity."""
+ALIKE = 0.99
+"""Share of the largest entropy above which a map looks everywhere alike."""
+
+
+@frozen
+class Gate:
+    """One gated block at work."""
+
+    path: str
+    gamma: float
+    change: float
+    """‖y - x‖ / ‖x‖ of its input x and output y."""
+    evenness: float | None = None
+    """Mean entropy of the rows of its attention map, as a share of the largest possible; 1: every key counts alike."""
+
+    def words(self) -> str:
+        """What is worth saying of it; empty where it works."""
+        if self.change < IDENTITY:
+            effect = f"γ = {self.gamma:.2g}, and it changes its input by {self.change:.1%}: an identity in effect"
+            advice = "γ moves at its network's rate: train longer, raise the rate, or start it higher (option gamma)"
+            return f"{self.path}: {effect}. {advice}"
+        if self.evenness is not None and self.evenness > ALIKE:
+            return f"{self.path}: its map has {self.evenness:.1%} of the largest entropy: it only averages over all places"
+        return ""
+
+
+@torch.no_grad()
+def gates(name: str, network: nn.Module, *inputs: Tensor | None) -> list[Gate]:
+    """The gated blocks of a network as they act on these inputs; the network stays as it is."""
+    training = network.training
+    network.eval()
+    try:
+        with unchanged_buffers(network), _looking(name, network) as found:
+            network(*inputs)
+    finally:
+        network.train(training)
+    return found
+
+
+@contextmanager
+def _looking(name: str, network: nn.Module) -> Iterator[list[Gate]]:
+    found: list[Gate] = []
+    handles = []
+    for path, module in network.named_modules():
+        if isinstance(module, Gated) and isinstance(module, nn.Module):
+
+            def look(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor, place: str = f"{name}.{path}") -> None:
+                found.append(_gate(place, module, inputs[0].float(), output.float()))
+
+            handles.append(module.register_forward_hook(look))
+    try:
+        yield found
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _gate(path: str, module: nn.Module, x: Tensor, y: Tensor) -> Gate:
+    assert isinstance(module, Gated)
+    change = float((y - x).norm() / x.norm().clamp_min(torch.finfo(x.dtype).tiny))
+    return Gate(path, float(module.gamma), change, _evenness(module, x) if isinstance(module, AttentionMap) else None)
+
+
+def _evenness(module: AttentionMap, x: Tensor) -> float | None:
+    attention = module.attention_map(x)[0].float()  # of few images: it has N · M numbers each
+    entropy = torch.special.entr(attention).sum(-1).mean()
+    keys = attention.shape[-1]
+    return float(entropy) / math.log(keys) if keys > 1 else None

@@ -1,0 +1,91 @@
+"""A run folder from weights that another framework trained: to sample from, to score, to start from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from ganblocks.assembly import build_game, check
+from ganblocks.errors import CheckpointError, UsageError
+from ganblocks.kinds.capabilities import ReadsForeign
+from ganblocks.recipe import Recipe, write_recipe
+from ganblocks.registry import Registry
+from ganblocks.training.checkpoint import Checkpoint, save_checkpoint
+from ganblocks.training.provenance import provenance_of
+from ganblocks.training.run_folder import RunFolder
+from ganblocks.values import Player
+
+INSIDE = ("model_state_dict", "state_dict")
+"""Keys under which frameworks keep a network's state beside other things."""
+
+
+def import_weights(recipe: Recipe, registry: Registry, layout: str, files: Mapping[Player, Path], out: Path) -> None:
+    """Write a run folder whose networks have the weights of ``files``; a player without a file keeps its initial values.
+
+    The files are read as tensors only, never unpickled. Nothing is trained: ``ganblocks sample``, ``evaluate`` and
+    ``run --init-from`` take it from here.
+
+    Raises:
+        UsageError: the recipe's component knows no such layout.
+        CheckpointError: a file that is no table of tensors, or whose names or shapes are another network's.
+
+    """
+    facts = check(recipe, registry)
+    game = build_game(recipe, facts.image, seed=0)
+    components = {Player.GENERATOR: recipe.generator, Player.DISCRIMINATOR: recipe.discriminator.network}
+    for player, path in files.items():
+        load_foreign(components[player], game.networks[player], layout, path)
+    folder = RunFolder(out)
+    try:
+        origin = {"layout": layout, **{str(player): _sha256(path) for player, path in files.items()}}
+        made = provenance_of(facts, game.device, 0, "", registry)
+        folder.write(write_recipe(recipe, registry), made | {"imported": origin})
+        checkpoint = Checkpoint(
+            images_seen=0,
+            step=0,
+            drawn={str(player): 0 for player in Player},
+            game=game.state_dict(),
+            average=game.networks[Player.GENERATOR].state_dict(),
+            updater=recipe.update.start(game).state_dict(),
+            papers=folder.papers(),
+        )
+        save_checkpoint(folder.checkpoints, checkpoint)
+    finally:
+        folder.close()
+
+
+def load_foreign(component: Any, network: nn.Module, layout: str, path: Path) -> None:
+    """Give a network that ``component`` built the weights of a file."""
+    known = component.layouts if isinstance(component, ReadsForeign) else ()
+    if layout not in known:
+        words = f"knows {' and '.join(known)}" if known else "knows no other framework's names"
+        raise UsageError(f"{type(component).__name__} {words}, not {layout!r}")
+    theirs = read_tensors(path)
+    try:
+        network.load_state_dict(component.from_foreign(layout, network, theirs))
+    except KeyError as error:
+        raise CheckpointError(f"{path}: no network of this recipe in the layout of {layout}: {error.args[0]}") from error
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Name -> tensor, from safetensors, or from torch's own format without unpickling anything but tensors."""
+    try:
+        found: Any = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+    except Exception as error:  # both readers raise several unrelated types
+        raise CheckpointError(f"{path}: cannot be read as tensors: {str(error).splitlines()[0][:200]}") from error
+    for key in INSIDE:
+        found = found[key] if isinstance(found, Mapping) and key in found else found
+    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
+        raise CheckpointError(f"{path}: holds no table of tensors by name")
+    return {str(name).removeprefix("module."): value for name, value in found.items()}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

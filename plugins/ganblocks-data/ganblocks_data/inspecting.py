@@ -1,0 +1,86 @@
+"""Every image of a folder looked at before a run: what cannot be read, what is going to be changed, what is doubtful."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from attrs import frozen
+
+from ganblocks import DataError, Finding
+from ganblocks_data.decoding import examine
+from ganblocks_data.listing import Listing, survey
+
+AT_ONCE = 256
+"""Files that wait for a thread: memory does not grow with the folder."""
+FEW = 10
+"""Images below which a class is worth a word."""
+
+
+@frozen
+class _Look:
+    """What one file is."""
+
+    fault: str = ""
+    changes: tuple[str, ...] = ()
+    digest: bytes = b""
+    """Of the bytes, where another file has as many."""
+
+
+def inspect(root: Path, classes: int, size: int, channels: int) -> Iterator[Finding]:
+    """Decode every file as training would; what opening refuses is fatal."""
+    listing, faults = survey(root, classes)
+    yield from faults
+    first: dict[bytes, int] = {}
+    for place, look in enumerate(_looks(root, listing, size, channels)):
+        path = str(root / listing.names[place])
+        if look.fault:
+            yield Finding(path, "unreadable", look.fault, fatal=True)
+        yield from (Finding(path, change) for change in look.changes)
+        twin = first.setdefault(look.digest, place) if look.digest else place
+        if twin != place:
+            across = listing.labels[twin] != listing.labels[place]
+            sort = "same bytes as in another class" if across else "same bytes twice"
+            yield Finding(path, sort, f"as {listing.names[twin]}")
+    yield from _small_classes(root, listing)
+
+
+def readable(root: Path, listing: Listing, size: int, channels: int) -> dict[int, str]:
+    """Place -> what is wrong with it, for every file that cannot be read."""
+    looks = _looks(root, listing, size, channels)
+    return {place: look.fault for place, look in enumerate(looks) if look.fault}
+
+
+def _looks(root: Path, listing: Listing, size: int, channels: int) -> Iterator[_Look]:
+    """One look per file, in order; by several threads, a handful of files ahead."""
+    counts = Counter(listing.sizes)
+
+    def look(place: int) -> _Look:
+        path = root / listing.names[place]
+        digest = _digest(path) if counts[listing.sizes[place]] > 1 else b""
+        try:
+            return _Look(changes=examine(path, size, channels).changes, digest=digest)
+        except DataError as error:
+            return _Look(str(error).removeprefix(f"{path} "), digest=digest)
+
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(listing.names), AT_ONCE):
+            yield from pool.map(look, range(start, min(start + AT_ONCE, len(listing.names))))
+
+
+def _digest(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError:
+        return b""
+
+
+def _small_classes(root: Path, listing: Listing) -> Iterator[Finding]:
+    counts: dict[str, int] = Counter(name.partition("/")[0] for name in listing.names if "/" in name)
+    for folder, count in counts.items():
+        if count < FEW:
+            yield Finding(str(root / folder), f"a class of fewer than {FEW} images", f"{count} images")

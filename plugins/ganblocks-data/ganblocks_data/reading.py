@@ -1,0 +1,68 @@
+"""Batches of image files, decoded by several threads; what had to be changed is counted, and said."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganblocks import DataError
+from ganblocks_data.decoding import examine
+
+MOST_NAMED = 100
+"""Files that one error names; ``ganblocks check --data`` names all."""
+
+
+class Reader:
+    """int64 [B] indices -> uint8 [B, C, H, W].
+
+    Args:
+        files: one per index.
+        size: height and width in pixels.
+        channels: 1 or 3.
+    """
+
+    def __init__(self, files: list[Path], size: int, channels: int) -> None:
+        self.files, self.size, self.channels = files, size, channels
+        self.changes: Counter[str] = Counter()
+        self._pool = ThreadPoolExecutor()
+
+    def __call__(self, indices: Tensor) -> Tensor:
+        """Tries every file, so that one error names all that are broken."""
+        batch = np.empty((len(indices), self.channels, self.size, self.size), np.uint8)
+
+        def fill(place: int, index: int) -> tuple[str, tuple[str, ...]]:
+            try:
+                batch[place], changes = examine(self.files[index], self.size, self.channels)
+            except DataError as error:
+                return str(error), ()
+            return "", changes
+
+        errors: list[str] = []
+        for error, changes in self._pool.map(fill, range(len(indices)), indices.tolist()):
+            errors += [error] if error else []
+            self.changes.update(changes)
+        if errors:
+            more = f"\n... and {len(errors) - MOST_NAMED} more" if len(errors) > MOST_NAMED else ""
+            raise DataError("\n".join(errors[:MOST_NAMED]) + more)
+        return torch.from_numpy(batch)
+
+    def warning(self, indices: Tensor) -> Tensor:
+        """The same; every sort of change is said when it is first met."""
+        known = set(self.changes)
+        batch = self(indices)
+        for change in sorted(set(self.changes) - known):
+            names = self.files[int(indices[0])].parent
+            warnings.warn(f"images of {names} are changed as they are read: {change}", stacklevel=2)
+        return batch
+
+    def warn_of_changes(self, root: Path) -> None:
+        """One warning that counts every sort of change so far."""
+        if self.changes:
+            counts = ", ".join(f"{change}: {count:,}" for change, count in sorted(self.changes.items()))
+            warnings.warn(f"{root}: images were changed as they were read ({counts})", stacklevel=3)

@@ -1,0 +1,75 @@
+"""What is said of gated blocks at the end of a run."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ganblocks as public
+from ganblocks.kinds.capabilities import AttentionMap, Gated
+from ganblocks.recipe import read_recipe
+from ganblocks.training.gates import gates
+from ganblocks.training.health import read_health
+from tests.cli.commands import ROOT, ganblocks, tiny
+
+
+class Block(nn.Module, Gated, AttentionMap):
+    """y = x + γ x, and a map that looks at one place, or at all."""
+
+    def __init__(self, gamma: float, even: bool) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.tensor(gamma))
+        self.even = even
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.gamma * x
+
+    def attention_map(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        places = x.shape[2] * x.shape[3]
+        one = torch.full((places, places), 1 / places) if self.even else torch.eye(places)
+        return one.expand(len(x), 1, -1, -1), (x.shape[2], x.shape[3])
+
+
+@pytest.mark.parametrize(("gamma", "even"), [(0.0, False), (0.5, False), (-0.5, True), (1.0, True)])
+def test_the_change_is_that_of_the_block_and_evenness_that_of_its_map(gamma: float, even: bool) -> None:
+    network = nn.Sequential(nn.Identity(), Block(gamma, even)).train()
+    (gate,) = gates("generator", network, torch.randn(4, 2, 3, 3))
+    assert (gate.path, gate.gamma) == ("generator.1", gamma)
+    assert math.isclose(gate.change, abs(gamma), rel_tol=1e-5, abs_tol=1e-9)
+    assert gate.evenness is not None
+    assert math.isclose(gate.evenness, float(even), abs_tol=1e-5)
+    assert ("an identity in effect" in gate.words()) == (gamma == 0)
+    assert ("it only averages" in gate.words()) == (gamma != 0 and even)
+    assert network.training
+
+
+def test_looking_changes_nothing() -> None:
+    network = nn.Sequential(nn.BatchNorm2d(2), Block(1.0, False)).train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    gates("generator", network, torch.randn(4, 2, 3, 3))
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert not network[1]._forward_hooks
+
+
+def test_a_run_says_which_of_its_blocks_hardly_act(tmp_path: Path) -> None:
+    done = ganblocks("run", "recipes/sagan.toml", "--out", tmp_path / "run", "--quiet", *tiny())
+    assert done.returncode == 0, done.stderr
+    assert "generator.block1.attention: γ = " in done.stderr
+    assert "an identity in effect" in done.stderr
+    paths = {gate["path"] for gate in read_health(tmp_path / "run")["gates"]}
+    assert paths == {"generator.block1.attention", "discriminator.block1.attention"}
+
+
+def test_a_run_says_nothing_of_blocks_that_act(tmp_path: Path) -> None:
+    recipe = read_recipe(
+        ROOT / "tests" / "fixtures" / "study.toml",
+        {"*.attention": {"use": "residual", "gamma": 1.0}, "training.images": 16, "evaluation.n": 8},
+    )
+    public.run(recipe, tmp_path / "run", "cpu")
+    found = read_health(tmp_path / "run")["gates"]
+    assert len(found) == 2
+    assert not any(gate["words"] for gate in found)

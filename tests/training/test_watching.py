@@ -1,0 +1,121 @@
+"""The lookout for collapse: what it sees, what it does not, and what a run does about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+import ganblocks as public
+from ganblocks.errors import Collapsed
+from ganblocks.game import nearest
+from ganblocks.recipe import read_recipe
+from ganblocks.training.health import read_health
+from ganblocks.training.watching import COLLAPSED, PATIENCE, Lookout
+from tests.cli.commands import ROOT
+
+RECIPE = ROOT / "tests" / "fixtures" / "study.toml"
+
+
+def records(fake: float, real: float = 1.0, pull: float = 1.0, steps: int = PATIENCE * 3) -> Iterator[dict[str, Any]]:
+    return ({"fake/nearest": fake, "real/nearest": real, "generator/gradient_norm": pull} for _ in range(steps))
+
+
+def kinds(lookout: Lookout, *parts: Iterator[dict[str, Any]]) -> list[str]:
+    return [alarm.kind for part in parts for record in part for alarm in lookout.read(record)]
+
+
+@given(st.floats(0.11, 10), st.floats(1e-3, 1e3))
+def test_fakes_that_differ_set_nothing_off(fake: float, scale: float) -> None:
+    assert kinds(Lookout.new(), records(fake * scale, scale)) == []
+
+
+@given(st.floats(0, 0.09), st.floats(1e-3, 1e3))
+def test_fakes_that_are_alike_are_seen_once(fake: float, scale: float) -> None:
+    assert kinds(Lookout.new(), records(fake * scale, scale)) == ["collapse"]
+
+
+def test_it_is_said_again_after_things_were_better() -> None:
+    bad, good = records(COLLAPSED / 2), records(1.0)
+    assert kinds(Lookout.new(), bad, good, records(COLLAPSED / 2)) == ["collapse", "collapse"]
+
+
+def test_nothing_is_said_of_the_first_images() -> None:
+    assert kinds(Lookout.new(), records(0.0, steps=PATIENCE - 1)) == []
+
+
+def test_a_gradient_that_is_gone_is_seen() -> None:
+    assert kinds(Lookout.new(), records(1.0, pull=1.0), records(1.0, pull=1e-6)) == ["saturation"]
+
+
+@given(st.integers(0, PATIENCE * 2), st.lists(st.floats(0, 0.2), min_size=1, max_size=5))
+def test_it_goes_on_from_the_log_as_if_it_had_read_all(cut: int, levels: list[float]) -> None:
+    log = [record for level in levels for record in records(level, steps=100)]
+    whole = Lookout.new(log[:cut])
+    for record in log[cut:]:
+        whole.read(record)
+    assert whole == Lookout.new(log)
+
+
+def test_records_of_rules_that_report_less_are_fine() -> None:
+    assert kinds(Lookout.new(), iter([{"images": 8}] * 1000)) == []
+
+
+@given(st.integers(2, 6), st.integers(1, 3), st.integers(0, 2**31))
+def test_nearest_is_the_distance_to_the_nearest_other(count: int, size: int, seed: int) -> None:
+    image = torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(seed))
+    expected = 0.0
+    for i in range(count):
+        gaps = [float((image[i] - image[j]).double().square().mean().sqrt()) for j in range(count) if j != i]
+        expected += min(gaps) / count
+    assert float(nearest(image)) == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+def test_images_that_are_the_same_have_no_distance() -> None:
+    image = torch.rand(1, 3, 8, 8).expand(40, -1, -1, -1)
+    assert float(nearest(image)) < 1e-3
+
+
+class Constant(nn.Module):
+    """A generator that has collapsed: one image, whatever the latent."""
+
+    def __init__(self, channels: int, size: int) -> None:
+        super().__init__()
+        self.image = nn.Parameter(torch.zeros(channels, size, size))
+
+    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        return self.image.tanh().expand(len(z), -1, -1, -1)
+
+
+def collapsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: str) -> Path:
+    monkeypatch.setattr("ganblocks.assembly.build_generator", lambda recipe, image, seed: Constant(image.channels, image.size))
+    settings = {"training.images": (PATIENCE + 20) * 2, "training.batch": 2, "health.collapse": policy}
+    public.run(read_recipe(RECIPE, settings | {"evaluation.n": 8, "evaluation.every": 10_000}), tmp_path / "run", "cpu")
+    return tmp_path / "run"
+
+
+def test_a_collapsed_generator_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.warns(UserWarning, match="collapse: fakes are 0.0% as far from their nearest neighbour as real images are"):
+        run = collapsed(tmp_path, monkeypatch, "warn")
+    assert [(event["event"], event["step"]) for event in read_health(run)["events"]] == [("collapse", PATIENCE)]
+
+
+def test_it_ends_the_run_where_the_recipe_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Collapsed, match=rf"step {PATIENCE} .*collapse: fakes are 0\.0%") as caught:
+        collapsed(tmp_path, monkeypatch, "stop")
+    assert caught.value.exit_code == 4
+
+
+def test_it_is_not_looked_for_where_the_recipe_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_health(collapsed(tmp_path, monkeypatch, "off"))["events"] == []
+
+
+def test_it_goes_back_and_ends_where_going_back_did_not_help(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.warns(UserWarning, match="rolled back"), pytest.raises(Collapsed, match="after 3 rollbacks"):
+        collapsed(tmp_path, monkeypatch, "rollback")

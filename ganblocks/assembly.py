@@ -17,7 +17,9 @@ from ganblocks.kinds.capabilities import Checked, DifferentiatesTwice
 from ganblocks.kinds.discriminator import Discriminator
 from ganblocks.kinds.generator import Generator
 from ganblocks.kinds.update_rule import Updater
+from ganblocks.limits import how_to_raise, most_numbers, within_limits
 from ganblocks.options.fields import INLINE
+from ganblocks.precision import settled
 from ganblocks.recipe import Recipe
 from ganblocks.registry import Registry
 from ganblocks.schedules import spanning
@@ -40,7 +42,7 @@ class Session:
 
 def assemble(recipe: Recipe, registry: Registry, device: torch.device | str = "cpu", seed: int = 0) -> Session:
     """Build everything that a recipe names. Raises RecipeError for what cannot work, DataError for data that is not there."""
-    recipe = spanning(recipe, recipe.training.images)
+    recipe = settled(spanning(recipe, recipe.training.images), device)
     facts = check(recipe, registry)
     image = facts.image
     game = build_game(recipe, image, seed).to(device)
@@ -68,6 +70,9 @@ def check(recipe: Recipe, registry: Registry) -> Facts:
         if isinstance(use.component, Checked)
         for complaint in use.component.check(facts)
     ]
+    mistakes += _oversized(recipe, facts.image)
+    if mistakes:
+        raise RecipeError(mistakes)
     with torch.device("meta"):
         for build in (build_generator, build_discriminator):
             try:
@@ -77,6 +82,19 @@ def check(recipe: Recipe, registry: Registry) -> Facts:
     if mistakes:
         raise RecipeError(mistakes)
     return facts
+
+
+def _oversized(recipe: Recipe, image: ImageSpec) -> Iterator[Mistake]:
+    """What would need absurd memory in every step, or to be scored."""
+    pixels, samples = image.channels * image.size**2, 0 if recipe.evaluation is None else recipe.evaluation.n or 0
+    wanted = {
+        "data": (pixels, "the numbers of one image"),
+        "training.batch": (recipe.training.batch * max(pixels, recipe.generator.latent), "the numbers of one batch"),
+        "evaluation.n": (samples * pixels, "the numbers of all samples"),
+    }
+    for where, (count, what) in wanted.items():
+        if count > most_numbers():
+            yield Mistake(where, f"{count:,}", f"{what} must be at most {most_numbers():,}", how_to_raise())
 
 
 def facts_of(recipe: Recipe, registry: Registry) -> Facts:
@@ -128,17 +146,22 @@ def build_discriminator(recipe: Recipe, image: ImageSpec, seed: int) -> nn.Modul
 
 
 def _network(component: Generator | Discriminator, image: ImageSpec, site: Site) -> nn.Module:
-    """Whatever a network draws from torch's global random numbers is seeded by its player."""
-    with seeded(seed_of(site.seed, site.path)):
-        return component.build(image, site).to(memory_format=torch.channels_last)
+    """Whatever a network draws from torch's global random numbers is seeded by its player. Built on paper first."""
+    with within_limits(site.path), seeded(seed_of(site.seed, site.path)), torch.device("meta"):
+        network = component.build(image, site)
+    if torch.get_default_device().type != "meta":
+        with seeded(seed_of(site.seed, site.path)):
+            network = component.build(image, site)
+    return network.to(memory_format=torch.channels_last)
 
 
 def _root(recipe: Recipe, image: ImageSpec, player: Player, seed: int) -> Site:
     """The root place of a player's network: where are second derivatives needed?
 
-    A gradient penalty reaches through the discriminator to its input, and some rules differentiate gradients of both players.
+    A gradient penalty reaches through the discriminator to its input, and some rules differentiate gradients of both players:
+    the recipe's own, or one that it wraps.
     """
-    twice = isinstance(recipe.update, DifferentiatesTwice) or any(
+    twice = any(isinstance(part, DifferentiatesTwice) for _, _, part in components(recipe)) or any(
         term.penalty.reads_image_gradient for term in recipe.penalties.values()
     )
     return Site(

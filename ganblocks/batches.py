@@ -37,6 +37,7 @@ class Batches:
     ) -> None:
         self.images, self.size, self.latent, self.classes = images, size, latent, classes
         self.uniform, self.augment, self.device, self.seed = uniform, augment, torch.device(device), seed
+        self._first_seed = seed
         self.train = images.split["train"]
         self.drawn = dict.fromkeys(Player, 0)
         """Samples drawn so far for each player: the whole state."""
@@ -46,6 +47,11 @@ class Batches:
     def images_seen(self) -> int:
         """Real images that the discriminator has consumed: the clock of the run."""
         return self.drawn[Player.DISCRIMINATOR]
+
+    def fork(self, number: int) -> None:
+        """Other random numbers from here on, for a run that went back: the same for equal numbers, and 0 is where it began."""
+        self.seed = seed_of(self._first_seed, "fork", number) if number else self._first_seed
+        self._order.cache_clear()
 
     def __call__(self, player: Player) -> Batch:
         start = self.drawn[player]

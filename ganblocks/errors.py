@@ -105,3 +105,9 @@ class Diverged(GanblocksError):
     """Training met a value that is not finite and stopped before it was saved."""
 
     exit_code = 4
+
+
+class Collapsed(GanblocksError):
+    """Training went on, but taught the generator nothing any more, and the recipe says to stop then."""
+
+    exit_code = 4

@@ -9,11 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+STAGED = ".tmp-"
+"""How the names of things begin that are not finished; whoever opens the folder next may sweep them."""
+
 
 @contextmanager
 def replace_file(path: Path) -> Iterator[IO[bytes]]:
     """Open a binary file that takes the place of ``path`` when the block ends well, and leaves no trace when it does not."""
-    staged = path.with_name(f".tmp-{uuid.uuid4().hex}-{path.name}")
+    staged = path.with_name(f"{STAGED}{uuid.uuid4().hex}-{path.name}")
     try:
         with staged.open("wb") as file:
             yield file
@@ -28,3 +31,20 @@ def write_text(path: Path, text: str) -> None:
     """Write a whole text file in UTF-8, or nothing."""
     with replace_file(path) as file:
         file.write(text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a new file in a folder that nobody reads yet, and flush it to the disk."""
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries to the disk: what was renamed into it stays after a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

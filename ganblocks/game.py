@@ -216,6 +216,7 @@ class Game:
             assert real is not None, "a discriminator's turn always has real images"
             total = self.loss.for_discriminator(real.score.logits, fake)
             metrics = {"discriminator/real": real.score.logits.mean().detach(), "discriminator/fake": fake.mean().detach()}
+            metrics |= varieties(turn)
         else:
             total, metrics = self.loss.for_generator(None if real is None else real.score.logits, fake), {}
         metrics[f"{player}/loss"] = total.detach()
@@ -234,6 +235,29 @@ class Game:
         for module in self._stateful().values():
             for observer in capable(module, Observes):
                 observer.observe(turn)
+
+
+COMPARED = 64
+"""Images of a batch that are compared with each other, at most."""
+
+
+@torch.no_grad()
+def varieties(turn: Turn) -> Metrics:
+    """How far real images and fakes are from the nearest other of their batch, on average: what collapses when modes do.
+
+    Root of the mean square over pixels and channels, in the units of images in [-1, 1]. Nothing for a batch of one.
+    """
+    assert turn.real is not None, "a discriminator's turn always has real images"
+    sides = {"real": turn.real.image, "fake": turn.fake.image}
+    return {f"{name}/nearest": nearest(image[:COMPARED]) for name, image in sides.items() if len(image) > 1}
+
+
+def nearest(image: Tensor) -> Tensor:
+    """Mean over images [B, C, H, W], B at least 2, of the distance to the nearest other one: 0-dim, float32."""
+    flat = image.flatten(1).float()
+    distances = torch.cdist(flat, flat).fill_diagonal_(torch.inf)
+    mean: Tensor = distances.amin(1).mean() / flat.shape[1] ** 0.5
+    return mean
 
 
 def capable(network: nn.Module, capability: type[C]) -> Iterator[C]:

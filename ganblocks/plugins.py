@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import re
@@ -18,7 +19,8 @@ from attrs import frozen
 
 from ganblocks import hookspecs
 from ganblocks.errors import BrokenPlugin
-from ganblocks.hookspecs import API_VERSION, GROUP
+from ganblocks.hookspecs import API_VERSION
+from ganblocks.hookspecs import GROUP as GROUP
 from ganblocks.kinds import KINDS
 from ganblocks.registry import Offer, PluginFact, Registry, flaw, named
 
@@ -71,9 +73,13 @@ def refuse_broken(facts: Iterable[PluginFact]) -> None:
 def _installed() -> Iterator[_Candidate]:
     """The entry points, in an order that does not depend on sys.path."""
     found = [(point.dist.name if point.dist else "", point) for point in entry_points(group=GROUP)]
+    records: dict[str, str] = {}
     for distribution, point in sorted(found, key=lambda pair: (pair[0], pair[1].name, pair[1].value)):
         version = point.dist.version if point.dist else ""
-        yield _Candidate(PluginFact(point.name, distribution, version), point.load)
+        if distribution not in records:
+            content = (point.dist.read_text("RECORD") if point.dist else None) or ""
+            records[distribution] = hashlib.sha256(content.encode()).hexdigest() if content else ""
+        yield _Candidate(PluginFact(point.name, distribution, version, record=records[distribution]), point.load)
 
 
 def examine(module: ModuleType) -> tuple[PluginFact, list[Offer]]:

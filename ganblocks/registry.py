@@ -29,6 +29,8 @@ class PluginFact:
     reason: str = ""
     warnings: tuple[str, ...] = ()
     components: int = 0
+    record: str = ""
+    """sha256 of the distribution's RECORD, which lists the hash of every installed file; empty where there is none."""
 
     @property
     def faulty(self) -> bool:

@@ -102,10 +102,12 @@ def moving(default: Any = attrs.NOTHING, *, low: float = -math.inf, above: float
     """Declare an attrs field that holds a number or a schedule.
 
     ``low`` and ``high`` are inclusive bounds, ``above`` an exclusive one, for every value that the schedule takes. A schedule's
-    start may be 0 even under ``above=0``, because a warm-up begins there.
+    start may be 0 even under ``above=0``, because a warm-up begins there. A field of type ``Moving | None`` may be None.
     """
 
-    def in_range(instance: object, attribute: attrs.Attribute[Any], value: Moving) -> None:
+    def in_range(instance: object, attribute: attrs.Attribute[Any], value: Moving | None) -> None:
+        if value is None:
+            return
         values = values_within(value)
         if not all(math.isfinite(v) for v in values):
             raise ValueError(f"'{attribute.name}' must be finite")

@@ -17,16 +17,19 @@ DEFAULT = "ganblocks.default"
 """Metadata key: the name of the component that fills the socket where the recipe says nothing; None: it must be filled."""
 
 
-def socket(kind: str, default: str | None = None) -> Any:
+def socket(kind: str, default: str | None = None, *, optional: bool = False) -> Any:
     """Declare an attrs field that holds a component of ``kind``.
 
     Args:
         kind: name of the kind, such as ``"norm"``.
         default: name of the component to use where nothing is said, resolved by the registry when the owner is created from a
             recipe or by ``registry.create``. Without a default the socket must be filled.
+        optional: it may stay empty, and does where nothing is said, or ``"none"`` in a recipe. The field, of a type such as
+            ``Norm | None``, is then None.
+
     """
     metadata = {KIND: kind, DEFAULT: default}
-    return field(default=attrs.NOTHING, metadata=metadata, kw_only=True)
+    return field(default=None if optional else attrs.NOTHING, metadata=metadata, kw_only=True)
 
 
 def socket_kind(attribute: attrs.Attribute[Any]) -> str | None:

@@ -12,7 +12,10 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.hooks import RemovableHandle
 
+from ganblocks.assembly import build_discriminator, build_generator
 from ganblocks.kinds.capabilities import AttentionMap, Gated
+from ganblocks.recipe import Recipe
+from ganblocks.values import ImageSpec, Player
 
 
 @frozen
@@ -37,6 +40,19 @@ class NetworkCost:
     parameters: int
     flops: int
     activations: int
+
+
+def network_costs(recipe: Recipe, image: ImageSpec) -> dict[Player, NetworkCost]:
+    """Both networks' costs, at the batch that goes through them at once."""
+    batch = 2 * (recipe.training.microbatch or recipe.training.batch)
+    with torch.device("meta"):
+        label = torch.zeros(batch, dtype=torch.int64) if image.classes else None
+        latent = torch.empty(batch, recipe.generator.latent)
+        picture = torch.empty(batch, image.channels, image.size, image.size)
+        return {
+            Player.GENERATOR: cost(build_generator(recipe, image, seed=0), latent, label),
+            Player.DISCRIMINATOR: cost(build_discriminator(recipe, image, seed=0), picture, label),
+        }
 
 
 def cost(network: nn.Module, *inputs: Tensor | None) -> NetworkCost:
@@ -84,7 +100,7 @@ def _measured(network: nn.Module, inputs: Sequence[Tensor | None], batch: int) -
 
 
 def parameters(module: nn.Module) -> int:
-    """Numbers that training changes."""
+    """Numbers in weights and biases, those that are frozen included."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 

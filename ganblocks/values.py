@@ -65,6 +65,20 @@ class Images:
 
 
 @frozen
+class Finding:
+    """Something that an inspection of a data set has found."""
+
+    place: str
+    """The file or folder."""
+    sort: str
+    """What it is, in words that are equal for equal things, so that they can be counted."""
+    words: str = ""
+    """What is special about this one."""
+    fatal: bool = False
+    """True where the data set does not open because of it; otherwise it is changed on the way, or merely doubtful."""
+
+
+@frozen
 class Classes:
     """A condition that is a class label: int64 [B] with values below ``count``."""
 

@@ -46,7 +46,7 @@ def test_it_is_listed_shown_and_run(site: Path, tmp_path: Path) -> None:
     sampled = ganblocks("sample", run, "--n", "4", environment=environment)
     assert sampled.returncode == 0, sampled.stderr
     without = ganblocks("sample", run, "--n", "4")
-    assert without.returncode == 2
+    assert without.returncode == 3
     assert "acme_block" in without.stderr
 
 

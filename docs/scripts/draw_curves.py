@@ -2,7 +2,7 @@
 
     python docs/scripts/draw_curves.py runs/sagan docs/images/sagan-curves.png
 
-Needs matplotlib (`pip install 'ganblocks[docs]'`). Thin lines are single steps, thick ones running means over 50.
+Thin lines are single steps, thick ones running means over 50.
 """
 
 from __future__ import annotations

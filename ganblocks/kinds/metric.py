@@ -1,4 +1,4 @@
-"""Metric: a number that compares made images with real ones."""
+"""Metric: a number that compares made images with real ones, or tells of the generator that made them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
 
 class Metric(Protocol):
-    """Compares two samples of features; knows nothing of networks, files or where the features come from."""
+    """Compares two samples of features; knows nothing of networks, files or where the features come from.
+
+    One that looks into the generator instead inherits ``ExaminesGenerator``.
+    """
 
     reads: ClassVar[frozenset[str]]
     """What it needs of a sample: "features", "logits", "labels"."""

@@ -37,7 +37,7 @@ def describe(cls: type) -> tuple[OptionFact, ...]:
 
 def _fact(key: str, attribute: attrs.Attribute[Any], hint: Any) -> OptionFact:
     if kind := socket_kind(attribute):
-        default = attribute.metadata[DEFAULT]
+        default = attribute.metadata[DEFAULT] or ("none" if attribute.default is None else "")
         return OptionFact(key, f"{kind} component", shown(default) if default else "", "")
     moving = [describe_range(*attribute.metadata[RANGE])] if RANGE in attribute.metadata else []
     limits = dict.fromkeys([*_limits(attribute.validator), *moving])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+from functools import lru_cache
 from typing import Any
 
 import attrs
@@ -42,6 +43,7 @@ def inline_of(cls: type) -> attrs.Attribute[Any] | None:
     return next((attribute for attribute in attrs.fields(cls) if attribute.metadata.get(INLINE)), None)
 
 
+@lru_cache(maxsize=1024)
 def hints_of(cls: type) -> dict[str, Any]:
     """The types of a class's fields, by field name. Raises BrokenPlugin where one cannot be read at run time."""
     try:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from ganblocks.errors import Mistake, RecipeError
 from ganblocks.options.words import shown
 from ganblocks.recipe.file import RecipeFile, read_file
+
+LONGEST_NAME = 255
+"""Bytes of a file's name, on every usual file system."""
 
 
 def with_parent(child: RecipeFile) -> tuple[dict[str, Any], tuple[RecipeFile, ...]]:
@@ -38,12 +42,22 @@ def _parent_of(child: RecipeFile, name: Any) -> RecipeFile:
         raise _refused(child, name, "must be a string", hint)
     if not name.isprintable() or name in ("", ".", "..") or any(separator in name for separator in "/\\:"):
         raise _refused(child, name, "must be a recipe in the same folder", hint)
+    if len(name.encode(errors="replace")) > LONGEST_NAME:
+        raise _refused(child, name, "must be a recipe in the same folder: no file has a name this long", hint)
     folder = child.path.parent
-    if (folder / name).resolve().parent != folder.resolve():
+    if _target(folder / name).parent != folder.resolve():
         raise _refused(child, name, "must be a recipe in the same folder: this is a link to elsewhere", hint)
     if not (folder / name).is_file():
         raise _refused(child, name, "no such recipe in this folder", hint)
     return read_file(folder / name)
+
+
+def _target(path: Path) -> Path:
+    """Where links lead; a link that leads to itself leads nowhere."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        return Path("/")
 
 
 def _refused(child: RecipeFile, name: Any, rule: str, hint: str) -> RecipeError:

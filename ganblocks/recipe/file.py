@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any
@@ -22,6 +23,8 @@ MOST_VALUES = 10_000
 LONGEST_STRING = 4096
 MOST_DOTS = 100
 """In one line: tomllib takes cubic time over a key of many parts."""
+MOST_LINES = 20_000
+"""And commas: tomllib takes seconds over a megabyte of brackets."""
 
 _HINTS = {
     "overwrite": "this key or table stands twice",
@@ -64,6 +67,9 @@ class RecipeFile:
 def read_file(path: str | os.PathLike[str]) -> RecipeFile:
     """Read and parse. Raises RecipeError for whatever is wrong with the file itself."""
     text = _read_text(Path(path))
+    if max(text.count("\n"), text.count(",")) > MOST_LINES:
+        rule = f"must not have more than {MOST_LINES:,} lines or commas"
+        raise _refused(Path(path), rule, "a recipe only names components")
     if any(line.count(".") > MOST_DOTS for line in text.split("\n")):
         raise _refused(Path(path), f"no line may have more than {MOST_DOTS} dots", "write long lists on several lines")
     try:
@@ -74,7 +80,7 @@ def read_file(path: str | os.PathLike[str]) -> RecipeFile:
         nested = isinstance(error, RecursionError)
         rule = f"tables and lists must not nest deeper than {DEEPEST}" if nested else "a number is out of range"
         raise _refused(Path(path), rule, "simplify it") from error
-    _refuse_bombs(Path(path), table)
+    refuse_bombs(table, escaped(str(path)))
     return RecipeFile(Path(path), table, text=text)
 
 
@@ -108,19 +114,23 @@ def _not_toml(path: Path, message: str) -> RecipeError:
     return _refused(path, f"is not TOML: {escaped(text)}", hint, int(found[1]) if found else 0)
 
 
-def _refuse_bombs(path: Path, table: dict[str, Any]) -> None:
-    """Count what a short file can say."""
+def refuse_bombs(table: Mapping[str, Any], source: str) -> None:
+    """Count what a short text can say. Raises RecipeError, which names ``source``."""
+
+    def refused(rule: str, hint: str) -> RecipeError:
+        return RecipeError([Mistake("", "", rule, hint, source)], source)
+
     count, waiting = 0, [(table, 0)]
     while waiting:
         value, depth = waiting.pop()
         count += 1
         if depth > DEEPEST:
-            raise _refused(path, f"tables and lists must not nest deeper than {DEEPEST}", "simplify it")
+            raise refused(f"tables and lists must not nest deeper than {DEEPEST}", "simplify it")
         if count > MOST_VALUES:
-            raise _refused(path, f"must not hold more than {MOST_VALUES:,} values", "a recipe only names components")
+            raise refused(f"must not hold more than {MOST_VALUES:,} values", "a recipe only names components")
         if isinstance(value, str) and len(value) > LONGEST_STRING:
-            raise _refused(path, f"strings must not be longer than {LONGEST_STRING:,} characters", "shorten it")
-        inner: Any = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+            raise refused(f"strings must not be longer than {LONGEST_STRING:,} characters", "shorten it")
+        inner: Any = (*value, *value.values()) if isinstance(value, dict) else value if isinstance(value, list) else ()
         waiting.extend((item, depth + 1) for item in inner)
 
 

@@ -13,7 +13,7 @@ from ganblocks.options import Resolve, structure
 from ganblocks.options.words import key_text, nearest
 from ganblocks.recipe.ablation import Change, apply, changes
 from ganblocks.recipe.extends import with_parent
-from ganblocks.recipe.file import RecipeFile, read_file
+from ganblocks.recipe.file import MOST_DOTS, RecipeFile, read_file, refuse_bombs
 from ganblocks.recipe.place import Place
 from ganblocks.recipe.schema import Ablation, Recipe
 
@@ -32,7 +32,7 @@ def read_recipe(
     Args:
         path: a TOML file.
         overrides: dotted path -> value, as ``--set`` gives them; they come after the ablation.
-        ablation: the name of one of the recipe's ablations, to apply it.
+        ablation: the name of one of the recipe's ablations, to apply it; ``a+b`` applies two.
         registry: what its names mean; by default :func:`ganblocks.discover`.
 
     Raises:
@@ -44,6 +44,7 @@ def read_recipe(
 
         registry = discover()
     table, files = with_parent(read_file(path))
+    _refuse_bombs(overrides or {})
     mistakes: list[Mistake] = []
     _name_terms(table, "penalties")
     _name_terms(table, "evaluation", "metrics")
@@ -56,6 +57,13 @@ def read_recipe(
     if recipe is None:
         raise RecipeError([_located(mistake, files, wanted) for mistake in _distinct(mistakes)], files[0].name)
     return recipe
+
+
+def _refuse_bombs(overrides: Mapping[str, Any]) -> None:
+    """Changes keep to the limits of a file."""
+    refuse_bombs(overrides, "--set")
+    if long := next((path for path in overrides if path.count(".") > MOST_DOTS), ""):
+        raise RecipeError([Mistake(long[:40] + "…", "", f"no path may have more than {MOST_DOTS} dots")], "--set")
 
 
 def _structured(table: dict[str, Any], resolve: Resolve, mistakes: list[Mistake]) -> Recipe | None:
@@ -78,21 +86,27 @@ def _name_terms(table: dict[str, Any], *path: str) -> None:
 
 
 def _ablation(table: dict[str, Any], name: str | None, resolve: Resolve, mistakes: list[Mistake]) -> list[Change]:
-    """The changes of the ablation that is asked for; an ablation with mistakes of its own changes nothing."""
+    """The changes of the ablations that are asked for (``a+b``: of both); one with mistakes of its own changes nothing."""
     known = table.get("ablation")
     known = known if isinstance(known, dict) else {}
-    if name is None:
-        return []
-    if name not in known:
-        hint = nearest(name, known) or "this recipe has none"
-        mistakes.append(Mistake(f"ablation.{key_text(name)}", "", "no such ablation", hint))
-        return []
-    try:
-        chosen: Ablation = structure(Ablation, known[name], f"ablation.{key_text(name)}", resolve)
-    except RecipeError as error:
-        mistakes += error.mistakes
-        return []
-    return changes(chosen.set, chosen.remove)
+    wanted: list[Change] = []
+    for part in name.split("+") if name is not None else ():
+        if part not in known:
+            hint = nearest(part, known) or "this recipe has none"
+            mistakes.append(Mistake(f"ablation.{key_text(part)}", "", "no such ablation", hint))
+            continue
+        try:
+            chosen: Ablation = structure(Ablation, known[part], f"ablation.{key_text(part)}", resolve)
+        except RecipeError as error:
+            mistakes += error.mistakes
+            continue
+        found = changes(chosen.set, chosen.remove)
+        paths = {change.path for change in wanted}
+        if twice := next((change.path for change in found if change.path in paths), None):
+            rule = f"another of {name} changes {twice} too, so that they cannot be crossed"
+            mistakes.append(Mistake(f"ablation.{key_text(part)}", "", rule, "ask for one of them"))
+        wanted += found
+    return wanted
 
 
 def _distinct(mistakes: Iterable[Mistake]) -> list[Mistake]:

@@ -93,7 +93,8 @@ class Training:
     batch: int = field(validator=_count)
     microbatch: int | None = field(default=None, validator=optional(_count))
     """Samples that go through the networks at once; the gradients of a batch are added up."""
-    precision: Literal["fp32", "bf16"] = field(default="fp32", validator=in_(("fp32", "bf16")))
+    precision: Literal["fp32", "bf16", "auto"] = field(default="fp32", validator=in_(("fp32", "bf16", "auto")))
+    """"auto": bf16 where the device computes in it, else fp32; the run folder's recipe says which."""
     samples_every: int | None = field(default=None, validator=optional(_count))
     """None: a tenth of the run."""
     checkpoint_every: int | None = field(default=None, validator=optional(_count))
@@ -116,12 +117,33 @@ class Measure:
 
 @frozen(kw_only=True)
 class Evaluation:
-    """``[evaluation]``: how a run is scored when it has finished."""
+    """``[evaluation]``: how a run is scored at its end, and within it where ``every`` is set."""
 
     extractor: FeatureExtractor = socket("feature_extractor", default="efficientnet_lite0")
     metrics: dict[str, Measure] = field(factory=dict, validator=_plain_names)
     n: int | None = field(default=None, validator=optional([instance_of(int), ge(2)]))
     """Samples, and real images; None: as many as there are training images, at most 10,000."""
+    weights: Literal["average", "live"] = field(default="average", validator=in_(("average", "live")))
+    """Of the generator: the moving average, or as they are trained."""
+    every: int | None = field(default=None, validator=optional(_count))
+    """Images between scores within the run; None: at its end only."""
+
+
+@frozen(kw_only=True)
+class Health:
+    """``[health]``: what becomes of a run in which something goes wrong."""
+
+    not_finite: Literal["stop", "skip", "rollback"] = field(default="stop", validator=in_(("stop", "skip", "rollback")))
+    """At a number that is not finite: end the run; undo the step and go on with the next images (everything is copied before
+    each step); or go back to the last checkpoint and on with other random numbers."""
+    collapse: Literal["off", "warn", "stop", "rollback"] = field(
+        default="warn", validator=in_(("off", "warn", "stop", "rollback"))
+    )
+    """Where fakes hardly differ from each other any more, or the generator is no longer told anything."""
+    skips: int = field(default=10, validator=[instance_of(int), ge(0)])
+    """Steps in a row that may be undone before the run ends."""
+    rollbacks: int = field(default=3, validator=[instance_of(int), ge(0)])
+    """How often the run may go back before it ends."""
 
 
 @frozen(kw_only=True)
@@ -132,6 +154,8 @@ class Ablation:
     """Dotted path -> value."""
     remove: tuple[str, ...] = ()
     """Dotted paths to take away."""
+    against: str | None = None
+    """The ablation that ``ganblocks ablate`` compares this one with; None: the recipe as it is written."""
 
 
 @frozen(kw_only=True)
@@ -148,5 +172,6 @@ class Recipe:
     update: UpdateRule = socket("update_rule")
     average: Average = Factory(Average)
     training: Training
+    health: Health = Factory(Health)
     evaluation: Evaluation | None = None
     ablation: dict[str, Ablation] = field(factory=dict, validator=_plain_names)

@@ -229,7 +229,7 @@ class _Point(nn.Module):
 
 @define(eq=False)
 class BilinearGame:
-    """The smallest game on which update rules differ: L_G = xᵀy, L_D = −xᵀy, where x is the generator and y the discriminator.
+    """The smallest game on which update rules differ: L_G = xᵀAy = −L_D, where x is the generator and y the discriminator.
 
     Alternating descent circles, simultaneous descent spirals outwards by √(1 + η²) a step, and methods that look ahead converge
     to (0, 0): Gidel et al. 2019, arXiv 1802.10551, section 2. Batches are ignored, and every call is noted.
@@ -237,6 +237,8 @@ class BilinearGame:
 
     x: Tensor = field(factory=lambda: torch.ones(1, dtype=torch.float64))
     y: Tensor = field(factory=lambda: torch.ones(1, dtype=torch.float64))
+    matrix: Tensor | None = None
+    """A, [length of x, length of y]; None: the identity."""
     networks: Mapping[Player, nn.Module] = field(init=False)
     calls: list[tuple[Player, Batch, int]] = field(init=False, factory=list)
     """(player, batch, images_seen) of each real turn."""
@@ -248,12 +250,18 @@ class BilinearGame:
         """Where that player stands."""
         return next(self.networks[player].parameters())
 
+    @property
+    def distance(self) -> float:
+        """How far both players together are from (0, 0), the solution where A can be inverted."""
+        return float(torch.cat([self.point(player).detach() for player in Player]).norm())
+
     def objective(self, player: Player, batch: Batch, images_seen: int, through: Collection[Player]) -> Objective:
         x, y = (
             self.point(each) if each in through else self.point(each).detach()
             for each in (Player.GENERATOR, Player.DISCRIMINATOR)
         )
-        total = (x * y).sum() if player is Player.GENERATOR else -(x * y).sum()
+        value = (x * y).sum() if self.matrix is None else x @ self.matrix @ y
+        total = value if player is Player.GENERATOR else -value
         return Objective(total, {f"{player}/loss": total.detach()})
 
     def backward(self, player: Player, batch: Batch, images_seen: int, observe: bool = True) -> Metrics:

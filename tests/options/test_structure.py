@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ganblocks.errors import BrokenPlugin, Mistake, RecipeError, UnknownComponent
 from ganblocks.options import structure, unstructure
+from ganblocks.options.describe import describe
 from ganblocks.schedules import Constant, Cosine, Linear, Moving, WarmUp, moving
 from ganblocks.sockets import socket
 from ganblocks.testing import examples
@@ -81,6 +82,13 @@ class Required:
 
 
 @frozen(kw_only=True)
+class Spare:
+    """A part that may hold another."""
+
+    inner: Part | None = socket("part", optional=True)
+
+
+@frozen(kw_only=True)
 class Pair:
     """A rule about two fields, and one about the whole."""
 
@@ -98,7 +106,7 @@ class Pair:
             raise ValueError("policy b needs a low")
 
 
-PARTS: dict[str, type] = {"nothing": Nothing, "leaf": Leaf, "branch": Branch, "bottomless": Bottomless}
+PARTS: dict[str, type] = {"nothing": Nothing, "leaf": Leaf, "branch": Branch, "bottomless": Bottomless, "spare": Spare}
 NAMES: dict[type, str] = {cls: name for name, cls in PARTS.items()}
 
 
@@ -242,6 +250,16 @@ def test_sockets_take_a_name_a_table_or_a_component() -> None:
     assert read(Branch, inner={"use": "branch", "inner": "nothing"}).inner == Branch(inner=Nothing())
 
 
+def test_an_optional_socket_is_empty_until_it_is_filled() -> None:
+    assert read(Spare) == read(Spare, inner="none") == read(Spare, inner={"use": "none"}) == Spare() == Spare(inner=None)
+    assert write(Spare()) == {}
+    filled = Spare(inner=Spare(inner=Leaf()))
+    assert read(Spare, inner={"use": "spare", "inner": "leaf"}) == filled == read(Spare, **write(filled))
+    assert [mistake.where for mistake in mistakes(Spare, inner={"use": "leaf", "groups": 0})] == ["here.inner.groups"]
+    (option,) = describe(Spare)
+    assert (option.type, option.default) == ("part component", '"none"')
+
+
 def test_a_class_is_not_a_component() -> None:
     (mistake,) = mistakes(Everything, part=Leaf)
     assert mistake.where == "here.part"
@@ -302,7 +320,7 @@ def test_a_rule_about_the_whole_stands_at_the_component() -> None:
         ("count", 0, "leave it out for the default, 3"),
         ("cuont", 0, "did you mean count?"),
         ("groups", 4, "it is an option of here.part"),
-        ("part", "laef", "there are nothing, leaf, branch, bottomless"),
+        ("part", "laef", "there are nothing, leaf, branch, bottomless, spare"),
         ("rate", {"use": "cosin"}, "did you mean cosine?"),
     ],
 )

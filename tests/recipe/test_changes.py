@@ -283,9 +283,9 @@ def test_an_ablation_applied_and_taken_back_is_the_recipe(path: Path, name: str)
     before, after = (tomllib.loads(write_recipe(recipe, registry)) for recipe in (base, ablated))
     back = {
         f"{section}.{key}": before[section][key]
-        for section in ("generator", "discriminator", "update", "training")
-        for key in before[section]
-        if before[section][key] != after[section].get(key)
+        for section in ("generator", "discriminator", "penalties", "update", "training")
+        for key in before.get(section, ())
+        if before[section][key] != after.get(section, {}).get(key)
     }
     assert back
     assert read_recipe(path, ablation=name, overrides=back, registry=registry) == base

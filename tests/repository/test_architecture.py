@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,21 +21,52 @@ MAY_IMPORT: dict[str, set[str]] = {
     "values": {"errors", "kinds"},  # kinds only for type checkers: see below
     "kinds": {"values"},
     "hookspecs": set(),
+    "limits": {"errors"},
     "stepping": set(),
     "options": {"errors", "schedules", "sockets", "kinds", "values"},
     "registry": {"errors", "kinds", "options", "hookspecs", "sockets", "values"},
     "plugins": {"errors", "hookspecs", "kinds", "registry"},
     "game": {"kinds", "schedules", "values"},
     "batches": {"values"},
-    "summary": {"kinds"},
+    "precision": {"recipe"},
+    "citing": set(),
+    "summary": {"assembly", "kinds", "recipe", "values"},
     "recipe": {"errors", "files", "kinds", "options", "plugins", "registry", "schedules", "sockets", "values"},
-    "assembly": {"batches", "errors", "game", "kinds", "options", "recipe", "registry", "schedules", "sockets", "values"},
-    "training": {"", "assembly", "batches", "errors", "files", "game", "kinds", "plugins", "recipe", "registry", "values"},
-    "evaluation": {"errors", "kinds", "options", "recipe", "registry", "training", "values"},
+    "assembly": {
+        "batches",
+        "errors",
+        "game",
+        "kinds",
+        "limits",
+        "options",
+        "precision",
+        "recipe",
+        "registry",
+        "schedules",
+        "sockets",
+        "values",
+    },
+    "training": {
+        "",
+        "assembly",
+        "batches",
+        "errors",
+        "files",
+        "game",
+        "kinds",
+        "plugins",
+        "precision",
+        "recipe",
+        "registry",
+        "values",
+    },
+    "evaluation": {"errors", "files", "kinds", "options", "recipe", "registry", "training", "values"},
+    "study": {"assembly", "errors", "evaluation", "files", "recipe", "registry", "summary", "training", "values"},
     "testing": {"", "errors", "game", "kinds", "options", "plugins", "registry", "schedules", "sockets", "stepping", "values"},
     "cli": {
         "",
         "assembly",
+        "citing",
         "errors",
         "evaluation",
         "files",
@@ -42,6 +75,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "plugins",
         "recipe",
         "registry",
+        "study",
         "summary",
         "testing",  # ganblocks conform
         "training",
@@ -136,13 +170,31 @@ def test_a_library_stays_in_its_place(library: str) -> None:
     assert places <= ONLY_IN[library]
 
 
+def declared(folder: Path) -> set[str]:
+    """The packages that a plugin's pyproject.toml says it builds on."""
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return {re.split(r"[^\w-]", each)[0].replace("-", "_") for each in project["dependencies"]}
+
+
 @pytest.mark.parametrize("path", plugin_files, ids=lambda path: path.name)
-def test_plugins_use_public_names_only(path: Path) -> None:
-    own = path.relative_to(ROOT / "plugins").parts[1]
+def test_plugins_use_public_names_and_plugins_that_they_declare(path: Path) -> None:
+    folder, own = path.relative_to(ROOT / "plugins").parts[:2]
+    known = {own, *declared(ROOT / "plugins" / folder)}
     for name in imports(path):
         top = name.split(".")[0]
-        assert not top.startswith("ganblocks_") or top == own, f"{own} imports another plugin: {name}"
+        assert not top.startswith("ganblocks_") or top in known, (
+            f"{own} imports {name}: its pyproject.toml must name that plugin"
+        )
         assert named_room(name) in (None, ""), f"{own} reaches into the core: {name}"
+
+
+def test_plugins_do_not_build_on_each_other_in_a_circle() -> None:
+    folders = {path.name.replace("-", "_"): path for path in (ROOT / "plugins").glob("ganblocks-*")}
+    graph = {name: declared(folder) & set(folders) for name, folder in folders.items()}
+    done: set[str] = set()
+    while ready := {name for name, needed in graph.items() if name not in done and needed <= done}:
+        done |= ready
+    assert done == set(graph), f"these lean on each other: {set(graph) - done}"
 
 
 def test_every_plugin_package_holds_hooks_only() -> None:

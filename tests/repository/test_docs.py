@@ -11,12 +11,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from ganblocks.kinds import KINDS
 from tests.cli.commands import ROOT, ganblocks, tiny
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("plugins/**/*.md")])
-RUNNABLE = [ROOT / "README.md", ROOT / "docs" / "tutorial" / "run-sagan.md"]
+HOW_TO = ROOT / "docs" / "how-to"
+RUNNABLE = [
+    ROOT / "README.md",
+    ROOT / "docs" / "tutorial" / "run-sagan.md",
+    HOW_TO / "compare-blocks.md",
+    HOW_TO / "fine-tune.md",
+]
 SMALL = tiny(**{"training.images": "16"})
 
 
@@ -41,8 +48,54 @@ def test_every_command_of_a_page_runs_in_order(page: Path, tmp_path: Path) -> No
             assert "of samples recovered" in done.stdout, done.stderr
             continue
         arguments = ["3" if word == "flags" else word for word in command[1:]]  # the tiny recipe has digits
-        done = ganblocks(*arguments, *(SMALL if "run" in arguments[:1] else ()), cwd=tmp_path)
+        done = ganblocks(*arguments, *shrunk(arguments, tmp_path), cwd=tmp_path)
         assert done.returncode == 0, (command, done.stderr)
+
+
+def shrunk(arguments: list[str], folder: Path) -> list[str]:
+    """What makes a command small: a tiny run, or a study of two cells."""
+    if "recipes/fine-tune.toml" in arguments:
+        return fine_tuned(folder) if arguments[0] == "run" else []
+    if arguments[0] == "run":
+        return SMALL
+    if arguments[0] != "ablate":
+        return []
+    if "--dry-run" in arguments:
+        return ["--seeds", "0", "--variants", "attention16"]
+    options = [*SMALL, "--seeds", "0", "--variants", "attention16", "--set", "evaluation.every=16"]
+    if any("image_folder" in word for word in arguments):
+        photos(folder)
+        place = options.index('data.use="digits"') - 1
+        del options[place : place + 2]
+        options += ["--set", "generator.multipliers=[1, 1, 1, 1]", "--set", "discriminator.attention_at=[16]"]
+    return options
+
+
+def fine_tuned(folder: Path) -> list[str]:
+    """A tiny run of the fine-tuning recipe, on photos as large as the digits that its origin was trained on."""
+    photos(folder)
+    options = [word.replace("discriminator.", "discriminator.network.") for word in SMALL]
+    place = options.index('data.use="digits"')
+    return [*options[: place - 1], *options[place + 1 :], "--set", "data.size=8"]
+
+
+def photos(folder: Path) -> None:
+    """Forty pictures of each of two classes."""
+    for name in ("cats", "dogs"):
+        (folder / "photos" / name).mkdir(parents=True, exist_ok=True)
+        for shade in range(40):
+            Image.new("RGB", (32, 32), (6 * shade, 90, 200)).save(folder / "photos" / name / f"{shade}.png")
+
+
+def test_the_how_to_for_images_runs(tmp_path: Path) -> None:
+    (tmp_path / "recipes").symlink_to(ROOT / "recipes")
+    photos(tmp_path)
+    found = commands(ROOT / "docs" / "how-to" / "check-your-images.md")
+    assert len(found) == 3
+    for command in found:
+        done = ganblocks(*command[1:], cwd=tmp_path)
+        assert done.returncode == 0, (command, done.stderr)
+        assert "same bytes as in another class" in done.stdout
 
 
 def python(arguments: list[str], cwd: Path, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+import ganblocks as public
 from ganblocks import hookspecs
 from ganblocks.kinds import KINDS
+from ganblocks.testing.promises import PROMISES
 from tests.cli.commands import ROOT
 
 
@@ -23,10 +26,26 @@ def writer() -> ModuleType:
 
 
 def test_generated_pages_are_current(writer: ModuleType) -> None:
-    """With five examples of each promise; the plugins' own tests try all of them."""
-    for name, text in writer.pages(examples=5).items():
+    pages = writer.pages()
+    assert {path.name for path in (ROOT / "docs" / "reference" / "components").rglob("*.md")} <= {
+        Path(name).name for name in pages
+    }
+    for name, text in pages.items():
         kept = (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")
         assert kept == text.rstrip() + "\n", f"docs/reference/{name} is not current: run {writer.COMMAND}"
+
+
+def test_the_page_of_verdicts_has_every_component_and_every_promise() -> None:
+    """The plugins' own tests try them; that takes minutes, so the page is not made again here."""
+    page = (ROOT / "docs" / "reference" / "conformance.md").read_text(encoding="utf-8")
+    registry = public.discover()
+    for kind in KINDS:
+        names = sorted(offer.name for offer in registry.offers(kind) if offer.distribution == "ganblocks")
+        head = f"| promise | {' | '.join(f'`{name}`' for name in names)} |"
+        _, _, table = page.partition(f"## [{kind}](kinds/{kind}.md)\n\n")
+        rows = table.partition("\n\n")[0].splitlines()
+        assert rows[0] == head, kind
+        assert [row.split(" | ")[0].removeprefix("| ") for row in rows[2:]] == [each.words for each in PROMISES[kind]], kind
 
 
 def test_no_built_in_component_breaks_a_promise() -> None:

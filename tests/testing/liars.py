@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import random
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from ganblocks import (
     AttentionMap,
     Classes,
     DataError,
+    ExaminesGenerator,
     Features,
     Game,
     Gated,
@@ -1066,6 +1068,35 @@ class Descent:
         return self.updater(game)
 
 
+@frozen
+class SteppingBack(Descent):
+    """The control of rules that step back: once both turns are over, both players go half of the way back."""
+
+    class updater(_Updater):  # noqa: N801
+        def step(self, next_batch: Any, images_seen: int) -> dict[str, Tensor]:
+            before = copy.deepcopy({player: list(network.parameters()) for player, network in self.game.networks.items()})
+            metrics = super().step(next_batch, images_seen)
+            with torch.no_grad():
+                for player, network in self.game.networks.items():
+                    for parameter, was in zip(network.parameters(), before[player], strict=True):
+                        parameter.lerp_(was, 0.5)
+            return metrics
+
+
+@liar("update_rule", "only_the_player_that_looked_moves", "without a gradient of its own")
+@frozen
+class Turnless(Descent):
+    """Only the discriminator has turns, and the generator moves when they are over."""
+
+    class updater(_Updater):  # noqa: N801
+        def step(self, next_batch: Any, images_seen: int) -> dict[str, Tensor]:
+            metrics = self.game.backward(Player.DISCRIMINATOR, next_batch(Player.DISCRIMINATOR), images_seen)
+            with torch.no_grad():
+                for parameter in self.game.networks[Player.GENERATOR].parameters():
+                    parameter.mul_(0.9)
+            return metrics | self.move(Player.DISCRIMINATOR)
+
+
 @liar("update_rule", "only_the_player_that_looked_moves", "without a gradient of its own")
 @frozen
 class Dragging(Descent):
@@ -1267,6 +1298,53 @@ class Credulous(MeanGap):
         return {"gap": float((real.features.mean() - fake.features.mean()).abs())}
 
 
+@liar("metric", "leaves_what_it_judges_alone", "features were changed")
+@frozen
+class Lending(MeanGap):
+    """Centres the features that it was lent."""
+
+    def score(self, real: Sample, fake: Sample, seed: int) -> dict[str, float]:
+        found = super().score(real, fake, seed)
+        real.features.sub_(real.features.mean(0))
+        return found
+
+
+@frozen
+class Reach(ExaminesGenerator):
+    """The control: how far images are from grey."""
+
+    better: ClassVar[dict[str, str]] = {"reach": "higher"}
+
+    def examine(self, generate: Any, latent: Tensor, label: Tensor | None, seed: int) -> dict[str, float]:
+        image = self.make(generate, latent, label)
+        if not image.isfinite().all():
+            raise DataError("images are not finite")
+        return {"reach": float(image.abs().mean())}
+
+    def make(self, generate: Any, latent: Tensor, label: Tensor | None) -> Tensor:
+        return generate(latent, label).detach()
+
+
+@liar("metric", "leaves_what_it_judges_alone", "gradients reached the generator")
+@frozen
+class Pulling(Reach):
+    """Leaves gradients behind."""
+
+    def make(self, generate: Any, latent: Tensor, label: Tensor | None) -> Tensor:
+        image = generate(latent, label)
+        image.sum().backward()
+        return image.detach()
+
+
+@liar("metric", "refuses_a_broken_generator", "not finite score")
+@frozen
+class Optimistic(Reach):
+    """Takes what is not finite for grey."""
+
+    def make(self, generate: Any, latent: Tensor, label: Tensor | None) -> Tensor:
+        return super().make(generate, latent, label).nan_to_num()
+
+
 # feature extractors
 
 
@@ -1355,10 +1433,12 @@ CONTROLS = [
     ("penalty", Flat),
     ("optimizer", Plain),
     ("update_rule", Descent),
+    ("update_rule", SteppingBack),
     ("dataset", ToyImages),
     ("generator", ToyGenerator),
     ("discriminator", ToyDiscriminator),
     ("metric", MeanGap),
+    ("metric", Reach),
     ("feature_extractor", Means),
 ]
 """Components that lie about nothing: what the liars differ from."""

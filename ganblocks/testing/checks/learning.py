@@ -1,4 +1,7 @@
-"""The promise that a component learns: in a toy game, every parameter of both players gets a gradient by the third step."""
+"""The promise that a component learns: in a toy game, every parameter of both players gets a gradient by the third step.
+
+Parameters that require no gradient are frozen on purpose, and asked nothing.
+"""
 
 from __future__ import annotations
 
@@ -34,13 +37,13 @@ GAMES: dict[str, Callable[[Any], Game]] = {
 
 @promise("norm", "weight_norm", "initialization", "attention", "conditioning", "penalty", "augment", "loss")
 def lets_a_toy_game_learn(case: Case) -> None:
-    """In a toy game every parameter of both players gets a finite, non-zero gradient by the third step."""
+    """In a toy game every trainable parameter of both players gets a finite, non-zero gradient by the third step."""
     play(_game(case.kind, case.component), toy_batches(size=6, seed=case.seed))
 
 
 @promise("generator", "discriminator")
 def learns_in_a_game(case: NetworkCase) -> None:
-    """In a game with a toy opponent every parameter of both players gets a finite, non-zero gradient by the third step."""
+    """In a game with a toy opponent every trainable parameter of both gets a finite, non-zero gradient by the third step."""
     latent = case.component.latent if case.kind == "generator" else 6
     try:
         game = toy_game(image=case.spec, **{case.kind: case.component})
@@ -71,9 +74,9 @@ def _batches(case: NetworkCase, latent: int) -> Callable[[Player], Batch]:
 
 
 def play(game: Game, next_batch: Callable[[Player], Batch]) -> None:
-    """Three alternating steps with Adam; every parameter must have been reached in one of them."""
+    """Three alternating steps with Adam; every parameter that is not frozen must have been reached in one of them."""
     optimizers = {player: torch.optim.Adam(network.parameters(), 1e-2, (0.0, 0.9)) for player, network in game.networks.items()}
-    silent = {f"{player}.{name}" for player, network in game.networks.items() for name, _ in network.named_parameters()}
+    silent = {name for player, network in game.networks.items() for name in _trainable(network, player)}
     for step in range(STEPS):
         for player in (Player.DISCRIMINATOR, Player.GENERATOR):
             game.backward(player, next_batch(player), step * 6)
@@ -81,6 +84,10 @@ def play(game: Game, next_batch: Callable[[Player], Batch]) -> None:
             optimizers[player].step()
     silent -= _silent_by_nature(game, silent)
     expect(not silent, f"after {STEPS} steps no gradient has reached {', '.join(sorted(silent)[:5])}")
+
+
+def _trainable(network: nn.Module, player: Player) -> list[str]:
+    return [f"{player}.{name}" for name, parameter in network.named_parameters() if parameter.requires_grad]
 
 
 def _silent_by_nature(game: Game, silent: set[str]) -> set[str]:

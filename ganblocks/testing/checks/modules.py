@@ -195,12 +195,27 @@ def its_state_goes_through_a_file(case: ModuleCase) -> None:
 def runs_in_bfloat16(case: ModuleCase) -> None:
     """Under autocast to bfloat16 the output is finite and close to float32's."""
     case = case.but(scale=1.0)
-    module = case.build().eval()
-    wanted = first(call(module, case.arguments()))
+    module, arguments = case.build().eval(), case.arguments()
+    wanted = first(call(module, arguments))
     with torch.autocast("cpu", torch.bfloat16):
-        actual = first(call(module, case.arguments()))
+        actual = first(call(module, arguments))
     expect_finite(actual, "output under autocast")
-    expect_close(actual.float(), wanted, "output under autocast", tolerance=0.1)
+    # terms that cancel leave an output that is small beside its own rounding errors: those of the numbers it is made of
+    rounded = first(call(_rounded(module), converted(arguments, _round)))
+    slack = 4 * (rounded - wanted).norm() / (wanted.norm() + 1e-3)
+    expect_close(actual.float(), wanted, "output under autocast", tolerance=max(0.1, float(slack)))
+
+
+def _rounded(module: nn.Module) -> nn.Module:
+    """A copy whose parameters are numbers of bfloat16, though of their own type."""
+    module = copy.deepcopy(module)
+    for parameter in module.parameters():
+        parameter.data = _round(parameter.data)
+    return module
+
+
+def _round(x: Tensor) -> Tensor:
+    return x.bfloat16().to(x.dtype)
 
 
 @promise(*MODULES)

@@ -55,6 +55,9 @@ class Watched:
     """Whose gradients become NaN."""
     moved: set[Player] = field(factory=set)
     _ready: set[Player] = field(factory=set)
+    """Who has asked for a gradient since its last move."""
+    _asked: set[Player] = field(factory=set)
+    """Who has asked for one in this iteration."""
     _seen: dict[Player, list[Tensor]] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
@@ -67,12 +70,14 @@ class Watched:
     def objective(self, player: Player, batch: Batch, images_seen: int, through: Collection[Player]) -> Objective:
         self.look()
         self._ready |= set(through)
+        self._asked |= set(through)
         return self.game.objective(player, batch, images_seen, through)
 
     def backward(self, player: Player, batch: Batch, images_seen: int, observe: bool = True) -> Metrics:
         self.look()
         metrics = self.game.backward(player, batch, images_seen, observe)
         self._ready.add(player)
+        self._asked.add(player)
         if player is self.spoil:
             for parameter in self.networks[player].parameters():
                 parameter.grad = torch.full_like(parameter, torch.nan)
@@ -80,10 +85,18 @@ class Watched:
 
     def look(self) -> None:
         """Whoever has moved since the last look must have had a fresh gradient."""
+        self._judge(self._ready)
+
+    def end(self) -> None:
+        """An iteration is over: whoever has moved since its last turn must have had a gradient in the iteration."""
+        self._judge(self._asked)
+        self._asked.clear()
+
+    def _judge(self, entitled: set[Player]) -> None:
         for player in Player:
             now = self._copy(player)
             if any(not torch.equal(a, b) for a, b in zip(now, self._seen[player], strict=True)):
-                expect(player in self._ready, f"the {player} moved without a gradient of its own since its last move")
+                expect(player in entitled, f"the {player} moved without a gradient of its own since its last move")
                 self._ready.discard(player)
                 self.moved.add(player)
             self._seen[player] = now
@@ -94,12 +107,15 @@ class Watched:
 
 @promise("update_rule")
 def only_the_player_that_looked_moves(case: RuleCase) -> None:
-    """A player's parameters change only after its own gradient was asked for: nobody moves on another's turn."""
+    """A player's parameters change only after its own gradient was asked for: nobody moves on another's turn.
+
+    Once all turns of an iteration are over, a rule may step back with everybody who had one (lookahead).
+    """
     game = Watched(case.game())
     updater, batches = case.start(game), case.batches()
     for iteration in range(STEPS):
         updater.step(batches, iteration * SIZE)
-        game.look()
+        game.end()
 
 
 @promise("update_rule")
@@ -155,7 +171,7 @@ def both_players_move(case: RuleCase) -> None:
     updater, batches = case.start(game), case.batches()
     for iteration in range(STEPS):
         updater.step(batches, iteration * SIZE)
-    game.look()
+        game.end()
     for player in Player:
         expect(player in game.moved, f"after {STEPS} iterations the {player} has not moved")
 

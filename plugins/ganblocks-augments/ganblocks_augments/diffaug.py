@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ganblocks_augments.color import color_ranges, recolor
 from ganblocks_augments.cutout import corner_ranges, cut_out
+from ganblocks_augments.layout import laid_out
 from ganblocks_augments.translation import shift_ranges, translate
 
 POLICIES = ("color", "translation", "cutout")
@@ -28,6 +29,10 @@ class DiffAug:
 
     L(D(T(x)), D(T(G(z)))): gradients reach the generator through T. Each change draws its own numbers whether or not the
     others take part, and the same ones for the same seed on every device.
+
+    Use it from the start where there are thousands of images rather than tens of thousands; with fewer still, or where its
+    marks appear in the samples, ``ada`` turns itself up only as far as needed. Leave out of ``policy`` what would not leave an
+    image plausible; "translation" alone is the mildest.
 
     Source: Zhao et al. (2020), "Differentiable Augmentation for Data-Efficient GAN Training", arXiv:2006.10738, section
     3; amounts as in its code.
@@ -75,9 +80,7 @@ class DifferentiableAugment(nn.Module):
         amounts = self._amounts(changed, rng)
         for name in self.options.policy:
             changed = self._change(name, changed, amounts)
-        last = image.is_contiguous(memory_format=torch.channels_last)
-        layout = torch.channels_last if last else torch.contiguous_format
-        return changed.to(image.dtype).contiguous(memory_format=layout)
+        return laid_out(changed, image)
 
     def _amounts(self, image: Tensor, rng: torch.Generator) -> Tensor:
         """[B, 7] for the image's device: b, s, k of ``recolor``, the shift of ``translate``, the corner of ``cut_out``.

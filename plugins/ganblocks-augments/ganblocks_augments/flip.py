@@ -14,10 +14,12 @@ from torch import Tensor, nn
 class Flip:
     """Mirror each image left to right with some probability, independently of the others.
 
-    T(x)[c, h, w] = x[c, h, W - 1 - w]. As data augmentation it doubles the images, where a mirrored one is as plausible (faces,
-    animals; not digits or letters).
+    T(x)[c, h, w] = x[c, h, W - 1 - w].
 
-    Source: Krizhevsky et al. (2012), "ImageNet Classification with Deep Convolutional Neural Networks", section 4.1.
+    Use it on the data, where a mirrored image is as plausible (faces, animals; not digits or letters): it doubles the images.
+
+    Source: Krizhevsky et al. (2012), "ImageNet Classification with Deep Convolutional Neural Networks",
+    doi:10.1145/3065386, section 4.1.
 
     Options:
         probability: of a flip.

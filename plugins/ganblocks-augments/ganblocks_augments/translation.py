@@ -12,6 +12,14 @@ def shift_ranges(height: int, width: int, ratio: float) -> list[tuple[float, flo
     return [(-reach, reach + 1) for reach in reaches]
 
 
+def draw_shifts(image: Tensor, ratio: float, rng: torch.Generator) -> Tensor:
+    """Whole pixels down and right for each image [B, C, H, W]: int64 [B, 2] on the image's device, drawn on the processor."""
+    ranges = shift_ranges(image.shape[2], image.shape[3], ratio)
+    low, high = torch.tensor(ranges, dtype=torch.float64, device="cpu").unbind(1)
+    places = torch.lerp(low, high, torch.rand(len(image), 2, generator=rng, dtype=torch.float64, device="cpu"))
+    return places.floor().long().to(image.device, non_blocking=True)
+
+
 def translate(image: Tensor, shift: Tensor, fill: float) -> Tensor:
     """Shift each image [B, C, H, W] down and right by whole pixels [B, 2]; ``fill`` comes in from outside."""
     height, width = image.shape[2:]

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 import torch
 from ganblocks_augments import ganblocks_augments
+from ganblocks_augments.ada import ADA
+from ganblocks_augments.ada import POLICIES as POLICIES_OF_ADA
 from ganblocks_augments.diffaug import POLICIES, DiffAug
 from ganblocks_augments.flip import Flip
+from ganblocks_augments.flip_translation import FlipTranslation
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
@@ -20,7 +23,8 @@ seeds = st.integers(0, 2**32 - 1)
 shares = st.floats(0, 1)
 sides = st.integers(1, 9)
 DEVICES = ["cpu", *["cuda"] * torch.cuda.is_available()]
-AUGMENTS: dict[str, Any] = {"flip": Flip, "diffaug": DiffAug}
+AUGMENTS: dict[str, Any] = {"flip": Flip, "diffaug": DiffAug, "flip_translation": FlipTranslation}
+"""Those without a memory; test_ada.py has the other."""
 
 
 def rng(seed: int) -> torch.Generator:
@@ -99,7 +103,8 @@ components = st.builds(
 
 
 def test_the_plugin_offers_what_is_tested() -> None:
-    assert {name: f"{each.__module__}:{each.__name__}" for name, each in AUGMENTS.items()} == ganblocks_augments()
+    found = {name: f"{each.__module__}:{each.__name__}" for name, each in (AUGMENTS | {"ada": ADA}).items()}
+    assert found == ganblocks_augments()
     assert all(each.differentiable is True for each in AUGMENTS.values())
     assert all(list(each().build().state_dict()) == [] for each in AUGMENTS.values())
 
@@ -164,7 +169,7 @@ def test_fill_is_what_appears(policy: tuple[str, ...], fill: float) -> None:
     assert {*changed.unique().tolist()} == {0.5, fill}
 
 
-@pytest.mark.parametrize("component", [Flip(), DiffAug(), *(DiffAug(policy=(name,)) for name in POLICIES)])
+@pytest.mark.parametrize("component", [Flip(), FlipTranslation(), DiffAug(), *(DiffAug(policy=(name,)) for name in POLICIES)])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_equal_seeds_equal_changes_and_other_seeds_others(component: Any, channels: int) -> None:
     image = images(0, 8, channels)
@@ -178,7 +183,9 @@ def test_equal_seeds_equal_changes_and_other_seeds_others(component: Any, channe
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("component", [Flip(), DiffAug()])
+@pytest.mark.parametrize(
+    "component", [Flip(), FlipTranslation(), DiffAug(), ADA(probability=0.7), ADA(policy=POLICIES_OF_ADA, probability=1.0)]
+)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
@@ -211,14 +218,16 @@ def test_gradients_pass(component: DiffAug, seed: int) -> None:
     torch.testing.assert_close((gradient * direction).sum(), rise, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("component", [Flip(), DiffAug(), *(DiffAug(policy=(name,)) for name in POLICIES)])
+@pytest.mark.parametrize("component", [Flip(), FlipTranslation(), DiffAug(), *(DiffAug(policy=(name,)) for name in POLICIES)])
 def test_gradients_reach_every_image(component: Any) -> None:
     image = images(0, 16, dtype=torch.float32).requires_grad_()
     (gradient,) = torch.autograd.grad(apply(component, image).square().sum(), image)
     assert (gradient.abs().sum((1, 2, 3)) > 0).all()
 
 
-@pytest.mark.parametrize("component", [Flip(), DiffAug()])
+@pytest.mark.parametrize(
+    "component", [Flip(), FlipTranslation(), DiffAug(), ADA(probability=0.7), ADA(policy=POLICIES_OF_ADA, probability=1.0)]
+)
 def test_gradients_have_gradients(component: Any) -> None:
     """A gradient penalty differentiates the discriminator, and what stands before it, twice."""
     image = images(0, 2, 2, 4, 4).requires_grad_()
@@ -242,6 +251,21 @@ def test_flip_always_and_never() -> None:
     assert torch.equal(apply(Flip(probability=0), image), image)
     share = (apply(Flip(), images(0, 4000, 1, 1, 2)) != images(0, 4000, 1, 1, 2)).any(3).float().mean()
     assert abs(share - 0.5) < 0.03
+
+
+@few
+@given(seeds, shares, shares, st.floats(-1, 1), sides, sides)
+def test_flip_translation_is_a_flip_and_then_a_shift(
+    seed: int, probability: float, reach: float, fill: float, height: int, width: int
+) -> None:
+    image = images(seed, 4, 3, height, width)
+    changed = apply(FlipTranslation(probability=probability, translation=reach, fill=fill), image, seed)
+    draws = rng(seed)
+    flips = torch.rand(4, generator=draws) < probability
+    places = torch.rand(4, 2, dtype=torch.float64, generator=draws).tolist()
+    for x, y, flip, (down, right) in zip(image, changed, flips, places, strict=True):
+        shifted = DiffAug(policy=("translation",), translation=reach, fill=fill)
+        assert torch.equal(y, translation(shifted, x.flip(2) if flip else x, [0, 0, 0, down, right]))
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 import torch
+from ganblocks_augments.ada import ADA
 from ganblocks_augments.diffaug import DiffAug
 from ganblocks_augments.flip import Flip
+from ganblocks_augments.flip_translation import FlipTranslation
 
-components = pytest.mark.parametrize("component", [DiffAug(), Flip()])
+components = pytest.mark.parametrize("component", [DiffAug(), Flip(), FlipTranslation(), ADA(probability=0.5)])
 
 
 @components

@@ -1,4 +1,4 @@
-"""Heads of a discriminator: projection, and none."""
+"""Heads of a discriminator: projection, classifiers, contrasts, and none."""
 
 from __future__ import annotations
 
@@ -11,5 +11,8 @@ GANBLOCKS_API = 1
 def ganblocks_conditionings() -> dict[str, str]:
     return {
         "projection": "ganblocks_conditionings.projection:Projection",
+        "auxiliary_classifier": "ganblocks_conditionings.auxiliary_classifier:AuxiliaryClassifier",
+        "contrastive": "ganblocks_conditionings.contrastive:Contrastive",
+        "data_to_data": "ganblocks_conditionings.data_to_data:DataToData",
         "none": "ganblocks_conditionings.none:NoConditioning",
     }

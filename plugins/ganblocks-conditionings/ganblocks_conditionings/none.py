@@ -16,7 +16,11 @@ class NoConditioning:
 
     D(x) = w · φ(x) + b, where w goes through the site's weight norm.
 
-    Source: the unconditional discriminator of Miyato et al. (2018), arXiv:1802.05957, Table 3.
+    Use it where images have no classes, and as the control of every head that knows them. With classes in the generator only,
+    nothing makes it obey them.
+
+    Source: Miyato, Kataoka, Koyama and Yoshida (2018), "Spectral Normalization for Generative Adversarial Networks",
+    arXiv:1802.05957, Table 3 (their unconditional discriminator).
 
     Options:
         bias: whether there is b.

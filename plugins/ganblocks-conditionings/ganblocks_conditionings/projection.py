@@ -16,6 +16,9 @@ class Projection:
 
     D(x, y) = w · φ(x) + b + <e_y, φ(x)>. Both w and the table e go through the site's weight norm (SAGAN: spectral).
 
+    Use it for class-conditional training with a residual discriminator, as SNGAN, SAGAN and BigGAN do: it adds no term to tune.
+    Where class logits are wanted, or features are to separate classes, use auxiliary_classifier or data_to_data.
+
     Source: Miyato and Koyama (2018), "cGANs with Projection Discriminator", arXiv:1802.05637, section 3 and Figure 1d.
 
     Options:

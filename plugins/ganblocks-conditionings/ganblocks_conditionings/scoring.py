@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ganblocks import Score
 
@@ -19,3 +22,19 @@ def score(features: Tensor, linear: nn.Module, class_weight: Tensor | None = Non
         weight = weight + class_weight
     logits = (features.to(torch.promote_types(features.dtype, torch.float32)) * weight).sum(dim=1)
     return Score(logits if bias is None else logits + bias, features=features)
+
+
+def linear(features: Tensor, layer: nn.Module) -> Tensor:
+    """W φ + b for features φ [B, C], with W [D, C] and b of ``layer``: [B, D] in float32 or better, also under autocast."""
+    weight: Tensor = layer.weight  # type: ignore[assignment]
+    bias: Tensor | None = layer.bias  # type: ignore[assignment]
+    dtype = torch.promote_types(torch.promote_types(features.dtype, weight.dtype), torch.float32)
+    with _without_autocast(features):
+        return functional.linear(features.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype))
+
+
+def _without_autocast(tensor: Tensor) -> AbstractContextManager[object]:
+    kind = tensor.device.type
+    if kind == "meta" or not torch.is_autocast_enabled(kind):
+        return nullcontext()
+    return torch.autocast(kind, enabled=False)

@@ -8,6 +8,9 @@ import pytest
 import torch
 from attrs import define, field
 from ganblocks_conditionings import ganblocks_conditionings
+from ganblocks_conditionings.auxiliary_classifier import AuxiliaryClassifier
+from ganblocks_conditionings.contrastive import Contrastive
+from ganblocks_conditionings.data_to_data import DataToData
 from ganblocks_conditionings.none import NoConditioning
 from ganblocks_conditionings.projection import Projection
 from hypothesis import given
@@ -21,7 +24,14 @@ few = examples(20)
 seeds = st.integers(0, 2**32 - 1)
 CLASSES, CHANNELS = 5, 6
 FIVE = Classes(CLASSES)
-HEADS: dict[str, Any] = {"projection": Projection, "none": NoConditioning}
+HEADS: dict[str, Any] = {
+    "projection": Projection,
+    "auxiliary_classifier": AuxiliaryClassifier,
+    "contrastive": Contrastive,
+    "data_to_data": DataToData,
+    "none": NoConditioning,
+}
+WITH_TERMS = (AuxiliaryClassifier, Contrastive, DataToData)
 heads = pytest.mark.parametrize("component", HEADS.values())
 
 
@@ -79,6 +89,24 @@ def test_without_conditioning_the_head_is_linear_and_deaf_to_labels(seed: int, b
     assert score.features is features
     for other in ((label + 1) % CLASSES, None):
         assert torch.equal(built(features, other).logits, score.logits)
+
+
+@pytest.mark.parametrize("component", WITH_TERMS)
+@few
+@given(seed=seeds, bias=st.booleans())
+def test_with_a_term_the_logit_is_linear_and_deaf_to_labels(component: Any, seed: int, bias: bool) -> None:
+    built, (features, label) = head(component(bias=bias), seed), inputs(seed)
+    score = built(features, label)
+    close(score.logits, built.linear(features)[:, 0])
+    assert score.features is features
+    assert all(torch.equal(built(features, other).logits, score.logits) for other in ((label + 1) % CLASSES, None))
+
+
+@few
+@given(seeds, st.booleans())
+def test_class_logits_are_linear(seed: int, bias: bool) -> None:
+    built, (features, label) = head(AuxiliaryClassifier(class_bias=bias), seed), inputs(seed)
+    close(built(features, label).classes, built.classes(features))
 
 
 @pytest.mark.statement(70)
@@ -154,6 +182,12 @@ def test_parameters(channels: int, classes: int) -> None:
     assert count(Projection(bias=False)) == channels + classes * channels
     assert count(NoConditioning()) == channels + 1
     assert count(NoConditioning(bias=False)) == channels
+    assert count(AuxiliaryClassifier()) == (1 + classes) * (channels + 1)
+    assert count(AuxiliaryClassifier(class_bias=False)) == count(Projection())
+    assert count(AuxiliaryClassifier(bias=False)) == count(AuxiliaryClassifier()) - 1
+    for component in (Contrastive, DataToData):
+        assert count(component(embedding=32)) == channels + 1 + 32 * (channels + 1) + 32 * classes
+        assert count(component(embedding=32, bias=False)) == count(component(embedding=32)) - 1
 
 
 class Tripled(nn.Module):
@@ -186,7 +220,16 @@ class Triple:
         return Tripled(layer)
 
 
-@pytest.mark.parametrize(("component", "layers"), [(Projection, ["Linear", "Embedding"]), (NoConditioning, ["Linear"])])
+@pytest.mark.parametrize(
+    ("component", "layers"),
+    [
+        (Projection, ["Linear", "Embedding"]),
+        (AuxiliaryClassifier, ["Linear", "Linear"]),
+        (Contrastive, ["Linear", "Linear", "Embedding"]),
+        (DataToData, ["Linear", "Linear", "Embedding"]),
+        (NoConditioning, ["Linear"]),
+    ],
+)
 def test_weights_go_through_the_weight_norm_and_the_bias_does_not(component: Any, layers: list[str]) -> None:
     norm = Triple()
     built, (features, label) = head(component(bias=False), weight_norm=norm), inputs(0)
@@ -214,15 +257,18 @@ def test_initial_values_depend_on_seed_path_and_name_only(component: Any) -> Non
     assert shared == {"linear.weight", "linear.bias"}
     plain = Site(channels=CHANNELS, path="a").build(NoConditioning()).state_dict()
     named = {"linear": nn.Linear(CHANNELS, 1), "embedding": nn.Embedding(CLASSES, CHANNELS)}
+    named |= {"classes": nn.Linear(CHANNELS, CLASSES), "projection": nn.Linear(CHANNELS, 512)}
+    named |= {"proxies": nn.Embedding(CLASSES, 512)}
     for name in {name.split(".")[0] for name in first}:
         assert torch.equal(Site(channels=CHANNELS, path="a").layer(named[name], name).weight, first[f"{name}.weight"])
     assert all(torch.equal(plain[name], first[name]) for name in shared)
 
 
 @pytest.mark.parametrize("condition", [None, Vector(3)])
-def test_projection_needs_classes(condition: Condition) -> None:
-    with pytest.raises(Misfit, match=r'discriminator\.head: .*class labels; use conditioning = "none"'):
-        Site(channels=4, condition=condition, path="discriminator.head").build(Projection())
+def test_all_but_the_plain_head_need_classes(condition: Condition) -> None:
+    for component in (Projection, *WITH_TERMS):
+        with pytest.raises(Misfit, match=r'discriminator\.head: .*class labels; use conditioning = "none"'):
+            Site(channels=4, condition=condition, path="discriminator.head").build(component())
     assert isinstance(head(NoConditioning(), condition=condition)(inputs(0)[0], None), Score)
 
 

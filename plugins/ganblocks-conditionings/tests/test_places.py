@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 import torch
+from ganblocks_conditionings.auxiliary_classifier import AuxiliaryClassifier
+from ganblocks_conditionings.contrastive import Contrastive
+from ganblocks_conditionings.data_to_data import DataToData
 from ganblocks_conditionings.none import NoConditioning
 from ganblocks_conditionings.projection import Projection
 from torch import nn
@@ -15,7 +18,14 @@ from ganblocks import Classes, Misfit, Site
 
 
 @pytest.mark.parametrize(
-    ("component", "names"), [(Projection(bias=False), ("linear", "embedding")), (NoConditioning(bias=False), ("linear",))]
+    ("component", "names"),
+    [
+        (Projection(bias=False), ("linear", "embedding")),
+        (AuxiliaryClassifier(bias=False, class_bias=False), ("linear", "classes")),
+        (Contrastive(embedding=5), ("linear", "projection", "proxies")),
+        (DataToData(embedding=5), ("linear", "projection", "proxies")),
+        (NoConditioning(bias=False), ("linear",)),
+    ],
 )
 def test_layers_are_seeded_by_their_names(component: Any, names: tuple[str, ...]) -> None:
     site = Site(channels=16, path="here", condition=Classes(3))

@@ -14,6 +14,9 @@ from ganblocks_initializations.filling import fill_with
 class Normal:
     """Draw weights from a normal distribution of mean 0, and set biases to zero.
 
+    Use it with a feature norm after each layer, as in DCGAN. Deep networks without one shrink their signals under a fixed std;
+    use ``xavier`` there.
+
     Source: Radford et al. (2016), "DCGAN", arXiv:1511.06434, section 4.
 
     Options:

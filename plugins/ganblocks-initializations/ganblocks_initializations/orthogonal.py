@@ -17,7 +17,11 @@ class Orthogonal:
     The weight as a matrix of (outputs, all the rest) has orthonormal rows, or orthonormal columns where it is higher than wide:
     all its singular values equal gain. BigGAN's rule.
 
-    Source: Saxe et al. (2014), arXiv:1312.6120, section 3; Brock et al. (2019), arXiv:1809.11096, Appendix C.
+    Use it for BigGAN's networks, and under spectral norm, whose estimate is exact after one iteration where all singular values
+    are equal.
+
+    Source: Saxe et al. (2014), "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks",
+    arXiv:1312.6120, section 3; Brock et al. (2019), "BigGAN", arXiv:1809.11096, Appendix C.
 
     Options:
         gain: every singular value.

@@ -19,8 +19,10 @@ class Xavier:
     Uniform on [-a, a] with a = gain · sqrt(6 / (fan in + fan out)), or normal. A fan is channels times positions of the kernel;
     an embedding counts as a linear layer from classes to features. SAGAN's rule for every layer of both networks.
 
-    Source: Glorot and Bengio (2010), "Understanding the difficulty of training deep feedforward neural networks", equation 16;
-    SAGAN's code, arXiv:1805.08318.
+    Use it where activations shall keep their size whatever the width, with or without spectral norm: the default of ``resnet``.
+
+    Source: Glorot and Bengio (2010), "Understanding the difficulty of training deep feedforward neural networks", AISTATS
+    (PMLR 9:249-256), equation 16; SAGAN's code, arXiv:1805.08318.
 
     Options:
         gain: factor of the standard deviation.

@@ -15,6 +15,9 @@ class Hinge:
 
     With r = D(x) and f = D(G(z)): L_D = E[max(0, 1 - r)] + E[max(0, 1 + f)] and L_G = -E[f]. At D = 0: 2 and 0.
 
+    Use it with spectral norm, as SNGAN, SAGAN and BigGAN do: it is the default choice here. Without anything that bounds the
+    discriminator it may separate the two sides for good; add ``r1`` then.
+
     Source: Lim and Ye (2017), "Geometric GAN", arXiv:1705.02894; SAGAN, arXiv:1805.08318, equation 4.
     """
 

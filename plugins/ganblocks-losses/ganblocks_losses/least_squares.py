@@ -14,6 +14,9 @@ class LeastSquares:
 
     With r = D(x) and f = D(G(z)), both raw logits: L_D = ½ E[(r - 1)²] + ½ E[f²] and L_G = ½ E[(f - 1)²]. At D = 0: ½ and ½.
 
+    Use it where the discriminator's certainty starves the generator: its pull grows with the distance from the target. Logits
+    far from 0 to 1, as early ones without any norm may be, are punished by their square; lower the rate then.
+
     Source: Mao et al. (2017), "Least Squares GANs", arXiv:1611.04076, with targets a = 0, b = c = 1.
     """
 

@@ -16,7 +16,9 @@ class Minimax:
     With r = D(x), f = D(G(z)) and sp(t) = ln(1 + eᵗ): L_D = E[sp(-r)] + E[sp(f)] and L_G = -E[sp(f)]. At D = 0: 2 ln 2 and
     -ln 2. The generator's gradient vanishes where the discriminator is sure of fakes: ``non_saturating`` is the way out.
 
-    Source: Goodfellow et al. (2014), arXiv:1406.2661, equation 1.
+    Use it to study the zero-sum game itself, and update rules on it. To make images use ``non_saturating``.
+
+    Source: Goodfellow et al. (2014), "Generative Adversarial Networks", arXiv:1406.2661, equation 1.
     """
 
     generator_reads_real: ClassVar[bool] = False

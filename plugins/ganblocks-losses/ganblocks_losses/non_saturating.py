@@ -16,7 +16,9 @@ class NonSaturating:
     With r = D(x), f = D(G(z)) and sp(t) = ln(1 + eᵗ): L_D = E[sp(-r)] + E[sp(f)] and L_G = E[sp(-f)]. At D = 0: 2 ln 2 and
     ln 2. In softplus nothing saturates or overflows: at f = -200 the generator's loss is 200, and its gradient -1.
 
-    Source: Goodfellow et al. (2014), arXiv:1406.2661, section 3.
+    Use it as the baseline, and with ``r1``, as StyleGAN does; with spectral norm ``hinge`` is the more usual companion.
+
+    Source: Goodfellow et al. (2014), "Generative Adversarial Networks", arXiv:1406.2661, section 3.
     """
 
     generator_reads_real: ClassVar[bool] = False

@@ -17,7 +17,11 @@ class RelativisticAverage:
     and f exchanged. At D = 0: 2 ln 2 and 2 ln 2 (there is no factor ½, as in TF-GAN). Adding a number to all logits changes
     nothing. The means are those of a microbatch, so that microbatches change the value a little.
 
-    Source: Jolicoeur-Martineau (2019), arXiv:1807.00734.
+    Use it with batches large enough for a mean to mean something; with a penalty such as ``r1`` the paired form is the one that
+    is known to converge locally (R3GAN).
+
+    Source: Jolicoeur-Martineau (2019), "The relativistic discriminator: a key element missing from standard GAN",
+    arXiv:1807.00734.
     """
 
     generator_reads_real: ClassVar[bool] = True

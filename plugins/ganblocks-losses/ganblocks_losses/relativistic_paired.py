@@ -16,8 +16,11 @@ class RelativisticPaired:
     With r = D(x), f = D(G(z)) and sp(t) = ln(1 + eᵗ): L_D = E[sp(-(r - f))] and L_G = E[sp(-(f - r))]. At D = 0: ln 2 and
     ln 2. Adding a number to all logits changes nothing. Real i is paired with fake i. R3GAN adds ``r1`` and ``r2``.
 
-    Source: Jolicoeur-Martineau (2019), arXiv:1807.00734; Huang et al. (2024), "The GAN is dead; long live the GAN!",
-    arXiv:2501.05441.
+    Use it with ``r1`` and ``r2`` where modes go missing: each fake is judged beside a real image. Without penalties its game
+    need not converge.
+
+    Source: Jolicoeur-Martineau (2019), "The relativistic discriminator: a key element missing from standard GAN",
+    arXiv:1807.00734; Huang et al. (2024), "The GAN is dead; long live the GAN!", arXiv:2501.05441.
     """
 
     generator_reads_real: ClassVar[bool] = True

@@ -18,7 +18,11 @@ class Wasserstein(Checked):
     With r = D(x) and f = D(G(z)): L_D = E[f] - E[r] and L_G = -E[f]. At D = 0: 0 and 0. It estimates a distance only while
     something holds the critic's slope near 1, such as ``gradient_penalty`` (WGAN-GP, with weight 10).
 
-    Source: Arjovsky et al. (2017), arXiv:1701.07875, equations 2 and 3, and Gulrajani et al. (2017), arXiv:1704.00028.
+    Use it with ``gradient_penalty``, several steps of the critic for each of the generator, and no batch norm in the critic.
+    Not under spectral norm: use ``hinge`` there.
+
+    Source: Arjovsky et al. (2017), "Wasserstein GAN", arXiv:1701.07875, equations 2 and 3; Gulrajani et al. (2017), "Improved
+    Training of Wasserstein GANs", arXiv:1704.00028.
     """
 
     generator_reads_real: ClassVar[bool] = False

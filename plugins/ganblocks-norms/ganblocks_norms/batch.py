@@ -16,6 +16,9 @@ class Batch:
     y = gain · (x - mean) / sqrt(var + eps) + bias, with the batch's statistics in training and running ones in evaluation:
     running ← (1 - momentum) · running + momentum · batch, where the variance is the unbiased one. It is torch's own layer.
 
+    Use it in generators without classes, and in both networks of DCGAN. Not in a discriminator under a gradient penalty, and
+    not for batches of a few samples.
+
     Source: Ioffe and Szegedy (2015), "Batch Normalization", arXiv:1502.03167, Algorithm 1.
 
     Options:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 from attrs import field, frozen
-from attrs.validators import gt, in_, instance_of, le
+from attrs.validators import gt, in_, instance_of, le, optional
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -24,17 +24,21 @@ class ConditionalBatch:
     them, so that at first the layer only normalises. For a vector, gain - 1 and bias are linear maps without bias of it, built
     as all layers are, as in BigGAN.
 
-    Source: Dumoulin et al. (2017), arXiv:1610.07629, equation 5, and Miyato and Koyama (2018), arXiv:1802.05637; the form for
-    vectors is Brock et al. (2019), arXiv:1809.11096, Appendix B.
+    Use it in generators of images with classes: with the projection head it is how SNGAN, SAGAN and BigGAN are conditioned.
+
+    Source: Dumoulin et al. (2017), "A Learned Representation For Artistic Style", arXiv:1610.07629, equation 5; Miyato and
+    Koyama (2018), "cGANs with Projection Discriminator", arXiv:1802.05637; the form for vectors is Brock et al. (2019),
+    "BigGAN", arXiv:1809.11096, Appendix B.
 
     Options:
         gain: "direct" has tables that hold the gain itself, from 1 (SAGAN); "one_plus" has what is added to 1, from 0
-            (BigGAN). They train alike, except under weight decay. A vector needs "one_plus".
+            (BigGAN). They train alike, except under weight decay. A vector needs "one_plus". Absent: "direct" for classes,
+            "one_plus" for a vector.
         eps: added to the variance.
         momentum: weight of the newest batch in the running statistics, 1 - decay (SAGAN's decay 0.999 is 0.001 here).
     """
 
-    gain: Literal["direct", "one_plus"] = field(default="direct", validator=in_(("direct", "one_plus")))
+    gain: Literal["direct", "one_plus"] | None = field(default=None, validator=optional(in_(("direct", "one_plus"))))
     eps: float = field(default=1e-5, validator=[instance_of((int, float)), gt(0)])
     momentum: float = field(default=0.1, validator=[instance_of((int, float)), gt(0), le(1)])
 
@@ -82,13 +86,13 @@ class ClassBatchNorm(_SharedStatistics):
 
     def __init__(self, channels: int, classes: int, options: ConditionalBatch) -> None:
         super().__init__(channels, options)
-        start = 1.0 if options.gain == "direct" else 0.0
+        start = 0.0 if options.gain == "one_plus" else 1.0
         self.gain = nn.Parameter(torch.full((classes, channels), start))
         self.bias = nn.Parameter(torch.zeros(classes, channels))
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         gain = functional.embedding(condition, self.gain)
-        gain = gain if self.options.gain == "direct" else 1 + gain
+        gain = 1 + gain if self.options.gain == "one_plus" else gain
         return self.modulate(x, gain, functional.embedding(condition, self.bias))
 
 

@@ -19,6 +19,8 @@ class Group:
 
     y = gain · (x - mean) / sqrt(var + eps) + bias. Samples do not see each other, in training or evaluation.
 
+    Use it where batches are small, or samples must not see each other, as in a discriminator under a gradient penalty.
+
     Source: Wu and He (2018), "Group Normalization", arXiv:1803.08494, section 3.1.
 
     Options:

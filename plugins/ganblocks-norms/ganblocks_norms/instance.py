@@ -16,6 +16,9 @@ class Instance:
 
     y = gain · (x - mean) / sqrt(var + eps) + bias: ``group`` with as many groups as channels. No running statistics.
 
+    Use it for style and image-to-image work, where contrast shall not matter. Where contrast tells real from fake it hides it;
+    use ``group``.
+
     Source: Ulyanov et al. (2016), "Instance Normalization", arXiv:1607.08022, equation 3.
 
     Options:

@@ -17,6 +17,8 @@ class Layer:
     y = gain · (x - mean) / sqrt(var + eps) + bias: ``group`` with a single group. Gain and bias are per channel, so that the
     layer does not depend on the size of the feature map; ``torch.nn.LayerNorm`` over (C, H, W) would have one per element.
 
+    Use it in place of batch norm in a discriminator under a gradient penalty, as WGAN-GP advises.
+
     Source: Ba et al. (2016), "Layer Normalization", arXiv:1607.06450, equation 3; over feature maps in Gulrajani et al. (2017),
     arXiv:1704.00028, section 4.
 

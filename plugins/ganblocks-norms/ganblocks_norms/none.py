@@ -12,7 +12,9 @@ from ganblocks import Site
 class NoNorm:
     """Leave activations as they are: y = x.
 
-    Source: SAGAN's discriminator, which has no norm layers; Zhang et al. (2019), arXiv:1805.08318.
+    Use it in discriminators under spectral norm or a gradient penalty.
+
+    Source: Zhang et al. (2019), "SAGAN", arXiv:1805.08318, whose discriminator has no norm layers.
     """
 
     def build(self, site: Site) -> nn.Module:

@@ -169,11 +169,26 @@ def test_the_vectors_maps_go_through_the_weight_norm() -> None:
     assert [tuple(layer.weight.shape) for layer in records.layers] == [(8, 5), (8, 5)]
 
 
+@pytest.mark.parametrize(("condition", "gain"), [(Classes(CLASSES), "direct"), (Vector(5), "one_plus")])
+def test_a_gain_of_which_nothing_is_said_follows_the_condition(condition: Condition, gain: Any) -> None:
+    x = features(0)
+    given = labels(0) if isinstance(condition, Classes) else x[:, :5, 0, 0]
+    plain, named = (
+        random_tables(build(ConditionalBatch(**options), condition=condition), 0) for options in ({}, {"gain": gain})
+    )
+    assert torch.equal(plain(x, given), named(x, given))
+    fresh = build(ConditionalBatch(), condition=condition).state_dict()
+    assert all(
+        torch.equal(value, fresh[name])
+        for name, value in build(ConditionalBatch(gain=gain), condition=condition).state_dict().items()
+    )
+
+
 def test_misfits_say_what_to_write_instead() -> None:
     with pytest.raises(Misfit, match='use norm = "batch"'):
         build(ConditionalBatch())
     with pytest.raises(Misfit, match='use gain = "one_plus"'):
-        build(ConditionalBatch(), condition=Vector(5))
+        build(ConditionalBatch(gain="direct"), condition=Vector(5))
     with pytest.raises(Misfit, match="8 groups do not divide 12 channels; use groups = 4"):
         build(Group(), channels=12)
     with pytest.raises(Misfit, match="its own mean"):

@@ -22,6 +22,9 @@ class GradientPenalty:
     One-sided, only slopes above t count: E[max(0, ‖∇D(x̂)‖ - t)²]. The recipe's ``weight`` is the paper's λ (10 there). It
     costs one forward of its own. Where the slope at a sample is exactly 0, that sample has a value but no pull.
 
+    Use it with the "wasserstein" loss, for which it was made, and with a discriminator without batch norm; several
+    discriminator steps for each of the generator are usual. Elsewhere ``r1`` is cheaper and as good a start.
+
     Source: Gulrajani et al. (2017), "Improved Training of Wasserstein GANs", arXiv:1704.00028, equation 3 and Algorithm 1; it
     names the one-sided form in section 4.
 

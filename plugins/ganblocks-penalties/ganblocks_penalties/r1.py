@@ -17,6 +17,9 @@ class R1:
 
     R = ½ E‖∇D(x)‖² over real x. The recipe's ``weight`` is the paper's γ (10 there; 0.1 to 10 are usual).
 
+    Use it with "non_saturating" and other losses whose optimum is a flat discriminator; ``every`` = 16 makes it lazy and
+    cheap. Not with "wasserstein", which wants slope 1.
+
     Source: Mescheder et al. (2018), "Which Training Methods for GANs do actually Converge?", arXiv:1801.04406, equation 9.
     """
 

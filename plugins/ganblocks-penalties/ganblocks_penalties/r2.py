@@ -15,9 +15,12 @@ from ganblocks_penalties.slope import half_mean_square, image_gradient
 class R2:
     """R2: the discriminator shall be flat at fakes.
 
-    R = ½ E‖∇D(G(z))‖². The recipe's ``weight`` is the paper's γ. R3GAN uses it together with ``r1``, at equal weights.
+    R = ½ E‖∇D(G(z))‖². The recipe's ``weight`` is the paper's γ.
 
-    Source: Mescheder et al. (2018), arXiv:1801.04406, equation 10; R3GAN is Huang et al. (2024), arXiv:2501.05441.
+    Use it together with ``r1``, at equal weights, as R3GAN does; alone, ``r1`` is the usual choice.
+
+    Source: Mescheder et al. (2018), "Which Training Methods for GANs do actually Converge?", arXiv:1801.04406, equation 10;
+    R3GAN is Huang et al. (2024), arXiv:2501.05441.
     """
 
     players: ClassVar[frozenset[Player]] = frozenset({Player.DISCRIMINATOR})

@@ -10,6 +10,7 @@ import pytest
 import torch
 from attrs import define, field
 from ganblocks_penalties import ganblocks_penalties
+from ganblocks_penalties.dragan import Dragan, perturb
 from ganblocks_penalties.gradient_penalty import GradientPenalty
 from ganblocks_penalties.r1 import R1
 from ganblocks_penalties.r2 import R2
@@ -26,7 +27,8 @@ from ganblocks.testing.toys import toy_batches, toy_game
 few = examples(20)
 seeds = st.integers(0, 2**32 - 1)
 SHAPE = (2, 3, 3)
-PENALTIES: dict[str, Any] = {"gradient_penalty": GradientPenalty(), "r1": R1(), "r2": R2()}
+PENALTIES: dict[str, Any] = {"dragan": Dragan(), "gradient_penalty": GradientPenalty(), "r1": R1(), "r2": R2()}
+"""Those that read the slope."""
 Critic = Callable[[Tensor, Tensor], Tensor]
 """(image [B, C, H, W], label [B]) -> logits [B]."""
 
@@ -85,13 +87,12 @@ def number(*arguments: Any) -> float:
 
 
 def test_the_plugin_offers_what_is_tested() -> None:
-    for name, target in ganblocks_penalties().items():
-        component = type(PENALTIES[name])
-        assert f"{component.__module__}:{component.__name__}" == target
+    for name, penalty in PENALTIES.items():
+        component = type(penalty)
+        assert f"{component.__module__}:{component.__name__}" == ganblocks_penalties()[name]
         assert component.players == {Player.DISCRIMINATOR}
         assert component.reads_image_gradient is True
         assert list(component().build().state_dict()) == []
-    assert len(PENALTIES) == len(ganblocks_penalties())
 
 
 @pytest.mark.statement(51, 52)
@@ -100,7 +101,7 @@ def test_the_plugin_offers_what_is_tested() -> None:
 def test_a_linear_critic_has_the_same_slope_everywhere(seed: int, scale: float, size: int) -> None:
     weight = scale * random(seed + 7, *SHAPE)
     norm = float(weight.norm())
-    expected = {"gradient_penalty": (norm - 1) ** 2, "r1": norm**2 / 2, "r2": norm**2 / 2}
+    expected = {"dragan": (norm - 1) ** 2, "gradient_penalty": (norm - 1) ** 2, "r1": norm**2 / 2, "r2": norm**2 / 2}
     for name, component in PENALTIES.items():
         assert math.isclose(number(component, linear(weight), seed, size), expected[name], rel_tol=1e-10)
 
@@ -207,12 +208,14 @@ def test_parameters_feel_the_penalty_as_finite_differences_say(component: Any, s
         assert math.isclose(felt, slope, rel_tol=1e-4, abs_tol=1e-7)
 
 
-@pytest.mark.parametrize("component", [*PENALTIES.values(), GradientPenalty(sided="one"), GradientPenalty(target=0)])
+@pytest.mark.parametrize(
+    "component", [*PENALTIES.values(), GradientPenalty(sided="one"), GradientPenalty(target=0), Dragan(target=0)]
+)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_flat_critic_has_a_value_and_finite_derivatives_of_every_order(component: Any, dtype: torch.dtype) -> None:
     weight = torch.zeros(SHAPE, dtype=dtype, requires_grad=True)
     result = value(component, lambda image, label: (image.to(dtype) * weight).sum((1, 2, 3)))
-    two_sided = isinstance(component, GradientPenalty) and component.sided == "two"
+    two_sided = getattr(component, "sided", "two") == "two" and hasattr(component, "target")
     assert result == (component.target**2 if two_sided else 0)
     (first,) = torch.autograd.grad(result, weight, create_graph=True)
     assert torch.equal(first, torch.zeros_like(first))
@@ -242,10 +245,41 @@ def test_lengths_are_not_biased_and_slopes_of_lengths_are_unit_vectors(size: flo
     torch.testing.assert_close(pull.flatten(1).norm(dim=1), torch.ones(2), rtol=1e-5, atol=0)
 
 
+@few
+@given(seeds, st.floats(0, 2), st.floats(0, 3))
+def test_dragan_is_its_formula_at_noisy_real_images(seed: int, noise: float, target: float) -> None:
+    """With D(x) = ½ xᵀAx the slope at x + δ is A(x + δ)."""
+    matrix = random(seed + 7, 18, 18)
+    matrix = matrix + matrix.T
+    turn = FakeTurn(quadratic(matrix), seed)
+    drawn = torch.randn(4, *SHAPE, generator=torch.Generator().manual_seed(seed)).double()
+    spread = (turn.real.image - turn.real.image.mean()).square().mean().sqrt()
+    slopes = ((turn.real.image + noise * spread * drawn).flatten(1) @ matrix).norm(dim=1)
+    result = Dragan(noise=noise, target=target).build()(turn)
+    torch.testing.assert_close(result, (slopes - target).square().mean(), rtol=1e-6, atol=1e-12)
+    ((_, label, augmented),) = turn.asked
+    assert augmented
+    assert torch.equal(label, turn.real.label)
+
+
+def test_dragans_noise_is_normal_and_independent_for_every_pixel() -> None:
+    image = 3 * random(0, 50, 2, 10, 10)
+    noise = (perturb(image, 0.5, torch.Generator().manual_seed(0)) - image).flatten() / (0.5 * image.std(correction=0))
+    assert abs(noise.mean()) < 0.03
+    assert abs(noise.std() - 1) < 0.03
+    assert abs(noise.pow(4).mean() - 3) < 0.2
+    assert len(noise.unique()) > 0.99 * len(noise)
+    still = torch.full((2, 1, 3, 3), 0.25)
+    assert torch.equal(perturb(still, 0.5, torch.Generator()), still)
+
+
 def test_bad_options_are_refused() -> None:
     for options in ({"target": -1.0}, {"target": "1"}, {"sided": "three"}):
         with pytest.raises((ValueError, TypeError)):
             GradientPenalty(**options)
+    for options in ({"noise": -0.1}, {"noise": "0.5"}, {"target": -1.0}):
+        with pytest.raises((ValueError, TypeError)):
+            Dragan(**options)
 
 
 @pytest.mark.parametrize("name", PENALTIES)
@@ -290,7 +324,7 @@ class Curved(nn.Module):
         return Score(torch.tanh(self.linear(image.flatten(1))).sum(1))
 
 
-@pytest.mark.parametrize(("name", "reaches"), [("gradient_penalty", True), ("r2", True), ("r1", False)])
+@pytest.mark.parametrize(("name", "reaches"), [("gradient_penalty", True), ("r2", True), ("r1", False), ("dragan", False)])
 def test_the_penalty_reaches_a_generator_that_is_differentiated_through(name: str, reaches: bool) -> None:
     """Consensus optimization differentiates the discriminator's objective with respect to both players."""
     batch = toy_batches()(Player.DISCRIMINATOR)

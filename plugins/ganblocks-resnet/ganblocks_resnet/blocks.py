@@ -16,7 +16,7 @@ from ganblocks_resnet.resampling import downsample, then_downsample, upsample, u
 
 
 class UpBlock(nn.Module):
-    """The generator's block: x [B, in, S, S] and a label -> [B, out, 2S, 2S].
+    """The generator's block: x [B, in, S, S] and its norms' condition -> [B, out, 2S, 2S].
 
     h = conv1(upsample(relu(norm1(x)))), y = conv2(relu(norm2(h))) + upsample(shortcut(x)), then attention, if there is one.
 
@@ -32,9 +32,9 @@ class UpBlock(nn.Module):
         self.shortcut = conv1x1(site, "shortcut", stage.in_channels, stage.out_channels)
         self.attention = _attention(site, stage, attention)
 
-    def forward(self, x: Tensor, label: Tensor | None) -> Tensor:
-        h = upsample_then(self.conv1, relu(self.norm1(x, label)))
-        h = self.conv2(relu(self.norm2(h, label)))
+    def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        h = upsample_then(self.conv1, relu(self.norm1(x, condition)))
+        h = self.conv2(relu(self.norm2(h, condition)))
         y: Tensor = self.attention(h + upsample(self.shortcut(x)))
         return y
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 import attrs
 from attrs import field, frozen
@@ -10,21 +11,39 @@ from attrs.validators import and_, deep_iterable, ge, in_, instance_of, min_len,
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from ganblocks import Attention, Conditioning, ImageSpec, Initialization, Norm, Score, Site, WeightNorm, seed_of, seeded, socket
+from ganblocks import (
+    Attention,
+    Conditioning,
+    ImageSpec,
+    Initialization,
+    Norm,
+    ReadsForeign,
+    Score,
+    Site,
+    WeightNorm,
+    seed_of,
+    seeded,
+    socket,
+)
 from ganblocks_resnet.blocks import DownBlock, FirstBlock, full_precision
+from ganblocks_resnet.foreign import LAYOUTS, ours
 from ganblocks_resnet.layout import Stage, attended, discriminator_stages
 
 _positive = deep_iterable([instance_of(int), ge(1)], instance_of(tuple))
 
 
 @frozen(kw_only=True)
-class ResnetDiscriminator:
+class ResnetDiscriminator(ReadsForeign):
     """Residual blocks that halve the size, from an image to pooled features and a head: the one of SNGAN and SAGAN.
 
     image -> blocks -> ReLU -> sum over positions -> head. Attention stands right after the first block whose output has the
     size that ``attention_at`` names. Images of 8, 16, 32, 64, 128 and 256 pixels have standard tables of channels.
 
-    Source: Zhang et al. (2019), "SAGAN", arXiv:1805.08318, and its code; Miyato and Koyama (2018), arXiv:1802.05637.
+    Use it with weight_norm "spectral" and no norm, whatever the generator: the setting of SNGAN, SAGAN and BigGAN. With a
+    gradient penalty leave both away.
+
+    Source: Zhang et al. (2019), "SAGAN", arXiv:1805.08318, and its code; Miyato and Koyama (2018), "cGANs with Projection
+    Discriminator", arXiv:1802.05637.
 
     Options:
         width: channels that a multiplier of 1 means (the papers' ch: 64 at 128 pixels, 128 at 32 pixels).
@@ -40,6 +59,8 @@ class ResnetDiscriminator:
         attention: the block that stands at ``attention_at``.
         initialization: of every layer.
     """
+
+    layouts: ClassVar[tuple[str, ...]] = LAYOUTS
 
     width: int = field(default=64, validator=[instance_of(int), ge(1)])
     attention_at: tuple[int, ...] = field(default=(), validator=_positive)
@@ -58,6 +79,9 @@ class ResnetDiscriminator:
         stages = discriminator_stages(image, site, self.width, self.multipliers, self.halvings)
         with seeded(seed_of(site.seed, site.path)):  # layers draw when they are made, before they are initialised
             return ResnetDiscriminatorNetwork(site, stages, self)
+
+    def from_foreign(self, layout: str, network: nn.Module, theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return ours(layout, network, theirs)
 
 
 class ResnetDiscriminatorNetwork(nn.Module):

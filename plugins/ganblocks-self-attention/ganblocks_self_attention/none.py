@@ -12,7 +12,10 @@ from ganblocks import Site
 class Nothing:
     """The identity: y = x. The baseline of the ablation.
 
-    Source: the column "no attention" of table 1 of SAGAN, arXiv:1805.08318.
+    Use it where a variant of a recipe shall have no attention.
+
+    Source: Zhang et al. (2019), "Self-Attention Generative Adversarial Networks", arXiv:1805.08318, table 1, column "no
+    attention".
     """
 
     def build(self, site: Site) -> nn.Module:

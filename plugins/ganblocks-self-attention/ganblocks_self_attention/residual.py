@@ -8,10 +8,13 @@ from attrs.validators import ge, instance_of
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganblocks import Gated, Site
+from ganblocks import Attention, Gated, Site, socket
 from ganblocks_self_attention.channels import check_channels
 
 _at_least_one = [instance_of(int), ge(1)]
+
+MOST_APART = 0.025
+"""Share of the weights of ``like`` by which the control may differ, as in a study's tables."""
 
 
 @frozen(kw_only=True)
@@ -20,34 +23,69 @@ class Residual:
 
     y = x + γ · W₃ relu(W₂ * relu(W₁ relu(x))), with 1×1, 3×3 and 1×1 kernels, no biases, and γ learned. Its hidden width h
     makes 2Ch + 9h² as close as possible to attention's 2C·C/reduction + 2C·C/value_ratio weights; for SAGAN's 1.25 C² that is
-    h = 5C/18, within 0.3 % from 256 channels on and within 2 % below.
+    h = 5C/18, within 0.3 % from 256 channels on and within 2 % below. With ``like`` it has as many parameters as whatever block
+    stands there, γ and positions included, to within 2.5 %; a place where no whole width comes that near is refused.
 
-    Source: SAGAN (arXiv:1805.08318), table 1, swaps attention for "a residual block with the same number of parameters" and
-    says no more; this construction is ours. The gate makes both start as the identity, so that only the block differs.
+    Use it beside every attention block whose worth is to be shown: what it gains over this one is not due to its parameters.
+
+    Use it to find out whether attention helps or only its parameters do: it sees no farther than its 3×3 kernel.
+
+    Source: Zhang et al. (2019), "Self-Attention Generative Adversarial Networks", arXiv:1805.08318, table 1, swaps attention
+    for "a residual block with the same number of parameters" and says no more; this construction is ours. The gate makes both
+    start as the identity, so that only the block differs.
 
     Options:
         reduction, value_ratio: those of the attention that it replaces.
+        like: any other attention block that it replaces, with its options; reduction and value_ratio are then not read.
         gated: scale the branch by γ; without it the branch is added as it is.
         gamma: γ at the start.
     """
 
     reduction: int = field(default=8, validator=_at_least_one)
     value_ratio: int = field(default=2, validator=_at_least_one)
+    like: Attention | None = socket("attention", optional=True)
     gated: bool = True
     gamma: float = field(default=0.0, validator=instance_of((int, float)))
 
     def build(self, site: Site) -> nn.Module:
-        check_channels(site, self.reduction, self.value_ratio)
-        block = ResidualBlock(site, hidden_width(site.channels, self.reduction, self.value_ratio))
+        block = ResidualBlock(site, self._hidden(site))
         return GatedBlock(block, self.gamma) if self.gated else PlainBlock(block)
+
+    def _hidden(self, site: Site) -> int:
+        if self.like is not None:
+            return matched_width(site, parameters_of(self.like, site) - self.gated)
+        check_channels(site, self.reduction, self.value_ratio)
+        return hidden_width(site.channels, self.reduction, self.value_ratio)
 
 
 def hidden_width(channels: int, reduction: int = 8, value_ratio: int = 2) -> int:
     """The h that brings 2Ch + 9h² closest to attention's count of weights."""
-    target = 2 * channels * (channels // reduction) + 2 * channels * (channels // value_ratio)
+    return closest_width(channels, 2 * channels * (channels // reduction) + 2 * channels * (channels // value_ratio))
+
+
+def closest_width(channels: int, target: int) -> int:
+    """The h that brings 2Ch + 9h² closest to ``target``."""
     exact = ((channels**2 + 9 * target) ** 0.5 - channels) / 9
     candidates = {max(int(exact), 1), int(exact) + 1}
     return min(candidates, key=lambda h: abs(2 * channels * h + 9 * h * h - target))
+
+
+def matched_width(site: Site, target: int) -> int:
+    """The h that is closest to ``target`` weights. Raises Misfit where that is not close enough to be called equal."""
+    if target < 1:
+        raise site.misfit("like has no weights that could be matched", "leave like out")
+    hidden = closest_width(site.channels, target)
+    weights = 2 * site.channels * hidden + 9 * hidden * hidden
+    if abs(weights - target) > MOST_APART * target:
+        rule = f"no whole width comes within {MOST_APART:.1%} of the {target:,} weights of like; {hidden} gives {weights:,}"
+        raise site.misfit(rule, "use a wider network, or leave like out")
+    return hidden
+
+
+def parameters_of(component: Attention, site: Site) -> int:
+    """How many parameters a block has at a place, counted on the meta device: nothing is allocated."""
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in site.at("like").build(component).parameters())
 
 
 class ResidualBlock(nn.Module):

@@ -27,6 +27,9 @@ class SelfAttention:
     β[j, i] = softmax over i of (scale · k(x_i)ᵀ q(x_j)),  y_j = x_j + γ · out(Σ_i β[j, i] v(x_i)), where q, k, v and out are
     1×1 convolutions without bias, and γ is learned.
 
+    Use it once in each network, in the middle: at 16×16 or 32×32 positions in images of 32 to 128 pixels. Its cost grows with
+    the fourth power of the side; smaller maps are seen whole by convolutions.
+
     Source: Zhang et al. (2019), "Self-Attention Generative Adversarial Networks", arXiv:1805.08318, section 3. The text has
     values of C/8 channels and pools nothing (value_ratio = 8, pool = 1); the published code has values of C/2 and pools keys
     and values 2×2, as BigGAN and others do after it: that is the default.

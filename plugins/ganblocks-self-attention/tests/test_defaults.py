@@ -13,7 +13,7 @@ from ganblocks import Misfit, Site
 
 def test_defaults_are_those_of_the_published_code() -> None:
     assert asdict(SelfAttention()) == {"reduction": 8, "value_ratio": 2, "pool": 2, "gamma": 0.0, "scale": 1.0, "path": "auto"}
-    assert asdict(Residual()) == {"reduction": 8, "value_ratio": 2, "gated": True, "gamma": 0.0}
+    assert asdict(Residual()) == {"reduction": 8, "value_ratio": 2, "like": None, "gated": True, "gamma": 0.0}
 
 
 def test_both_start_as_the_identity_and_carry_no_bias() -> None:

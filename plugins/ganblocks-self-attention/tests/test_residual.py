@@ -94,6 +94,24 @@ def test_it_refuses_the_places_that_attention_refuses() -> None:
         Residual().build(Site(channels=4))
 
 
+def test_like_sagan_s_attention_it_is_what_it_is_by_default() -> None:
+    for options in ({}, {"reduction": 4, "value_ratio": 1}, {"value_ratio": 8}):
+        site = Site(channels=128, size=8)
+        with torch.device("meta"):
+            by_default, alike = Residual(**options).build(site), Residual(like=SelfAttention(**options)).build(site)
+        assert [p.shape for p in by_default.parameters()] == [p.shape for p in alike.parameters()]
+
+
+def test_what_it_is_like_changes_no_initial_value() -> None:
+    one, other = (component.build(Site(channels=64)) for component in (Residual(), Residual(like=SelfAttention())))
+    assert all(torch.equal(mine, theirs) for mine, theirs in zip(one.parameters(), other.parameters(), strict=True))
+
+
+def test_like_nothing_it_is_refused() -> None:
+    with pytest.raises(Misfit, match="no weights"):
+        Residual(like=Nothing()).build(Site(channels=16))
+
+
 def test_none_is_the_identity_without_parameters() -> None:
     block, x = Nothing().build(Site(channels=4)), draw((1, 4, 3, 3))
     assert torch.equal(block(x), x)

@@ -10,7 +10,9 @@ from torch import nn
 class NoWeightNorm:
     """Leave every weight as it is: W̄ = W.
 
-    Source: the baseline of Miyato et al. (2018), arXiv:1802.05957.
+    Use it in generators, and in a discriminator that something else restrains, such as ``gradient_penalty`` or ``r1``.
+
+    Source: the baseline of Miyato et al. (2018), "Spectral Normalization for GANs", arXiv:1802.05957.
     """
 
     def wrap(self, layer: nn.Module) -> nn.Module:

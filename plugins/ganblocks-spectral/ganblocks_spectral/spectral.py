@@ -27,6 +27,9 @@ class Spectral:
     dL/dW = (G - <G, W̄> u vᵀ) / σ̂ with G = dL/dW̄. σ̂ never exceeds the true value, so the largest singular value of W̄ comes
     down to 1 from above. What is bounded is M, not the convolution: for a k×k kernel the operator's norm may reach k.
 
+    Use it in the discriminator with ``hinge``, at hardly any cost; in the generator too if training is unsteady, as SAGAN does.
+    Not with ``wasserstein``, and not beside a gradient penalty, which bounds the slope already.
+
     Source: Miyato et al. (2018), "Spectral Normalization for GANs", arXiv:1802.05957, equations 7 to 9 and Appendix A;
     SAGAN, arXiv:1805.08318, section 3.2, uses it in both networks.
 
@@ -65,7 +68,7 @@ class SpectralNorm(nn.Module, Maintained, SingularValue):
         self._order = _order_of(layer, weight)
         rows, columns = matrix_of(weight, self._order).shape
         precision = torch.promote_types(weight.dtype, torch.float32)
-        start = torch.randn(rows, dtype=precision, device="cpu")  # the same start wherever the layer lives
+        start = torch.randn(rows, dtype=precision, device="meta" if weight.is_meta else "cpu")  # the same wherever it lives
         self.register_buffer("u", functional.normalize(start, dim=0).to(weight.device))
         self.register_buffer("v", torch.zeros(columns, dtype=precision, device=weight.device))
         if not weight.is_meta:

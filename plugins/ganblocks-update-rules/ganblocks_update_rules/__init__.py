@@ -1,4 +1,4 @@
-"""Update rules, which own the order of turns, and torch's optimizers."""
+"""Update rules, which own the order of turns, and optimizers: torch's, and one that clips."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ GANBLOCKS_API = 1
 def ganblocks_update_rules() -> dict[str, str]:
     return {
         "alternating": "ganblocks_update_rules.alternating:Alternating",
+        "consensus": "ganblocks_update_rules.consensus:Consensus",
+        "extragradient": "ganblocks_update_rules.extragradient:Extragradient",
+        "lookahead": "ganblocks_update_rules.lookahead:Lookahead",
+        "optimistic": "ganblocks_update_rules.optimistic:Optimistic",
         "simultaneous": "ganblocks_update_rules.simultaneous:Simultaneous",
         "ttur": "ganblocks_update_rules.ttur:TTUR",
     }
@@ -21,6 +25,7 @@ def ganblocks_optimizers() -> dict[str, str]:
     return {
         "adam": "ganblocks_update_rules.optimizers:Adam",
         "adamw": "ganblocks_update_rules.optimizers:AdamW",
+        "clipped": "ganblocks_update_rules.clipped:Clipped",
         "nadam": "ganblocks_update_rules.optimizers:NAdam",
         "radam": "ganblocks_update_rules.optimizers:RAdam",
         "rmsprop": "ganblocks_update_rules.optimizers:RMSprop",

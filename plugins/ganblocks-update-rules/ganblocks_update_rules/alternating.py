@@ -22,7 +22,11 @@ class Alternating:
 
     φ ← φ − η_D ∇_φ L_D(φ, θ), so many times; then θ ← θ − η_G ∇_θ L_G(φ, θ) with the new φ.
 
-    Source: Goodfellow et al. 2014, arXiv 1406.2661, algorithm 1.
+    Use it as the default: it is cheap, what most GANs were published with, and steadier than "simultaneous". Several steps of
+    the discriminator suit losses that need it near its best (Wasserstein with a gradient penalty: 5); for rates that differ by
+    player, "ttur" says so and checks it.
+
+    Source: Goodfellow et al. (2014), "Generative Adversarial Networks", arXiv:1406.2661, algorithm 1.
 
     Options:
         generator, discriminator: each player's optimizer.

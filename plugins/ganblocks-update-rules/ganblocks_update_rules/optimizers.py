@@ -18,6 +18,8 @@ from torch import nn
 
 from ganblocks import Moving, moving
 
+MOVING = ("rate", "beta2")
+"""Options that are given at each step, by ``settings``."""
 _share = and_(instance_of((int, float)), ge(0.0), lt(1.0))
 _pair = and_(deep_iterable(_share, instance_of(tuple)), min_len(2), max_len(2))
 _non_negative = and_(instance_of((int, float)), ge(0.0))
@@ -33,7 +35,7 @@ class TorchOptimizer:
     rate: Moving = moving(2e-4, low=0)  # 0 is allowed, because decays end there
 
     def start(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        options: dict[str, Any] = attrs.asdict(self, recurse=False, filter=lambda option, _: option.name != "rate")
+        options: dict[str, Any] = attrs.asdict(self, recurse=False, filter=lambda option, _: option.name not in MOVING)
         return self.algorithm(list(parameters), foreach=True, **options)  # type: ignore[call-arg]  # all of torch's that stand here take it
 
     def settings(self, images_seen: int) -> dict[str, Any]:
@@ -45,8 +47,13 @@ class _WithMoments(TorchOptimizer):
     """The options of Adam's family."""
 
     betas: tuple[float, float] = field(default=(0.0, 0.9), validator=_pair)
+    beta2: Moving | None = moving(None, low=0, high=0.999999)
     eps: float = field(default=1e-8, validator=_positive)
     weight_decay: float = field(default=0.0, validator=_non_negative)
+
+    def settings(self, images_seen: int) -> dict[str, Any]:
+        betas = {} if self.beta2 is None else {"betas": (self.betas[0], self.beta2.at(images_seen))}
+        return super().settings(images_seen) | betas
 
 
 @frozen(kw_only=True)
@@ -55,12 +62,17 @@ class Adam(_WithMoments):
 
     m ← β₁m + (1−β₁)g,  v ← β₂v + (1−β₂)g²,  θ ← θ − rate · m̂ / (√v̂ + eps), with m̂ = m / (1−β₁ᵗ) and v̂ = v / (1−β₂ᵗ).
 
-    Source: Kingma and Ba 2015, arXiv 1412.6980, algorithm 1. The default β = (0, 0.9) is SAGAN's (arXiv 1805.08318, section 5),
-    and the default rate 2e-4 that of Miyato et al. 2018 (arXiv 1802.05957).
+    Use it as the default. In GANs β₁ is small, 0 or 0.5, because momentum feeds the circling of two players; a short run wants
+    β₂ nearer to 1 than 0.9, whose moments are noisy.
+
+    Source: Kingma and Ba (2015), "Adam: A Method for Stochastic Optimization", arXiv:1412.6980, algorithm 1. The default
+    β = (0, 0.9) is SAGAN's (arXiv:1805.08318, section 5), and the default rate 2e-4 that of Miyato et al. 2018
+    (arXiv:1802.05957).
 
     Options:
         rate: step size; a number or a schedule.
         betas: decay of the two running means.
+        beta2: a schedule in place of the second of ``betas``; absent: it stays as it is.
         eps: added to the root, against division by zero.
         weight_decay: λ of an L2 term, added to the gradient as λθ.
     """
@@ -72,11 +84,15 @@ class Adam(_WithMoments):
 class AdamW(_WithMoments):
     """Adam with decoupled weight decay: θ ← θ − rate · (m̂ / (√v̂ + eps) + weight_decay · θ).
 
-    Source: Loshchilov and Hutter 2019, arXiv 1711.05101, algorithm 2.
+    Use it instead of "adam" where weights are to decay: there the decay of a weight would depend on how large its gradients
+    are. Under a weight norm decay only changes the scale that the norm takes away; use "adam".
+
+    Source: Loshchilov and Hutter (2019), "Decoupled Weight Decay Regularization", arXiv:1711.05101, algorithm 2.
 
     Options:
         rate: step size; a number or a schedule.
         betas: decay of the two running means.
+        beta2: a schedule in place of the second of ``betas``; absent: it stays as it is.
         eps: added to the root, against division by zero.
         weight_decay: share of each weight that a step of rate 1 takes away.
     """
@@ -90,12 +106,18 @@ class AdamW(_WithMoments):
 class NAdam(_WithMoments):
     """Adam with Nesterov's look-ahead: the step uses the running mean as it will be after the next gradient.
 
-    Source: Dozat 2016, "Incorporating Nesterov momentum into Adam". With β₁ = 0 there is nothing to look ahead with: the
-    default is torch's (0.9, 0.999).
+    With β₁ = 0 there is nothing to look ahead with: the default is torch's (0.9, 0.999).
+
+    Use it where one player alone is hard to optimise. Its momentum feeds the circling of two players: prefer "adam" with a
+    small β₁ in a GAN.
+
+    Source: Dozat (2016), "Incorporating Nesterov Momentum into Adam", ICLR workshop,
+    https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ, algorithm 2 (no arXiv version).
 
     Options:
         rate: step size; a number or a schedule.
         betas: decay of the two running means.
+        beta2: a schedule in place of the second of ``betas``; absent: it stays as it is.
         eps: added to the root, against division by zero.
         weight_decay: λ of an L2 term, added to the gradient as λθ.
     """
@@ -111,11 +133,15 @@ class RAdam(_WithMoments):
 
     While the variance of v̂ is not finite, plain momentum steps are taken; afterwards Adam's, times the rectification r_t.
 
-    Source: Liu et al. 2020, arXiv 1908.03265, algorithm 2.
+    Use it instead of a warm-up of the rate, with β₂ of 0.99 or more: with the default of 0.9 there is little to repair, as the
+    warm-up lasts some ten steps.
+
+    Source: Liu et al. (2020), "On the Variance of the Adaptive Learning Rate and Beyond", arXiv:1908.03265, algorithm 2.
 
     Options:
         rate: step size; a number or a schedule.
         betas: decay of the two running means.
+        beta2: a schedule in place of the second of ``betas``; absent: it stays as it is.
         eps: added to the root, against division by zero.
         weight_decay: λ of an L2 term, added to the gradient as λθ.
     """
@@ -127,8 +153,11 @@ class RAdam(_WithMoments):
 class RMSprop(TorchOptimizer):
     """Gradients over the root of the running mean of their squares: v ← αv + (1−α)g²,  θ ← θ − rate · g / (√v + eps).
 
-    Source: Tieleman and Hinton 2012, Coursera "Neural networks for machine learning", lecture 6.5; in GANs: Wasserstein GAN
-    (Arjovsky et al. 2017, arXiv 1701.07875, algorithm 1, rate 5e-5).
+    Use it for a Wasserstein critic with bounded weights, whose loss is so unsteady that momentum hurts, and with "consensus" as
+    in its paper. Elsewhere "adam" with β₁ = 0 is the same with a corrected start.
+
+    Source: Tieleman and Hinton (2012), Coursera "Neural networks for machine learning", lecture 6.5; in GANs: Arjovsky et al.
+    (2017), "Wasserstein GAN", arXiv:1701.07875, algorithm 1 (rate 5e-5).
 
     Options:
         rate: step size; a number or a schedule.
@@ -153,7 +182,11 @@ class RMSprop(TorchOptimizer):
 class SGD(TorchOptimizer):
     """Gradient descent, with momentum if wanted: b ← momentum · b + g,  θ ← θ − rate · b.
 
-    Source: Robbins and Monro 1951; momentum as in Sutskever et al. 2013, section 2.
+    Use it for theory, whose statements about games are mostly about plain descent, and as a control. Networks whose gradients
+    differ in scale from layer to layer want "adam".
+
+    Source: Robbins and Monro (1951), "A Stochastic Approximation Method", doi:10.1214/aoms/1177729586; momentum as in Sutskever
+    et al. (2013), "On the importance of initialization and momentum in deep learning", ICML, section 2.
 
     Options:
         rate: step size; a number or a schedule.

@@ -9,6 +9,7 @@ from attrs import define, field
 from torch import Tensor, nn
 
 from ganblocks import CheckpointError, Game, Metrics, Optimizer, Player, guarded_step
+from ganblocks_update_rules.weights import laid_out
 
 
 @define(eq=False)
@@ -71,14 +72,7 @@ class PlayerOptimizer:
 
 def _copied(values: dict[str, Any], parameter: nn.Parameter) -> dict[str, Any]:
     """Copies, because torch would go on to change the very tensors that it is given, in the parameter's memory layout."""
-    return {name: _laid_out(value, parameter) if isinstance(value, Tensor) else value for name, value in values.items()}
-
-
-def _laid_out(value: Tensor, parameter: nn.Parameter) -> Tensor:
-    """A file keeps no strides; mixed ones would cost a launch for each parameter instead of one for all."""
-    if value.shape != parameter.shape:
-        return value.clone()
-    return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
+    return {name: laid_out(value, parameter) if isinstance(value, Tensor) else value for name, value in values.items()}
 
 
 @define(eq=False)

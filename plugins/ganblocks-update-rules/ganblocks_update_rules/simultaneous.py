@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from attrs import define, frozen
 
-from ganblocks import Game, Metrics, NextBatch, Optimizer, Player, socket
+from ganblocks import Batch, Game, Metrics, NextBatch, Optimizer, Player, socket
 from ganblocks_update_rules.player_optimizer import PairUpdater, start_both
+
+TURNS = (Player.DISCRIMINATOR, Player.GENERATOR)
 
 
 @frozen(kw_only=True)
@@ -14,7 +16,10 @@ class Simultaneous:
 
     φ ← φ − η_D ∇_φ L_D(φ, θ)  and  θ ← θ − η_G ∇_θ L_G(φ, θ), with the old φ and θ in both.
 
-    Source: Mescheder et al. 2017, arXiv 1705.10461, algorithm 1.
+    Use it as the plain control of the rules that look at one point ("extragradient", "optimistic", "consensus"). To train, use
+    "alternating": on the bilinear game simultaneous descent spirals away from the solution.
+
+    Source: Mescheder et al. (2017), "The Numerics of GANs", arXiv:1705.10461, algorithm 1.
 
     Options:
         generator, discriminator: each player's optimizer.
@@ -29,14 +34,21 @@ class Simultaneous:
 
 @define(eq=False)
 class SimultaneousUpdater(PairUpdater):
-    """Both gradients, then both steps."""
+    """Both gradients, then both steps; rules that look at one point put something between the two, or around them."""
 
     def step(self, next_batch: NextBatch, images_seen: int) -> Metrics:
-        batch = next_batch(Player.DISCRIMINATOR)
-        turns = (Player.DISCRIMINATOR, Player.GENERATOR)
+        return self.look(next_batch(Player.DISCRIMINATOR), images_seen) | self.move(images_seen)
+
+    def look(self, batch: Batch, images_seen: int, observe: bool = True) -> Metrics:
+        """Set both players' gradients at the point where they stand. Without ``observe`` it is no turn, and no buffer moves."""
         metrics: Metrics = {}
-        for player in turns:
-            metrics |= self.game.backward(player, batch, images_seen)
-        for player in turns:
+        for player in TURNS:
+            metrics |= self.game.backward(player, batch, images_seen, observe)
+        return metrics
+
+    def move(self, images_seen: int) -> Metrics:
+        """One step of each player's optimizer, along the gradients that were set."""
+        metrics: Metrics = {}
+        for player in TURNS:
             metrics |= self.players[player].step(images_seen)
         return metrics

@@ -16,8 +16,12 @@ class TTUR(Alternating, Checked):
 
     η_D(t) / η_G(t) is constant: η_D(t) = s(t) · η_D and η_G(t) = s(t) · η_G, with η_D > η_G.
 
-    Source: Heusel et al. 2017, arXiv 1706.08500. SAGAN uses 1e-4 for the generator and 4e-4 for the discriminator (Zhang et
-    al. 2019, arXiv 1805.08318, section 4.2).
+    Use it where the discriminator has to keep up without several steps for each one of the generator, above all under spectral
+    norm, which slows it down. It does not cure rotation: where losses circle, try "extragradient" or "lookahead".
+
+    Source: Heusel et al. (2017), "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium",
+    arXiv:1706.08500, section 2. SAGAN uses 1e-4 for the generator and 4e-4 for the discriminator (Zhang et al. 2019,
+    arXiv:1805.08318, section 4.2).
 
     Options:
         generator, discriminator: each player's optimizer, with constant rates.

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from ganblocks import Linear, WarmUp
+from ganblocks import Cosine, Linear, WarmUp, guarded_step
 from ganblocks.testing import examples
 
 ALL: list[type[TorchOptimizer]] = [Adam, AdamW, NAdam, RAdam, RMSprop, SGD]
@@ -107,7 +107,7 @@ def test_memory_layout_does_not_matter(kind: type[TorchOptimizer]) -> None:
 def test_options_reach_torch_by_name(kind: type[TorchOptimizer]) -> None:
     component = kind()
     group = component.start([nn.Parameter(torch.zeros(1))]).param_groups[0]
-    options = {option.name for option in attrs.fields(kind)} - {"rate"}
+    options = {option.name for option in attrs.fields(kind)} - {"rate", "beta2"}  # these move
     assert options
     assert {name: group[name] for name in options} == {name: getattr(component, name) for name in options}
 
@@ -133,3 +133,18 @@ def wrong_options() -> Iterator[tuple[type[TorchOptimizer], dict[str, object]]]:
 def test_options_out_of_range_are_refused(kind: type[TorchOptimizer], options: dict[str, object]) -> None:
     with pytest.raises((ValueError, TypeError), match=next(iter(options))):
         kind(**options)
+
+
+@pytest.mark.parametrize("optimizer", [Adam, AdamW, NAdam, RAdam])
+def test_the_second_beta_may_move(optimizer: type[Adam]) -> None:
+    """R3GAN's raises it: torch's groups have it at every moment; without a schedule settings say nothing of betas."""
+    component = optimizer(betas=(0.0, 0.9), beta2=Cosine(start=0.9, end=0.99, images=100))
+    wanted = [(0.0, 0.9), pytest.approx((0.0, 0.945)), (0.0, 0.99)]
+    assert [component.settings(seen)["betas"] for seen in (0, 50, 100)] == wanted
+    started = component.start([torch.nn.Parameter(torch.ones(1))])
+    assert started.param_groups[0]["betas"] == (0.0, 0.9)
+    guarded_step(started, component.settings(100))
+    assert started.param_groups[0]["betas"] == (0.0, 0.99)
+    assert "betas" not in optimizer().settings(0)
+    with pytest.raises(ValueError, match="beta2"):
+        optimizer(beta2=1.0)

@@ -13,6 +13,10 @@ import pytest
 import torch
 from attrs import define, field, frozen
 from ganblocks_update_rules.alternating import Alternating
+from ganblocks_update_rules.consensus import Consensus
+from ganblocks_update_rules.extragradient import Extragradient
+from ganblocks_update_rules.lookahead import Lookahead
+from ganblocks_update_rules.optimistic import Optimistic
 from ganblocks_update_rules.optimizers import SGD, Adam, AdamW, NAdam, RAdam, RMSprop
 from ganblocks_update_rules.simultaneous import Simultaneous
 from ganblocks_update_rules.ttur import TTUR
@@ -50,6 +54,10 @@ def rules(generator: Any, discriminator: Any) -> dict[str, UpdateRule]:
         "generator_first": Alternating(**both, order="generator_first"),
         "ttur": TTUR(**both, rate_factor=Linear(start=1.0, end=0.1, images=60)),
         "simultaneous": Simultaneous(**both),
+        "extragradient": Extragradient(**both),
+        "optimistic": Optimistic(**both),
+        "lookahead": Lookahead(rule=Alternating(**both), steps=2, alpha=0.5),
+        "consensus": Consensus(**both, weight=0.1),
     }
 
 

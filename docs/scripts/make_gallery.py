@@ -1,0 +1,140 @@
+"""Train the desk-scale recipes, one after the other, and write docs/gallery.md: grid, score with protocol, time and command.
+
+    python docs/scripts/make_gallery.py --runs runs/gallery
+
+A run that is there already is kept, and one that was stopped is resumed. What was seen in each grid is written by hand, in
+docs/data/gallery-notes.toml.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import ganblocks
+
+ROOT = Path(__file__).parents[2]
+PAGE, NOTES, PICTURES = (
+    ROOT / "docs" / "gallery.md",
+    ROOT / "docs" / "data" / "gallery-notes.toml",
+    ROOT / "docs" / "images" / "gallery",
+)
+NOT_ALONE = ("figure3", "long-range", "table1", "table1-64", "table2", "attention-blocks")
+"""Recipes for `ganblocks ablate`, whose variants are compared elsewhere."""
+EMBEDDED = ("emoji", "digits")
+
+
+def desk_scale() -> list[Path]:
+    """The recipes on embedded data that stand for one system each."""
+    recipes = sorted((ROOT / "recipes").glob("*.toml"))
+    return [path for path in recipes if data_of(path) in EMBEDDED and path.stem not in NOT_ALONE]
+
+
+def data_of(path: Path) -> str | None:
+    """The data set of a recipe, or of the one that it extends."""
+    table = tomllib.loads(path.read_text(encoding="utf-8"))
+    named: str | None = table.get("data", {}).get("use")
+    return named if named or "extends" not in table else data_of(path.parent / table["extends"])
+
+
+def command(recipe: Path, images: int | None) -> list[str]:
+    shorter = [] if images is None else ["--set", f"training.images={images}"]
+    return ["run", f"recipes/{recipe.name}", *shorter]
+
+
+def train(recipe: Path, run: Path, images: int | None) -> None:
+    """Run, or go on with, a recipe; nothing where it is finished."""
+    if (
+        (run / "health.json").is_file()
+        and "gates" in json.loads((run / "health.json").read_text())
+        and (run / "scores.json").is_file()
+    ):
+        return
+    words = (
+        ["resume", str(run), "--quiet"]
+        if list(run.glob("checkpoints/images-*"))
+        else [*command(recipe, images), "--out", str(run), "--quiet"]
+    )
+    if words[0] == "run" and run.exists():
+        shutil.rmtree(run)
+    print("ganblocks", *words, flush=True)
+    subprocess.run([sys.executable, "-m", "ganblocks", *words], cwd=ROOT, check=False)  # noqa: S603
+
+
+def shortened(recipe: Path, run: Path) -> int | None:
+    """The images of a run, where they are not as many as its recipe says."""
+    wanted, done = (ganblocks.read_recipe(path).training.images for path in (recipe, run / "recipe.toml"))
+    return None if wanted == done else done
+
+
+def entry(recipe: Path, run: Path, note: str) -> list[str]:
+    """One system on the page."""
+    images = shortened(recipe, run)
+    facts: dict[str, Any] = json.loads((run / "provenance.json").read_text())
+    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    report = json.loads((run / "scores.json").read_text())
+    score = (report[-1] if isinstance(report, list) else report["reports"][-1])["scores"][0]
+    grid = max((run / "samples").glob("*.png"))
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(grid, PICTURES / f"{recipe.stem}.png")
+    settings = tomllib.loads((run / "recipe.toml").read_text(encoding="utf-8"))
+    health = json.loads((run / "health.json").read_text())
+    told = [f"{each['event']} at {each['images']:,} images" for each in health["events"]]
+    met = f" Health: {', '.join(told)}." if told else ""
+    last = records[-1]
+    return [
+        f"## {settings['title']}",
+        "",
+        f"![Samples of recipes/{recipe.name}](images/gallery/{recipe.stem}.png)",
+        "",
+        "```text",
+        f"ganblocks {' '.join(command(recipe, images))} --seed {facts['seed']}",
+        "```",
+        "",
+        f"`{score['name']}` {score['value']:.3g} (held-out real {score['held_out']:.2g}, noise {score['noise']:.3g};"
+        f" protocol {score['id']}); {last['images']:,} images in {last['step']:,} steps, {last['seconds']:.0f} s in"
+        f" {settings['training']['precision']}, {facts['threads']} threads.{met}",
+        "",
+        *([note, ""] if note else []),
+    ]
+
+
+HEAD = """# Gallery
+
+*Written by `python docs/scripts/make_gallery.py`; the remarks are by hand.*
+
+Systems at desk scale: 1,716 emoji of 32 pixels in 9 classes, seed 0, **one short run each**, most of them shorter than their
+recipes say, on a processor without bfloat16. So these are beginnings, and no comparisons: for those see
+[does attention help](explanation/does-attention-help.md), where seeds scatter more than most of what differs here, and
+[what a score means](explanation/scores.md). Lower is better; noise itself has 8.9, and a generator's first images are farther
+from real ones than noise is, so no system here is trained. The longest run is the [main job](../README.md)'s. Rows of a grid
+are classes where the network knows them. Times are of one core of a machine on which other work went on.
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser.add_argument("recipes", nargs="*", help="names without .toml; by default all")
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "gallery")
+    parser.add_argument("--images", type=int, help="fewer images than the recipes say")
+    parser.add_argument("--only-write", action="store_true", help="train nothing")
+    wanted = parser.parse_args()
+    recipes = [path for path in desk_scale() if not wanted.recipes or path.stem in wanted.recipes]
+    if not wanted.only_write:
+        for recipe in recipes:
+            train(recipe, wanted.runs / recipe.stem, wanted.images)
+    notes = tomllib.loads(NOTES.read_text(encoding="utf-8")) if NOTES.is_file() else {}
+    done = [path for path in desk_scale() if (wanted.runs / path.stem / "scores.json").is_file()]
+    lines = [line for path in done for line in entry(path, wanted.runs / path.stem, notes.get(path.stem, ""))]
+    PAGE.write_text(HEAD + "\n" + "\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    print(PAGE.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()

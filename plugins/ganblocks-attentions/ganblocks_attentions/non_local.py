@@ -1,0 +1,51 @@
+"""The non-local block, with embedded Gaussians."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attrs import field, frozen
+from attrs.validators import ge, in_, instance_of
+from torch import nn
+
+from ganblocks import Site
+from ganblocks_attentions.arithmetic import fuses
+from ganblocks_attentions.block import GlobalBlock
+from ganblocks_attentions.places import check_keys, share
+
+_at_least_one = [instance_of(int), ge(1)]
+_paths = ("auto", "fused", "plain")
+
+
+@frozen(kw_only=True)
+class NonLocal:
+    """Every position adds the mean of all positions, weighted by an embedded Gaussian of the pair.
+
+    f(x_i, x_j) = exp(θ(x_i)ᵀ φ(x_j)),  y_i = x_i + γ · W_z Σ_j f(x_i, x_j) g(x_j) / Σ_j f(x_i, x_j), where θ, φ, g (here named
+    query, key and value) and W_z (out) are 1×1 convolutions without bias. With its default ratio it has 2 C² + 1 parameters.
+
+    Use it to compare with the block that SAGAN's attention descends from: the same form with C/2 channels throughout where
+    SAGAN's queries and keys have C/8. For new networks ``self_attention`` or ``multi_head`` are the usual choices.
+
+    Source: Wang et al. (2018), "Non-local Neural Networks", arXiv:1711.07971, sections 3.2 and 3.3, equation 6. There the block
+    starts as the identity through a batch norm after W_z whose scale starts at 0; here through the gate γ, so that samples do
+    not mix. The published layers have biases; these have none, as no attention block here has.
+
+    Options:
+        reduction: C / reduction channels in θ, φ and g.
+        pool: side of the max-pooling after φ and g (the paper's subsampling trick, which it uses throughout); 1: none.
+        gamma: γ at the start.
+        path: "plain" builds the map, O(N·M) memory; "fused" never does, O(N) memory, and has no second derivative; "auto" is
+            plain up to 32×32 positions and where a penalty needs second derivatives, else fused.
+    """
+
+    reduction: int = field(default=2, validator=_at_least_one)
+    pool: int = field(default=2, validator=_at_least_one)
+    gamma: float = field(default=0.0, validator=instance_of((int, float)))
+    path: Literal["auto", "fused", "plain"] = field(default="auto", validator=in_(_paths))
+
+    def build(self, site: Site) -> nn.Module:
+        inner = share(site, "reduction", self.reduction)
+        check_keys(site, self.pool)
+        fused = fuses(site, self.path)
+        return GlobalBlock(site, heads=1, width=inner, gamma=self.gamma, pool=self.pool, scale=1.0, fused=fused)

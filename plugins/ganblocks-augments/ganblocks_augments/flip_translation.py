@@ -1,0 +1,57 @@
+"""Flips and small shifts: the change under which an image usually stays what it is."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from attrs import field, frozen
+from attrs.validators import ge, instance_of, le
+from torch import Tensor, nn
+
+from ganblocks_augments.flip import HorizontalFlip
+from ganblocks_augments.layout import laid_out
+from ganblocks_augments.translation import draw_shifts, translate
+
+
+@frozen(kw_only=True)
+class FlipTranslation:
+    """Mirror each image left to right with some probability, then shift it by a few whole pixels.
+
+    T(x)[c, h, w] = y[c, h - i, w - j], where y is x or its mirror image, and i and j are uniform over the whole numbers up to
+    ``translation`` of a side either way.
+
+    Use it as the T of ``consistency`` and ``balanced_consistency``, whose papers find nothing better; as data where mirrored
+    images are plausible (``probability = 0`` where they are not: digits, letters).
+
+    Source: Zhang et al. (2020), "Consistency Regularization for Generative Adversarial Networks", arXiv:1910.12027: flips, and
+    shifts of up to 4 of 32 pixels.
+
+    Options:
+        probability: of a flip.
+        translation: largest shift, as a share of the side.
+        fill: what comes in from outside; images on a white ground do better with 1.
+    """
+
+    differentiable: ClassVar[bool] = True
+
+    probability: float = field(default=0.5, validator=[instance_of((int, float)), ge(0), le(1)])
+    translation: float = field(default=0.125, validator=[instance_of((int, float)), ge(0), le(1)])
+    fill: float = field(default=0.0, validator=[instance_of((int, float)), ge(-1), le(1)])
+
+    def build(self) -> nn.Module:
+        return FlipAndShift(self)
+
+
+class FlipAndShift(nn.Module):
+    """forward(image [B, C, H, W], rng) -> image of equal shape."""
+
+    def __init__(self, options: FlipTranslation) -> None:
+        super().__init__()
+        self.flip = HorizontalFlip(options.probability)
+        self.options = options
+
+    def forward(self, image: Tensor, rng: torch.Generator) -> Tensor:
+        flipped = self.flip(image, rng)
+        shift = draw_shifts(image, self.options.translation, rng)
+        return laid_out(translate(flipped, shift, self.options.fill), image)

@@ -1,0 +1,76 @@
+"""The auxiliary classifier, AC-GAN's way of telling both players the class."""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+from attrs.validators import gt, instance_of
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from ganblocks import AddsTerm, Classes, Player, Score, Site, Turn, View
+from ganblocks_conditionings.scoring import linear, score
+
+
+@frozen(kw_only=True)
+class AuxiliaryClassifier:
+    """One linear unit tells real from fake and K others tell the class, which both players want told right.
+
+    D(x) = w · φ(x) + b, and c(x) = W φ(x) + a are the class logits. Beside the adversarial loss,
+
+        L_D += weight · (CE(c(x), y) + CE(c(G(z, y')), y'))   and   L_G += weight · CE(c(G(z, y')), y'),
+
+    where CE is the mean cross-entropy over the microbatch. The paper maximises log-likelihoods, which is the same. D(x) knows
+    nothing of the label: only the terms do. Both w and W go through the site's weight norm.
+
+    Use it for AC-GAN, and where class logits of images are wanted beside the score. With many classes its samples tend to be
+    the easy ones of each class; projection and data_to_data do better there.
+
+    Source: Odena, Olah and Shlens (2017), "Conditional Image Synthesis with Auxiliary Classifier GANs", arXiv:1610.09585,
+    equations 2 and 3.
+
+    Options:
+        weight: of the cross-entropies, in both players' objectives.
+        on_fake: whether the discriminator's turn classifies fakes too; later re-implementations often leave them out.
+        bias: whether there is b.
+        class_bias: whether there is a.
+    """
+
+    weight: float = field(default=1.0, validator=[instance_of((int, float)), gt(0)])
+    on_fake: bool = field(default=True, validator=instance_of(bool))
+    bias: bool = field(default=True, validator=instance_of(bool))
+    class_bias: bool = field(default=True, validator=instance_of(bool))
+
+    def build(self, site: Site) -> nn.Module:
+        """A head for features [B, C], C = ``site.channels``. Raises ``Misfit`` where there are no classes."""
+        if not isinstance(site.condition, Classes):
+            raise site.misfit("an auxiliary classifier needs images with class labels", 'use conditioning = "none"')
+        source = site.layer(nn.Linear(site.channels, 1, bias=self.bias), "linear")  # the name that it has in every head
+        classes = site.layer(nn.Linear(site.channels, site.condition.count, bias=self.class_bias), "classes")
+        return ClassifierHead(source, classes, self.weight, self.on_fake)
+
+
+class ClassifierHead(nn.Module, AddsTerm):
+    """forward(features [B, C], label) -> Score with logits [B] and class logits [B, K]; the label counts in the term only."""
+
+    def __init__(self, source: nn.Module, classes: nn.Module, weight: float, on_fake: bool) -> None:
+        super().__init__()
+        self.linear, self.classes = source, classes
+        self.weight, self.on_fake = weight, on_fake
+
+    def forward(self, features: Tensor, label: Tensor | None = None) -> Score:
+        return score(features, self.linear)._replace(classes=linear(features, self.classes))
+
+    def term(self, turn: Turn) -> Tensor:
+        losses = [self._cross_entropy(view) for view in self._views(turn)]
+        return self.weight * sum(losses[1:], start=losses[0])
+
+    def _views(self, turn: Turn) -> list[View]:
+        if turn.player is Player.GENERATOR:
+            return [turn.fake]
+        assert turn.real is not None, "a discriminator's turn has real images"
+        return [turn.real, turn.fake] if self.on_fake else [turn.real]
+
+    def _cross_entropy(self, view: View) -> Tensor:
+        assert view.score.classes is not None, "this head's scores have class logits"
+        assert view.label is not None, "a head with classes is called with labels"
+        return cross_entropy(view.score.classes, view.label)

@@ -1,0 +1,90 @@
+"""Lookahead: any rule goes ahead for some iterations, then both players step back along the way that they came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from attrs import define, field, frozen
+from attrs.validators import ge, gt, instance_of, le
+
+from ganblocks import Checked, Facts, Game, Metrics, NextBatch, Updater, UpdateRule, socket
+from ganblocks_update_rules.weights import Weights, copied, parameters_of, restored
+
+
+@frozen(kw_only=True)
+class Lookahead(Checked):
+    """Lookahead-minmax: after every k iterations of another rule, both players go back to a point on the way from the start.
+
+    w̃ ← w̃ + α (w − w̃)  and  w ← w̃, where w = (φ, θ) are the weights in use and w̃ the slow ones, at first equal.
+
+    Both players step back at once, which turns rotation into approach: an eigenvalue λ of the inner rule becomes 1 − α + α λᵏ
+    per k iterations. Moments and buffers stay as they are.
+
+    Use it around any rule whose players circle each other, or whose iterates are noisy: it costs one copy of the weights and no
+    gradient. A lookahead of a lookahead is the paper's nested one.
+
+    Source: Chavdarova et al. (2021), "Taming GANs with Lookahead-Minmax", arXiv:2006.14567, algorithm 1; for one player, Zhang
+    et al. (2019), "Lookahead Optimizer: k steps forward, 1 step back", arXiv:1907.08610.
+
+    Options:
+        rule: the update rule that goes ahead.
+        steps: k, its iterations between two steps back.
+        alpha: share of the way that is kept.
+    """
+
+    rule: UpdateRule = socket("update_rule", default="alternating")
+    steps: int = field(default=5, validator=[instance_of(int), ge(1)])
+    alpha: float = field(default=0.5, validator=[instance_of((int, float)), gt(0.0), le(1.0)])
+
+    def start(self, game: Game) -> LookaheadUpdater:
+        return LookaheadUpdater(game, self.rule.start(game), self.steps, self.alpha)
+
+    def check(self, facts: Facts) -> Iterator[str]:
+        if self.alpha == 1:
+            yield "with alpha 1 nobody steps back; give update.alpha a share below 1 (0.5), or use the inner rule alone"
+        elif self.steps == 1:
+            yield (
+                f"one step ahead and back is the inner rule at {self.alpha:g} times its rates; give update.steps at least 2, "
+                "or lower the rates of the inner rule"
+            )
+        if isinstance(self.rule, Lookahead) and self.steps % self.rule.steps:
+            yield (
+                f"steps {self.steps} is no multiple of the inner lookahead's {self.rule.steps}, so that one would step back to "
+                "before the other did; give update.steps a multiple of update.rule.steps"
+            )
+
+
+@define(eq=False)
+class LookaheadUpdater:
+    """Keeps the slow weights, and counts iterations."""
+
+    game: Game
+    rule: Updater
+    steps: int
+    alpha: float
+    iterations: int = field(init=False, default=0)
+    slow: Weights = field(init=False, factory=dict)
+    """Where both players stood when the last k iterations began; nothing before the first."""
+
+    def step(self, next_batch: NextBatch, images_seen: int) -> Metrics:
+        if self.iterations % self.steps == 0:  # not before: an outer lookahead, or --init-from, may have moved everybody
+            self.slow = copied(self.game)
+        metrics = self.rule.step(next_batch, images_seen)
+        self.iterations += 1
+        if self.iterations % self.steps == 0:
+            self._step_back()
+        return metrics
+
+    @torch.no_grad()
+    def _step_back(self) -> None:
+        for name, parameter in parameters_of(self.game).items():
+            parameter.copy_(self.slow[name].lerp(parameter, self.alpha))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rule": self.rule.state_dict(), "iterations": self.iterations, "slow": self.slow}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.rule.load_state_dict(state["rule"])
+        self.iterations, self.slow = state["iterations"], restored(state["slow"], self.game)

@@ -36,34 +36,36 @@ class Constant:
         return float(self.value)
 
 
-def _progress(images_seen: int, images: int | None) -> float:
-    """How far along, from 0 to 1; stays at 1 afterwards."""
+def _progress(images_seen: int, begin: int, images: int | None) -> float:
+    """How far along, from 0 until ``begin`` to 1 at ``images``; stays at 1 afterwards."""
     assert images is not None, "spanning() gives every schedule its length before training"
-    return min(max(images_seen / images, 0.0), 1.0)
+    return min(max((images_seen - begin) / max(images - begin, 1), 0.0), 1.0)
 
 
 @frozen(kw_only=True)
 class Linear:
-    """A straight line from ``start`` to ``end`` over ``images`` images, then ``end``."""
+    """``start`` until ``begin`` images were seen, then a straight line to ``end``, which it reaches at ``images`` images."""
 
     start: float = field(validator=instance_of((int, float)))
     end: float = field(validator=instance_of((int, float)))
     images: int | None = field(default=None, validator=optional([instance_of(int), gt(0)]))
+    begin: int = field(default=0, validator=[instance_of(int), ge(0)])
 
     def at(self, images_seen: int) -> float:
-        return self.start + (self.end - self.start) * _progress(images_seen, self.images)
+        return self.start + (self.end - self.start) * _progress(images_seen, self.begin, self.images)
 
 
 @frozen(kw_only=True)
 class Cosine:
-    """Half a cosine wave from ``start`` to ``end`` over ``images`` images, then ``end``."""
+    """``start`` until ``begin`` images were seen, then half a cosine wave to ``end``, which it reaches at ``images`` images."""
 
     start: float = field(validator=instance_of((int, float)))
     end: float = field(validator=instance_of((int, float)))
     images: int | None = field(default=None, validator=optional([instance_of(int), gt(0)]))
+    begin: int = field(default=0, validator=[instance_of(int), ge(0)])
 
     def at(self, images_seen: int) -> float:
-        wave = (1 + math.cos(math.pi * _progress(images_seen, self.images))) / 2
+        wave = (1 + math.cos(math.pi * _progress(images_seen, self.begin, self.images))) / 2
         return self.end + (self.start - self.end) * wave
 
 

@@ -30,6 +30,21 @@ def test_a_cosine_passes_its_start_its_middle_and_its_end(start: float, end: flo
     assert cosine.at(5 * images) == pytest.approx(end, abs=1e-9)
 
 
+@given(kind=st.sampled_from([Linear, Cosine]), begin=st.integers(0, 100), length=st.integers(1, 100), seen=st.integers(-5, 250))
+def test_one_that_begins_late_is_one_that_began_at_once_but_later(
+    kind: type[Linear | Cosine], begin: int, length: int, seen: int
+) -> None:
+    late = kind(start=2.0, end=0.5, images=begin + length, begin=begin)
+    assert late.at(seen) == kind(start=2.0, end=0.5, images=length).at(seen - begin)
+
+
+@given(kind=st.sampled_from([Linear, Cosine]), images=lengths, more=st.integers(0, 100), share=st.floats(0, 1))
+def test_one_that_would_begin_after_its_end_never_leaves_its_start(
+    kind: type[Linear | Cosine], images: int, more: int, share: float
+) -> None:
+    assert kind(start=2.0, end=0.5, images=images, begin=images + more).at(int(share * images)) == 2.0
+
+
 @given(images=lengths, seen=st.integers(0, 10**8), value=st.floats(1e-6, 1e3))
 def test_a_warm_up_reaches_what_follows_it(images: int, seen: int, value: float) -> None:
     warm = WarmUp(images=images, then=Constant(value))

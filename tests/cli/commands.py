@@ -78,7 +78,7 @@ def _be(words: list[str], cwd: Path, environment: Mapping[str, str], out: Path, 
         sys.stdout, sys.stderr = (open(number, "w", buffering=1, closefd=False) for number in (1, 2))  # noqa: SIM115
         sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr
         os.chdir(cwd)
-        os.environ |= {"NO_COLOR": "1", **environment}
+        os.environ |= {"OMP_NUM_THREADS": "1", "NO_COLOR": "1", **environment}
         sys.path[:0] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
         torch.set_num_threads(1)
         _as_python_warns()

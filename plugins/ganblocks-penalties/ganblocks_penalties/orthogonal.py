@@ -37,7 +37,7 @@ class Orthogonal:
     it and 16 % without). It costs no forward, but a product of matrices per weight in every step of the player.
 
     Source: Brock et al. (2019), "Large Scale GAN Training for High Fidelity Natural Image Synthesis", arXiv:1809.11096,
-    equation 3; with the diagonal, Brock et al. (2017), arXiv:1609.07093.
+    which writes WᵀW; with the diagonal, Brock et al. (2017), arXiv:1609.07093.
 
     Options:
         of: whose weights, in whose objective: "generator" (BigGAN), "discriminator" or "both", each in its own.

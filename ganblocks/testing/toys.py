@@ -232,7 +232,7 @@ class BilinearGame:
     """The smallest game on which update rules differ: L_G = xᵀAy = −L_D, where x is the generator and y the discriminator.
 
     Alternating descent circles, simultaneous descent spirals outwards by √(1 + η²) a step, and methods that look ahead converge
-    to (0, 0): Gidel et al. 2019, arXiv 1802.10551, section 2. Batches are ignored, and every call is noted.
+    to (0, 0): Gidel et al. 2019, arXiv 1802.10551, section 3. Batches are ignored, and every call is noted.
     """
 
     x: Tensor = field(factory=lambda: torch.ones(1, dtype=torch.float64))

@@ -30,8 +30,8 @@ class LinearAttention:
     Use it at large feature sizes, 64×64 and above, where N×N weights are too many. Its map has rank D = C / reduction at most,
     so it tells global patterns apart better than single positions; at small sizes ``self_attention`` costs no more.
 
-    Source: "softmax": Shen et al. (2021), "Efficient Attention: Attention with Linear Complexities", arXiv:1812.01243, section
-    3.2; "elu": Katharopoulos et al. (2020), "Transformers are RNNs", arXiv:2006.16236, section 3.2. The ratios and the gate γ
+    Source: "softmax": Shen et al. (2021), "Efficient Attention: Attention with Linear Complexities", arXiv:1812.01243;
+    "elu": Katharopoulos et al. (2020), "Transformers are RNNs", arXiv:2006.16236, section 3.2. The ratios and the gate γ
     are SAGAN's, so that it has as many parameters as ``self_attention``: 1.25 C² + 1.
 
     Options:

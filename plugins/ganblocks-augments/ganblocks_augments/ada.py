@@ -41,7 +41,7 @@ class ADA(Checked):
     have no zero (Wasserstein, relativistic) makes r meaningless. Short runs want smaller ``images``: p cannot rise faster.
 
     Source: Karras et al. (2020), "Training Generative Adversarial Networks with Limited Data", arXiv:2006.06676, sections 2 and
-    3, r_t of equation 1; amounts as in its appendix B. Of its changes, pixel blitting, colour and cutout are here, not those
+    3: r_t there; amounts and defaults are its code's. Of its changes, pixel blitting, colour and cutout are here, not those
     that resample; shifts bring in ``fill`` where the paper mirrors the edge. p is kept below 1 as well as above 0.
 
     Options:

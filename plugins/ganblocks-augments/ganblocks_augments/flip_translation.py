@@ -21,11 +21,11 @@ class FlipTranslation:
     T(x)[c, h, w] = y[c, h - i, w - j], where y is x or its mirror image, and i and j are uniform over the whole numbers up to
     ``translation`` of a side either way.
 
-    Use it as the T of ``consistency`` and ``balanced_consistency``, whose papers find nothing better; as data where mirrored
-    images are plausible (``probability = 0`` where they are not: digits, letters).
+    Use it as the T of ``consistency`` and ``balanced_consistency``; as data where mirrored images are plausible
+    (``probability = 0`` where they are not: digits, letters).
 
-    Source: Zhang et al. (2020), "Consistency Regularization for Generative Adversarial Networks", arXiv:1910.12027: flips, and
-    shifts of up to 4 of 32 pixels.
+    Source: Zhang et al. (2020), "Consistency Regularization for Generative Adversarial Networks", arXiv:1910.12027, which finds
+    flips and shifts better than noise or cutout. How far to shift is PyTorch-StudioGAN's, which fills in the mirrored edge.
 
     Options:
         probability: of a flip.

@@ -32,7 +32,7 @@ class BigGANGenerator(ResnetGenerator):
     discriminator is ``resnet``. For a few classes and small images the generator ``resnet`` is the simpler choice.
 
     Source: Brock et al. (2019), "Large Scale GAN Training for High Fidelity Natural Image Synthesis", arXiv:1809.11096,
-    section 3 and Appendix B, table 4.
+    table 4.
 
     Options:
         width: channels that a multiplier of 1 means (the paper's ch: 96, or 64).

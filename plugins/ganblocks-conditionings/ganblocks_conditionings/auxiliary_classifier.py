@@ -25,8 +25,8 @@ class AuxiliaryClassifier:
     Use it for AC-GAN, and where class logits of images are wanted beside the score. With many classes its samples tend to be
     the easy ones of each class; projection and data_to_data do better there.
 
-    Source: Odena, Olah and Shlens (2017), "Conditional Image Synthesis with Auxiliary Classifier GANs", arXiv:1610.09585,
-    equations 2 and 3.
+    Source: Odena, Olah and Shlens (2017), "Conditional Image Synthesis with Auxiliary Classifier GANs", arXiv:1610.09585:
+    its log-likelihoods L_S and L_C.
 
     Options:
         weight: of the cross-entropies, in both players' objectives.

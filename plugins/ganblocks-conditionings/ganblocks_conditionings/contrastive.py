@@ -29,8 +29,8 @@ class Contrastive:
     Use it with batches that hold several images of most classes; with few images per class in a batch it says little more than
     a classifier, and then data_to_data or projection is the better choice.
 
-    Source: Kang and Park (2020), "ContraGAN: Contrastive Learning for Conditional Image Generation", arXiv:2006.12681,
-    section 3 (the 2C loss). Defaults are those of the authors' code.
+    Source: Kang and Park (2020), "ContraGAN: Contrastive Learning for Conditional Image Generation", arXiv:2006.12681:
+    the 2C loss. Defaults are those of the authors' code for CIFAR-10.
 
     Options:
         weight: of the term, in both players' objectives.

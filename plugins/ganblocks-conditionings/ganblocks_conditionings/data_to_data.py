@@ -33,7 +33,8 @@ class DataToData:
     each microbatch, and nothing more.
 
     Source: Kang, Shim, Cho and Park (2021), "Rebooting ACGAN: Auxiliary Classifier GANs with Stable Training",
-    arXiv:2111.01118, section 3. Defaults are those of the authors' code at 32 pixels, which has m_n = 1 - m_p.
+    arXiv:2111.01118. Defaults are those of the authors' code for CIFAR-10, which has m_n = 1 - m_p. That code also divides the
+    exponentials in the sum, but not that of p_i, by the largest of them, taken as a constant; here they stay as they are.
 
     Options:
         weight: of the term, in both players' objectives.

@@ -25,8 +25,8 @@ class JacobianClamp:
     Use it where ``jacobian_condition`` is high or differs from seed to seed. Bounds are in units of images in [-1, 1], so that
     Q grows with the root of the number of pixels: look at Q before you trust the defaults.
 
-    Source: Odena et al. (2018), "Is Generator Conditioning Causally Related to GAN Performance?", arXiv:1802.08768, section 4
-    and Algorithm 1; with one norm per sample.
+    Source: Odena et al. (2018), "Is Generator Conditioning Causally Related to GAN Performance?", arXiv:1802.08768, its
+    Jacobian clamping; with one norm per sample. Bounds of 1 and 20 are those that re-implementations take.
 
     Options:
         lam_min: below it, the image moves too little.

@@ -30,7 +30,7 @@ class JacobianCondition(ExaminesGenerator):
     Use it to see whether directions of the latent have collapsed, and to compare seeds of one recipe. It says nothing of how
     good images are, and numbers of networks with another Z do not compare.
 
-    Source: Odena et al. (2018), "Is Generator Conditioning Causally Related to GAN Performance?", arXiv:1802.08768, section 3.
+    Source: Odena et al. (2018), "Is Generator Conditioning Causally Related to GAN Performance?", arXiv:1802.08768.
 
     Options:
         latents: at how many of the evaluation's latents, from the first on.

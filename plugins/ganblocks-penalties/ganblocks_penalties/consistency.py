@@ -21,8 +21,8 @@ class Consistency:
     Use it where the data is scarce and a change is known not to matter (a shift, a mirror where mirrored images are plausible).
     The generator may learn to make what only T makes, since fakes are not held to it: prefer ``balanced_consistency``.
 
-    Source: Zhang et al. (2020), "Consistency Regularization for Generative Adversarial Networks", arXiv:1910.12027, Algorithm
-    1, at the last layer before the loss, as the paper recommends.
+    Source: Zhang et al. (2020), "Consistency Regularization for Generative Adversarial Networks", arXiv:1910.12027, at the last
+    layer before the loss, as there.
 
     Options:
         augment: T.

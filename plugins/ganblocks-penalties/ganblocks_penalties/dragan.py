@@ -18,14 +18,15 @@ class Dragan:
     """DRAGAN: the discriminator's slope shall be 1 at noisy real images.
 
     R = E[(‖∇D(x + δ)‖ - k)²], δ ~ N(0, c I) drawn for every pixel, with √c = noise · s, where s is the standard deviation of
-    all pixels of the real batch. x + δ has the label of x. The recipe's ``weight`` is the paper's λ (10 there). It costs one
+    all pixels of the real batch. x + δ has the label of x. The recipe's ``weight`` is λ (10 in the code). It costs one
     forward of its own. Where the slope at a sample is exactly 0, that sample has a value but no pull.
 
     Use it with saturating or non-saturating losses whose discriminator grows sharp at the data; it regularises only there, and
     not between data and fakes as ``gradient_penalty`` does. ``r1``, which wants no slope at all, is the usual choice today.
 
-    Source: Kodali et al. (2017), "On Convergence and Stability of GANs", arXiv:1705.07215, section 2. Its text
-    fixes c; its published code scales the noise by 0.5 s, which is the default here, but draws uniform numbers.
+    Source: Kodali et al. (2017), "On Convergence and Stability of GANs", arXiv:1705.07215. Its text fixes c. Its published code
+    has λ = 10 and k = 1, and scales the noise by 0.5 s, which is the default here; but it draws uniform numbers, and goes only
+    a random share of the way from x to x + δ.
 
     Options:
         noise: standard deviation of δ, in units of the standard deviation s of the real pixels.

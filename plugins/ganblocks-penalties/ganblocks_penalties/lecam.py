@@ -20,18 +20,20 @@ class LeCam:
     R = E[(D(x) - α_F)²] + E[(D(G(z)) - α_R)²], where α_R and α_F are running means of D(x) and D(G(z)) over the turns of the
     discriminator: the first turn sets them, and α ← decay · α + (1 - decay) · mean after each later one. One-sided, only
     differences that point the usual way count: max(0, D(x) - α_F)² and max(0, α_R - D(G(z)))². The recipe's ``weight`` is the
-    paper's λ (0.01 to 0.5 there; 0.3 for BigGAN on CIFAR).
+    paper's λ. It depends on how large logits grow: the published code has 0.3 for BigGAN on CIFAR, and no more than 1e-6 for
+    StyleGAN2.
 
     Use it where data is scarce, beside ``ada`` or ``diffaug``: it bounds how far the two sides can be told apart, and costs no
     forward. With a loss whose logits have no zero (Wasserstein, relativistic) it also ties down their level.
 
-    Source: Tseng et al. (2021), "Regularizing Generative Adversarial Networks under Limited Data", arXiv:2104.03310, equation
-    7; the one-sided form and the late start are those of its published code.
+    Source: Tseng et al. (2021), "Regularizing Generative Adversarial Networks under Limited Data", arXiv:2104.03310. The
+    one-sided form is that of its published code, whose decay is 0.99 for StyleGAN2, and which starts late for BigGAN, after
+    1,000 iterations.
 
     Options:
         decay: share of the running means that stays at each turn of the discriminator.
         start: images seen before which the means are kept, but nothing is added to the objective.
-        sided: "two" as in equation 7, "one" as in the published code.
+        sided: "two" as in the paper, "one" as in the published code.
     """
 
     players: ClassVar[frozenset[Player]] = frozenset({Player.DISCRIMINATOR})

@@ -33,11 +33,11 @@ class Orthogonal:
     it also shrinks a parameter whose scale spectral norm takes away again: what that changes is the step that the optimizer's
     rate amounts to.
 
-    Use it with a generator whose latents shall be truncated: it makes large models bear that (60 % of the paper's, of which
-    16 % did without). It costs no forward, but a product of matrices per weight in every step of the player.
+    Use it with a generator whose latents shall be truncated: it makes large models bear that (of the paper's, 60 % with
+    it and 16 % without). It costs no forward, but a product of matrices per weight in every step of the player.
 
     Source: Brock et al. (2019), "Large Scale GAN Training for High Fidelity Natural Image Synthesis", arXiv:1809.11096,
-    equation 3; with the diagonal, Brock et al. (2017), arXiv:1609.07093.
+    which writes WᵀW; with the diagonal, Brock et al. (2017), arXiv:1609.07093.
 
     Options:
         of: whose weights, in whose objective: "generator" (BigGAN), "discriminator" or "both", each in its own.

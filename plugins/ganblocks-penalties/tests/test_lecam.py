@@ -36,7 +36,7 @@ def anchored(real: float, fake: float, **options: Any) -> Any:
 
 @few
 @given(numbers, numbers, st.floats(-3, 3), st.floats(-3, 3))
-def test_it_is_equation_seven(real: list[float], fake: list[float], mean_real: float, mean_fake: float) -> None:
+def test_it_is_its_equation(real: list[float], fake: list[float], mean_real: float, mean_fake: float) -> None:
     value = anchored(mean_real, mean_fake)(turn(real, fake))
     above = sum((x - mean_fake) ** 2 for x in real) / len(real)
     below = sum((x - mean_real) ** 2 for x in fake) / len(fake)

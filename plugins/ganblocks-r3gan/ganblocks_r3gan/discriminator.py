@@ -25,7 +25,7 @@ class R3Discriminator(Backbone):
     Use it with ``relativistic_paired``, ``r1`` and ``r2`` together: nothing else bounds it. The paper gives it the ``widths``
     of the generator.
 
-    Source: Huang et al. (2024), "The GAN is dead; long live the GAN! A Modern Baseline GAN", arXiv:2501.05441, section 4, and
+    Source: Huang et al. (2024), "The GAN is dead; long live the GAN! A Modern GAN Baseline", arXiv:2501.05441, section 3, and
     its code; initialization after Zhang et al. (2019), arXiv:1901.09321.
 
     Options:

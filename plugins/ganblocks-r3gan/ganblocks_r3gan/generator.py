@@ -27,7 +27,7 @@ class R3Generator(Backbone):
     Use it where a simple strong baseline is wanted, with the loss and the penalties that make norms needless:
     ``relativistic_paired``, and ``r1`` and ``r2`` together.
 
-    Source: Huang et al. (2024), "The GAN is dead; long live the GAN! A Modern Baseline GAN", arXiv:2501.05441, section 4, and
+    Source: Huang et al. (2024), "The GAN is dead; long live the GAN! A Modern GAN Baseline", arXiv:2501.05441, section 3, and
     its code; initialization after Zhang et al. (2019), arXiv:1901.09321.
 
     Options:

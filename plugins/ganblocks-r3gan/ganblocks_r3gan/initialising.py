@@ -28,7 +28,7 @@ LAYERS = 3
 class FanIn:
     """Normal weights of variance 1 / fan-in, and biases of 0. An embedding counts as a linear layer from classes to features.
 
-    Source: He et al. (2015), arXiv:1502.01852, section 2.2, without the gain of an activation.
+    Source: He et al. (2015), arXiv:1502.01852, without the gain of an activation.
     """
 
     def fill(self, layer: nn.Module, rng: torch.Generator) -> None:
@@ -71,7 +71,7 @@ def branch_gain(branches: int) -> float:
 
     gain · L^(-1 / (2m - 2)) for L branches of m layers.
 
-    Source: Zhang et al. (2019), "Fixup Initialization", arXiv:1901.09321, section 3.
+    Source: Zhang et al. (2019), "Fixup Initialization", arXiv:1901.09321; R3GAN, arXiv:2501.05441, section 3.
     """
     return GAIN * float(branches ** (-1 / (2 * LAYERS - 2)))
 

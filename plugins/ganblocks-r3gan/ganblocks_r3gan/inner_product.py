@@ -22,8 +22,8 @@ class InnerProduct:
     Use it in R3GAN's discriminator, or wherever a score is to mean nothing without its class; ``projection`` adds a term that
     all classes share.
 
-    Source: Huang et al. (2024), "The GAN is dead; long live the GAN! A Modern Baseline GAN", arXiv:2501.05441, and its code;
-    without the shared term of Miyato and Koyama (2018), arXiv:1802.05637.
+    Source: Huang et al. (2024), "The GAN is dead; long live the GAN! A Modern GAN Baseline", arXiv:2501.05441, appendix
+    D, and its code; without the shared term of Miyato and Koyama (2018), arXiv:1802.05637.
     """
 
     def build(self, site: Site) -> nn.Module:

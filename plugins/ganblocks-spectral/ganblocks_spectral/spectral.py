@@ -31,7 +31,7 @@ class Spectral:
     Not with ``wasserstein``, and not beside a gradient penalty, which bounds the slope already.
 
     Source: Miyato et al. (2018), "Spectral Normalization for GANs", arXiv:1802.05957, equations 7 to 9 and Appendix A;
-    SAGAN, arXiv:1805.08318, section 3.2, uses it in both networks.
+    SAGAN, arXiv:1805.08318, section 4.1, uses it in both networks.
 
     Options:
         iterations: power iterations per turn of the network that holds the layer.

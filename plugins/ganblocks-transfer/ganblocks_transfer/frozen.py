@@ -24,7 +24,7 @@ class Frozen:
     Use it with ``--init-from``, to adapt a trained GAN to few images: the first blocks see edges and textures, which are alike
     everywhere. From random weights it only makes the discriminator worse. How many blocks: try the first half first.
 
-    Source: Mo et al. (2020), "Freeze the Discriminator: a Simple Baseline for Fine-Tuning GANs", arXiv:2002.10964, section 3.
+    Source: Mo et al. (2020), "Freeze the Discriminator: a Simple Baseline for Fine-Tuning GANs", arXiv:2002.10964.
 
     Options:
         network: the discriminator.

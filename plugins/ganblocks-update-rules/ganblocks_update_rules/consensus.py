@@ -28,7 +28,8 @@ class Consensus(DifferentiatesTwice, Checked):
     solutions, because both gradients vanish there too, and it is the dearest rule in time and memory: try "lookahead" and
     "extragradient" first.
 
-    Source: Mescheder et al. (2017), "The Numerics of GANs", arXiv:1705.10461, algorithm 2 (γ = 10 with RMSprop at rate 1e-4).
+    Source: Mescheder et al. (2017), "The Numerics of GANs", arXiv:1705.10461. Its code has γ = 10, and RMSprop at
+    rate 1e-4 for CIFAR-10.
 
     Options:
         generator, discriminator: each player's optimizer.

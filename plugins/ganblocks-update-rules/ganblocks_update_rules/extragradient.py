@@ -30,7 +30,7 @@ class Extragradient:
     Source: Korpelevich (1976), "The extragradient method for finding saddle points and other problems", Matecon 12, 747-756;
     Gidel et al. (2019), "A Variational Inequality Perspective on Generative Adversarial Networks", arXiv:1802.10551,
     section 3.2 and algorithm 4 (option 1). Same batch: Mishchenko et al. (2020), "Revisiting Stochastic Extragradient",
-    arXiv:1905.11373, algorithm 1.
+    arXiv:1905.11373.
 
     Options:
         generator, discriminator: each player's optimizer.

@@ -25,8 +25,8 @@ class Lookahead(Checked):
     Use it around any rule whose players circle each other, or whose iterates are noisy: it costs one copy of the weights and no
     gradient. A lookahead of a lookahead is the paper's nested one.
 
-    Source: Chavdarova et al. (2021), "Taming GANs with Lookahead-Minmax", arXiv:2006.14567, algorithm 1; for one player, Zhang
-    et al. (2019), "Lookahead Optimizer: k steps forward, 1 step back", arXiv:1907.08610.
+    Source: Chavdarova et al. (2021), "Taming GANs with Lookahead-Minmax", arXiv:2006.14567, whose code has k = 5 and α = 0.5
+    too; for one player, Zhang et al. (2019), "Lookahead Optimizer: k steps forward, 1 step back", arXiv:1907.08610.
 
     Options:
         rule: the update rule that goes ahead.

@@ -24,7 +24,7 @@ class Optimistic:
     costs a copy of the weights. It doubles the noise of each gradient, so where batches are small halve the rates that
     "simultaneous" would have.
 
-    Source: Daskalakis et al. (2018), "Training GANs with Optimism", arXiv:1711.00141, section 2 and algorithm 1.
+    Source: Daskalakis et al. (2018), "Training GANs with Optimism", arXiv:1711.00141: its Optimistic Adam.
 
     Options:
         generator, discriminator: each player's optimizer.

@@ -19,7 +19,7 @@ class Simultaneous:
     Use it as the plain control of the rules that look at one point ("extragradient", "optimistic", "consensus"). To train, use
     "alternating": on the bilinear game simultaneous descent spirals away from the solution.
 
-    Source: Mescheder et al. (2017), "The Numerics of GANs", arXiv:1705.10461, algorithm 1.
+    Source: Mescheder et al. (2017), "The Numerics of GANs", arXiv:1705.10461.
 
     Options:
         generator, discriminator: each player's optimizer.

@@ -105,7 +105,8 @@ class Game:
                 stack.enter_context(unchanged_buffers(network))
                 if each not in through:
                     stack.enter_context(frozen_parameters(network))
-            return self._play(player, batch, images_seen)[0]
+            objective, turn = self._play(player, batch, images_seen)
+            return Objective(objective.total, objective.metrics | varieties(turn))
 
     def backward(self, player: Player, batch: Batch, images_seen: int, observe: bool = True) -> Metrics:
         network, other = self.networks[player], self.networks[player.other]
@@ -128,10 +129,11 @@ class Game:
                 for name, value in objective.metrics.items():
                     metrics[name] = metrics[name] + share * value if name in metrics else share * value
                 turns.append(turn)
+        whole = _whole(turns)
         if observe:
-            self._observe(_whole(turns))
+            self._observe(whole)
             self.turns[player] += 1
-        return metrics
+        return metrics | varieties(whole)
 
     def make(self, latent: Tensor, label: Tensor | None) -> Tensor:
         """Fakes [B, C, H, W] in float32."""
@@ -216,7 +218,6 @@ class Game:
             assert real is not None, "a discriminator's turn always has real images"
             total = self.loss.for_discriminator(real.score.logits, fake)
             metrics = {"discriminator/real": real.score.logits.mean().detach(), "discriminator/fake": fake.mean().detach()}
-            metrics |= varieties(turn)
         else:
             total, metrics = self.loss.for_generator(None if real is None else real.score.logits, fake), {}
         metrics[f"{player}/loss"] = total.detach()
@@ -245,8 +246,11 @@ COMPARED = 64
 def varieties(turn: Turn) -> Metrics:
     """How far real images and fakes are from the nearest other of their batch, on average: what collapses when modes do.
 
-    Root of the mean square over pixels and channels, in the units of images in [-1, 1]. Nothing for a batch of one.
+    Root of the mean square over pixels and channels, in the units of images in [-1, 1]. Nothing for a batch of one, and in the
+    generator's turn.
     """
+    if turn.player is not Player.DISCRIMINATOR:
+        return {}
     assert turn.real is not None, "a discriminator's turn always has real images"
     sides = {"real": turn.real.image, "fake": turn.fake.image}
     return {f"{name}/nearest": nearest(image[:COMPARED]) for name, image in sides.items() if len(image) > 1}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from ganblocks import Batch, Constant, Maintained, MixesSamples, Objective, Observes, Player, Score, Turn
-from ganblocks.game import Game, Term, frozen_parameters, unchanged_buffers
+from ganblocks.game import Game, Term, frozen_parameters, nearest, unchanged_buffers
 from ganblocks.testing import examples
 
 G, D = Player.GENERATOR, Player.DISCRIMINATOR
@@ -136,6 +136,17 @@ def test_estimates_advance_once_per_turn_and_observers_see_the_whole_batch_once(
     assert not turn.fake.score.logits.requires_grad
     assert (turn.real is None) == (player is G)
     assert played.turns[player] == 1
+
+
+@pytest.mark.parametrize("size", [1, 2, 6])
+def test_how_varied_images_are_is_told_of_the_whole_batch(size: int) -> None:
+    played = game(microbatch=size)
+    played.networks[G].norm = nn.Identity()  # batch statistics do depend on the microbatch
+    fake = played.make(batch().latent, batch().fake_label)
+    metrics = played.backward(D, batch(), 0)
+    torch.testing.assert_close(metrics["real/nearest"], nearest(batch().image))
+    torch.testing.assert_close(metrics["fake/nearest"], nearest(fake))
+    assert not any("nearest" in name for name in played.backward(G, batch(), 0))
 
 
 @pytest.mark.parametrize("player", Player)

@@ -21,7 +21,6 @@ def resume(context: Context, folder: Path, device: str | None, quiet: bool, cach
     seen = images_seen(latest(folder))
     say(f"{recipe.title}: {folder}, from {seen:,} images on")
     scoring = Scoring(recipe.data.dataset, wish_of(recipe.evaluation, registry, device or "auto"), registry, folder, cache)
-    scoring.forget(seen)
     with watching(recipe.training.images, console(stderr=True), quiet) as watch:
         stop = go_on(folder, device, registry, watch, scoring)
     return finish(folder, stop, scoring, quiet)

@@ -63,7 +63,7 @@ class Scoring:
         return next(same, None)
 
     def forget(self, images_seen: int) -> None:
-        """Drop reports of later moments: a resumed run comes to them again."""
+        """Drop reports of later moments: the run comes to them again."""
         reports = kept(self.folder)
         if any(report.images > images_seen for report in reports):
             _write(self.folder, [report for report in reports if report.images <= images_seen])

@@ -14,13 +14,14 @@ from ganblocks.training.checkpoint import split_tensors
 from ganblocks.values import Batch, Player
 
 
-def where_not_finite(session: Session, average: nn.Module, drawn: Mapping[Player, int]) -> str:
+def where_not_finite(session: Session, average: nn.Module, drawn: Mapping[Player, int], turns: Mapping[Player, int]) -> str:
     """Words for the first thing that is not finite, causes before effects; empty where nothing is found.
 
     Args:
         session: after the step that went wrong.
         average: the averaged generator.
         drawn: what each player had drawn before the step.
+        turns: how many turns each had taken.
     """
     networks = {str(player): network for player, network in session.game.networks.items()}
     for name, network in networks.items():
@@ -32,7 +33,7 @@ def where_not_finite(session: Session, average: nn.Module, drawn: Mapping[Player
         return f"the state of the update rule, {found}"
     if found := _first(average.named_parameters()):
         return f"the average's {found}"
-    return _repeated(session, drawn) or next(
+    return _repeated(session, drawn, turns) or next(
         (f"the buffer {name}.{found}" for name, network in networks.items() if (found := _first(network.named_buffers()))), ""
     )
 
@@ -41,19 +42,30 @@ def _first(tensors: Any) -> str:
     return next((name for name, tensor in tensors if not bool(torch.isfinite(tensor).all())), "")
 
 
-def _repeated(session: Session, drawn: Mapping[Player, int]) -> str:
-    """What the same batches show, one after the other."""
-    batches = session.batches
-    for player, start in drawn.items():
-        for place in range(start, batches.drawn[player], batches.size):
-            if found := _of_batch(session, player, batches.at(player, place)):
-                return f"{found}, in the {player}'s turn"
+def _repeated(session: Session, drawn: Mapping[Player, int], turns: Mapping[Player, int]) -> str:
+    """What the same batches show, one after the other, in turns of the same number: a penalty may be due in some of them."""
+    batches, now = session.batches, dict(session.game.turns)
+    try:
+        for player, start in drawn.items():
+            for i, place in enumerate(range(start, batches.drawn[player], batches.size)):
+                session.game.turns[player] = turns[player] + min(i, max(now[player] - turns[player] - 1, 0))
+                if found := _of_batch(session, player, batches.at(player, place)):
+                    return f"{found}, in the {player}'s turn"
+    except Exception as error:  # out of memory, say: the verdict is known, and only its reason is not
+        return f"something that cannot be repeated ({type(error).__name__})"
+    finally:
+        session.game.turns.update(now)
     return ""
 
 
 def _of_batch(session: Session, player: Player, batch: Batch) -> str:
     if not bool(torch.isfinite(batch.image).all()):
         return "the real images of the batch"
+    parts = batch.split(session.game.microbatch or len(batch))
+    return next((found for part in parts if (found := _of_part(session, player, part))), "")
+
+
+def _of_part(session: Session, player: Player, batch: Batch) -> str:
     networks = {str(each): network for each, network in session.game.networks.items()}
     with first_offender(networks) as found:
         total = session.game.objective(player, batch, session.batches.images_seen, (player,)).total

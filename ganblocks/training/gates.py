@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -28,7 +27,10 @@ class Gate:
     change: float
     """‖y - x‖ / ‖x‖ of its input x and output y."""
     evenness: float | None = None
-    """Mean entropy of the rows of its attention map, as a share of the largest possible; 1: every key counts alike."""
+    """Mean entropy of the rows of its attention map, as a share of the largest possible; 1: every key counts alike.
+
+    Keys that a query never looks at, such as those outside its window, are none of its keys.
+    """
 
     def words(self) -> str:
         """What is worth saying of it; empty where it works."""
@@ -37,7 +39,8 @@ class Gate:
             advice = "γ moves at its network's rate: train longer, raise the rate, or start it higher (option gamma)"
             return f"{self.path}: {effect}. {advice}"
         if self.evenness is not None and self.evenness > ALIKE:
-            return f"{self.path}: its map has {self.evenness:.1%} of the largest entropy: it only averages over all places"
+            share = f"its map has {self.evenness:.1%} of the largest entropy"
+            return f"{self.path}: {share}: it only averages over the places that it sees"
         return ""
 
 
@@ -80,6 +83,6 @@ def _gate(path: str, module: nn.Module, x: Tensor, y: Tensor) -> Gate:
 
 def _evenness(module: AttentionMap, x: Tensor) -> float | None:
     attention = module.attention_map(x)[0].float()  # of few images: it has N · M numbers each
-    entropy = torch.special.entr(attention).sum(-1).mean()
-    keys = attention.shape[-1]
-    return float(entropy) / math.log(keys) if keys > 1 else None
+    keys = (attention > 0).flatten(0, -3).any(0).sum(-1)  # [N]
+    entropy = torch.special.entr(attention).sum(-1) / keys.clamp_min(2).log()
+    return float(entropy.mean()) if attention.shape[-1] > 1 else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from ganblocks.files import write_text
 from ganblocks.training.average import Average
 from ganblocks.training.diagnosis import where_not_finite
 from ganblocks.training.gates import Gate
+from ganblocks.training.reading import read_json
 from ganblocks.training.watching import Alarm, Lookout
 
 NAME = "health.json"
@@ -63,7 +65,7 @@ class Health:
 
     def before(self) -> None:
         """Remember what a step may spoil."""
-        self._drawn = dict(self.session.batches.drawn)
+        self._drawn, self._turns = dict(self.session.batches.drawn), dict(self.session.game.turns)
         self._kept = _copied(self._state()) if self.policy.not_finite == "skip" else None
 
     def after(self, record: dict[str, Any]) -> RollBack | None:
@@ -78,15 +80,14 @@ class Health:
             return self._not_finite(record, wrong)
         self.skipped = 0
         alarms = self.lookout.read(record) if self.policy.collapse != "off" else []
-        wishes = [self._alarm(record, alarm) for alarm in alarms]
-        return next((wish for wish in wishes if wish), None)
+        return self._alarm(record, alarms) if alarms else None
 
     def finish(self, gates: list[Gate]) -> None:
         """Write down what the gated blocks do at the end."""
         self._write({"gates": [attrs.asdict(gate) | {"words": gate.words()} for gate in gates]})
 
     def _not_finite(self, record: dict[str, Any], wrong: list[str]) -> RollBack | None:
-        place = where_not_finite(self.session, self.average.network, self._drawn)
+        place = where_not_finite(self.session, self.average.network, self._drawn, self._turns)
         names = ", ".join(wrong[:4]) + (", …" if len(wrong) > 4 else "")
         words = f"not finite: {names}{f'; first of all {place}' if place else ''}"
         if self.policy.not_finite == "skip" and self.skipped < self.policy.skips:
@@ -103,15 +104,17 @@ class Health:
             ' Lower the rates, or use precision = "fp32"'
         )
 
-    def _alarm(self, record: dict[str, Any], alarm: Alarm) -> RollBack | None:
-        if self.policy.collapse == "rollback" and self.rollbacks < self.policy.rollbacks:
-            return self._roll_back(record, alarm.words, oldest=True)
+    def _alarm(self, record: dict[str, Any], alarms: list[Alarm]) -> RollBack | None:
         if self.policy.collapse == "warn":
-            self._tell(record, alarm.kind, alarm.words)
+            for alarm in alarms:
+                self._tell(record, alarm.kind, alarm.words)
             return None
-        self._tell(record, "stopped", alarm.words, warn=False)
+        words = "; ".join(f"{alarm.kind}: {alarm.words}" for alarm in alarms)
+        if self.policy.collapse == "rollback" and self.rollbacks < self.policy.rollbacks:
+            return self._roll_back(record, words, oldest=True)
+        self._tell(record, "stopped", words, warn=False)
         raise Collapsed(
-            f"step {record['step']} ({record['images']:,} images): {alarm.kind}: {alarm.words}{self._spent()}."
+            f"step {record['step']} ({record['images']:,} images): {words}{self._spent()}."
             " Lower the discriminator's rate, augment, or add a penalty"
         )
 
@@ -151,12 +154,21 @@ class Health:
 
 
 def read_health(run: Path) -> dict[str, Any]:
-    """What a run met: ``events``, and at its end ``gates``; empty where it has not said anything."""
-    try:
-        found: dict[str, Any] = json.loads((run / NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    """What a run met: ``events``, and at its end ``gates``; empty where it has not said anything.
+
+    Raises:
+        CheckpointError: the file is not what ganblocks writes.
+
+    """
+    found: dict[str, Any] = read_json(run / NAME, _is_health) if os.path.lexists(run / NAME) else {}
+    return found
+
+
+def _is_health(facts: Any) -> bool:
+    """Everything that is used of it, of the types that it was written with."""
+    counts = all(type(event[part]) is int for event in facts["events"] for part in ("images", "step"))
+    texts = [event[part] for event in facts["events"] for part in ("event", "words")]
+    return counts and all(isinstance(text, str) for text in (*texts, *(gate["words"] for gate in facts.get("gates", ()))))
 
 
 def _copied(value: Any) -> Any:

@@ -6,7 +6,7 @@ import copy
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from attrs import frozen
@@ -36,10 +36,28 @@ from ganblocks.values import Player, seed_of
 
 Watch = Callable[[dict[str, Any]], None]
 """Called with every record of metrics.jsonl, for a live display."""
-Judged = Callable[[Sampler, int], None]
-"""Called with a generator and the images that it has seen, to score it."""
 SEEN = 16
 """Images on which gated blocks are looked at when a run ends."""
+
+
+class Judged(Protocol):
+    """Scores a generator while it is trained."""
+
+    def __call__(self, sampler: Sampler, images_seen: int) -> None:
+        """Score a generator that has seen so many images."""
+
+    def forget(self, images_seen: int) -> None:
+        """Drop what was said of later moments: the run comes to them again, and perhaps on another way."""
+
+
+class Unjudged(Judged):
+    """Scores nothing."""
+
+    def __call__(self, sampler: Sampler, images_seen: int) -> None:
+        pass
+
+    def forget(self, images_seen: int) -> None:
+        pass
 
 
 class Cadence:
@@ -76,6 +94,7 @@ def train(
     evaluation, grid = recipe.evaluation, FixedGrid.of(session)
     if start is not None:
         restore(session, average, start)
+        judged.forget(start.images_seen)
     health = Health(session, average, folder.path, folder.records(), start.rollbacks if start else 0)
     step, clock = start.step if start else 0, Clock(start.seconds if start else 0.0)
     if start is None:
@@ -99,6 +118,7 @@ def train(
         watch(record)
         if wish is not None:
             step = go_back(session, average, folder, health, wish)
+            judged.forget(batches.images_seen)
             continue
         if due.samples.crossed(before, seen):
             grid.save(average, folder, seen)

@@ -15,7 +15,7 @@ from ganblocks.errors import CheckpointError, DataError
 from ganblocks.plugins import discover
 from ganblocks.registry import Registry
 from ganblocks.training.checkpoint import latest, load_checkpoint
-from ganblocks.training.loop import Judged, Watch, train
+from ganblocks.training.loop import Judged, Unjudged, Watch, train
 from ganblocks.training.provenance import provenance
 from ganblocks.training.reading import read_json, refuse_other_types
 from ganblocks.training.run_folder import PROVENANCE, RunFolder
@@ -32,7 +32,7 @@ def resume(
     device: str | None = None,
     registry: Registry | None = None,
     watch: Watch = lambda record: None,
-    judged: Judged = lambda sampler, images_seen: None,
+    judged: Judged | None = None,
 ) -> Stop:
     """Continue a stopped run from its newest good checkpoint; what ``ganblocks resume`` does.
 
@@ -65,7 +65,7 @@ def resume(
             refuse_other_types(path, session.game.state_dict(), start.game)
             folder.cut(start.step)
             with stop_on_signals() as stop:
-                train(session, folder, stop, watch, judged, start)
+                train(session, folder, stop, watch, judged or Unjudged(), start)
     finally:
         folder.close()
     return stop

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from filelock import FileLock, Timeout
 
@@ -18,7 +19,7 @@ from ganblocks.training.reading import read_plain
 
 LARGEST_METRICS = 1 << 30
 """Bytes of a metrics.jsonl that is read at all: some millions of steps."""
-RECIPE, PROVENANCE, LOCK = "recipe.toml", "provenance.json", ".lock"
+RECIPE, PROVENANCE, METRICS, LOCK = "recipe.toml", "provenance.json", "metrics.jsonl", ".lock"
 
 
 class RunFolder:
@@ -42,6 +43,9 @@ class RunFolder:
     def reopen(cls, path: Path) -> RunFolder:
         """The folder of a run that was stopped. Raises UsageError where the run is still going on."""
         folder = cls.__new__(cls)
+        for inner in ("samples", "checkpoints"):
+            if (path / inner).is_symlink():
+                raise CheckpointError(f"{path / inner}: is a link, and a run writes into its own folder only; move it in")
         folder._open(path)
         (path / "samples").mkdir(exist_ok=True)
         sweep(folder.checkpoints)
@@ -56,14 +60,14 @@ class RunFolder:
             raise UsageError(f"{path}: another process is training here; wait for it, or stop it") from error
         except OSError as error:
             raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
-        self._metrics = (path / "metrics.jsonl").open("a", encoding="utf-8")
+        self._metrics = open_to_append(path / METRICS)
 
     def cut(self, step: int) -> None:
         """Forget what was logged after ``step``: it is going to happen again."""
         self._metrics.close()
         kept = [record for record in read_metrics(self.path) if record["step"] <= step]
-        write_text(self.path / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in kept))
-        self._metrics = (self.path / "metrics.jsonl").open("a", encoding="utf-8")
+        write_text(self.path / METRICS, "".join(json.dumps(record) + "\n" for record in kept))
+        self._metrics = open_to_append(self.path / METRICS)
 
     def records(self) -> list[dict[str, Any]]:
         """What was logged so far."""
@@ -102,17 +106,36 @@ class RunFolder:
 
 
 def read_metrics(run: Path) -> list[dict[str, Any]]:
-    """The records of a run's metrics.jsonl, one per step; a last line cut short by a kill is left out."""
-    path = run / "metrics.jsonl"
+    """The records of a run's metrics.jsonl, one per step; they end before a line cut short by a kill, or of another shape."""
+    path = run / METRICS
     if not path.is_file():
         raise CheckpointError(f"{run}: no metrics.jsonl here; is this a run folder?")
     records = []
     for line in read_plain(path, LARGEST_METRICS).splitlines():
         try:
             record = json.loads(line)
-            if type(record["step"]) is not int:
+            if not _is_record(record):
                 break
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             break
         records.append(record)
     return records
+
+
+def _is_record(record: Any) -> bool:
+    """A count of steps and of images, and numbers; null stands for those that JSON does not have."""
+    numbers = all(value is None or (type(value) in (int, float) and math.isfinite(value)) for value in record.values())
+    return numbers and type(record["step"]) is int and type(record["images"]) is int
+
+
+def open_to_append(path: Path) -> TextIO:
+    """A plain file, for lines at its end. Raises CheckpointError where something else is there, which might lead elsewhere."""
+    try:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(path, flags, 0o666)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be written: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise CheckpointError(f"{path}: is no plain file")
+    return os.fdopen(descriptor, "a", encoding="utf-8")

@@ -16,7 +16,7 @@ from ganblocks.recipe import Recipe, read_recipe, write_recipe
 from ganblocks.registry import Registry
 from ganblocks.training.checkpoint import latest, load_tensors
 from ganblocks.training.initialising import start_from
-from ganblocks.training.loop import Judged, Watch, train
+from ganblocks.training.loop import Judged, Unjudged, Watch, train
 from ganblocks.training.provenance import provenance
 from ganblocks.training.reading import read_json, refuse_other_types
 from ganblocks.training.run_folder import PROVENANCE, RunFolder
@@ -32,7 +32,7 @@ def run(
     seed: int = 0,
     registry: Registry | None = None,
     watch: Watch = lambda record: None,
-    judged: Judged = lambda sampler, images_seen: None,
+    judged: Judged | None = None,
     init_from: str | Path | None = None,
 ) -> Stop:
     """Train a recipe into the folder ``out``; what ``ganblocks run`` does.
@@ -44,8 +44,8 @@ def run(
         seed: of initial values, data order, latents and augmentation.
         registry: where the recipe's components came from; by default :func:`ganblocks.discover`.
         watch: called with the record of every step.
-        judged: called with the generator, and the images that it has seen, whenever the recipe's ``[evaluation]`` asks for
-            scores; ``ganblocks run`` gives ``ganblocks.evaluation.Scoring``.
+        judged: what scores the generator whenever the recipe's ``[evaluation]`` asks for it; ``ganblocks run`` gives
+            ``ganblocks.evaluation.Scoring``.
         init_from: another run, whose weights both networks start from where they fit.
 
     Returns:
@@ -68,7 +68,7 @@ def run(
     try:
         folder.write(write_recipe(recipe, registry), provenance(session, registry) | origin)
         with stop_on_signals() as stop:
-            train(session, folder, stop, watch, judged)
+            train(session, folder, stop, watch, judged or Unjudged())
     finally:
         folder.close()
     return stop

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import math
+import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock
+from ganblocks_update_rules.alternating import AlternatingUpdater
 
 import ganblocks as public
+from ganblocks.cli import main
 from ganblocks.errors import UsageError
 from ganblocks.evaluation import Judge, Report, Scoring, Wish, evaluate, kept, wish_of
 from ganblocks.recipe import Recipe, read_recipe
+from ganblocks.training.checkpoint import latest
+from ganblocks.training.loop import Unjudged
 from ganblocks.training.run_folder import read_metrics
 from ganblocks.training.sampler import Sampler
 from tests.cli.commands import ROOT
@@ -70,12 +78,47 @@ def test_average_and_live_weights_are_different_protocols(tmp_path: Path) -> Non
     assert "live generator" in other.scores[0].protocol["fake"]
 
 
+def test_a_run_that_went_back_is_scored_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 40 images twice: before it went from 48 back to 32, and on its other way."""
+    original, judged = AlternatingUpdater.step, []
+    report = Judge.report
+
+    def step(self: AlternatingUpdater, next_batch: Any, images_seen: int) -> Any:
+        metrics = original(self, next_batch, images_seen)
+        return metrics | ({"generator/loss": torch.tensor(math.nan)} if images_seen == 40 and next_batch.seed == 0 else {})
+
+    def noted(self: Judge, sampler: Sampler, images_seen: int) -> Report:
+        judged.append(images_seen)
+        return report(self, sampler, images_seen)
+
+    monkeypatch.setattr(AlternatingUpdater, "step", step)
+    monkeypatch.setattr(Judge, "report", noted)
+    wanted = read_recipe(RECIPE, {"evaluation.every": 40, "training.checkpoint_every": 32, "health.not_finite": "rollback"})
+    with pytest.warns(UserWarning, match="rolled back"):
+        folder = run(wanted, tmp_path / "run")
+    assert judged == [40, 40, 64]
+    assert [each.images for each in kept(folder)] == [40, 64]
+    assert kept(folder)[-1] == evaluate(folder, wish_of(wanted.evaluation, public.discover(), "cpu"), public.discover())
+
+
+def test_a_run_that_goes_on_elsewhere_keeps_its_scores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever is refused has changed nothing."""
+    folder = run(recipe(every=24), tmp_path / "run")
+    shutil.rmtree(latest(folder))
+    before = (folder / "scores.json").read_bytes()
+    with FileLock(folder / ".lock"):
+        assert main(["resume", str(folder), "--quiet"]) == 2
+    assert "another process is training here" in capsys.readouterr().err
+    assert (folder / "scores.json").read_bytes() == before
+
+
 def test_seconds_do_not_count_scoring(tmp_path: Path) -> None:
-    def slow(sampler: Sampler, images_seen: int) -> None:
-        time.sleep(1.0)
+    class Slow(Unjudged):
+        def __call__(self, sampler: Sampler, images_seen: int) -> None:
+            time.sleep(1.0)
 
     started = time.perf_counter()
-    public.run(recipe(every=8), tmp_path / "run", "cpu", judged=slow)
+    public.run(recipe(every=8), tmp_path / "run", "cpu", judged=Slow())
     whole = time.perf_counter() - started
     assert read_metrics(tmp_path / "run")[-1]["seconds"] < whole - 6.5
 

@@ -7,7 +7,7 @@ import os
 import resource
 import shutil
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +150,66 @@ def test_other_files_of_a_run_are_never_waited_for(registry: Registry, name: str
             with pytest.raises(CheckpointError):
                 resume(run, registry=registry)
     assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "folder", "sparse", "shape", "deep"])
+@pytest.mark.parametrize("name", ["health.json", "metrics.jsonl"])
+def test_what_a_resumed_run_writes_to_is_a_plain_file_of_its_own(
+    registry: Registry, name: str, kind: str, tmp_path: Path
+) -> None:
+    run, outside = copy(tmp_path / "run"), tmp_path / "outside"
+    outside.write_text("")
+    path = run / name
+    path.unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "link":
+        path.symlink_to(outside)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "sparse":
+        path.touch()
+        os.truncate(path, 2**40)
+    else:
+        path.write_bytes({"deep": b"[" * 100_000, "shape": b'{"events": [1]}'}[kind])
+    started = time.process_time()
+    with pytest.raises(CheckpointError, match=name.replace(".", r"\.")) if _refused(name, kind) else nullcontext():
+        resume(run, registry=registry)
+    assert outside.read_text() == ""
+    assert time.process_time() - started < 5
+
+
+def _refused(name: str, kind: str) -> bool:
+    """A log that tells nothing is no reason to stop: the checkpoint holds what is needed."""
+    return name == "health.json" or kind not in ("shape", "deep")
+
+
+@pytest.mark.parametrize("name", ["samples", "checkpoints"])
+def test_a_run_writes_into_no_other_folder(registry: Registry, name: str, tmp_path: Path) -> None:
+    run, outside = copy(tmp_path / "run"), tmp_path / "outside"
+    if (run / name).exists():
+        (run / name).rename(outside)
+    else:
+        outside.mkdir()
+    before = {path: path.stat().st_mtime_ns for path in outside.rglob("*")}
+    (run / name).symlink_to(outside)
+    with pytest.raises(CheckpointError, match="is a link"):
+        resume(run, registry=registry)
+    assert {path: path.stat().st_mtime_ns for path in outside.rglob("*")} == before
+
+
+RECORDS = [b"{}", b'{"step": 1}', b'{"step": 1, "images": "8"}', b"[1]", b'"step"', b"1", b'{"step": 1, "images": 8, "x": {}}']
+ODD = ('"x"', "[]", "NaN", "1e999", "1" + "0" * 400, "true")
+
+
+@pytest.mark.parametrize("line", [*RECORDS, *(b'{"step": 1, "images": 8, "fake/nearest": %s}' % odd.encode() for odd in ODD)])
+def test_a_log_ends_before_a_record_that_nobody_wrote(registry: Registry, line: bytes, tmp_path: Path) -> None:
+    run = copy(tmp_path / "run")
+    first, _, rest = (run / "metrics.jsonl").read_bytes().partition(b"\n")
+    (run / "metrics.jsonl").write_bytes(first + b"\n" + line + b"\n" + rest)
+    assert read_metrics(run) == [json.loads(first)]
+    if line == RECORDS[0] or b"fake" in line:
+        resume(run, registry=registry)
 
 
 @pytest.mark.parametrize("command", [("sample",), ("resume", "--quiet"), ("evaluate", "--device", "cpu")])

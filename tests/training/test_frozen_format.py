@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import warnings
 from pathlib import Path
@@ -41,6 +42,8 @@ def test_it_can_be_sampled_from() -> None:
 
 def test_it_goes_on(tmp_path: Path) -> None:
     shutil.copytree(FROZEN, tmp_path / "run")
+    facts = json.loads((tmp_path / "run" / "provenance.json").read_bytes())
+    (tmp_path / "run" / "provenance.json").write_text(json.dumps(facts | {"threads": 1}))  # two would wait for other tests
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # versions differ by then
         resume(tmp_path / "run")

@@ -47,6 +47,24 @@ def test_the_change_is_that_of_the_block_and_evenness_that_of_its_map(gamma: flo
     assert network.training
 
 
+class Windows(Block):
+    """A map whose queries look at two of nine places, evenly or not."""
+
+    def attention_map(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        one = torch.zeros(9, 9)
+        one[:, :2] = torch.tensor([0.5, 0.5] if self.even else [0.99, 0.01])
+        return one.expand(len(x), 2, -1, -1), (3, 3)
+
+
+@pytest.mark.parametrize("even", [True, False])
+def test_a_map_is_even_over_the_keys_that_its_queries_see(even: bool) -> None:
+    (gate,) = gates("generator", nn.Sequential(Windows(1.0, even)), torch.randn(4, 2, 3, 3))
+    assert gate.evenness is not None
+    expected = 1.0 if even else -(0.99 * math.log(0.99) + 0.01 * math.log(0.01)) / math.log(2)
+    assert math.isclose(gate.evenness, expected, abs_tol=1e-5)
+    assert ("it only averages" in gate.words()) == even
+
+
 def test_looking_changes_nothing() -> None:
     network = nn.Sequential(nn.BatchNorm2d(2), Block(1.0, False)).train()
     before = {name: value.clone() for name, value in network.state_dict().items()}

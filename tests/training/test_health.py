@@ -11,17 +11,20 @@ from typing import Any
 import pytest
 import torch
 from ganblocks_losses.hinge import Hinge
+from ganblocks_penalties.r1 import SlopeAtReal
 from ganblocks_update_rules.alternating import AlternatingUpdater
 
 import ganblocks as public
 from ganblocks.batches import Batches
 from ganblocks.errors import Diverged
+from ganblocks.game import Game
 from ganblocks.recipe import read_recipe
 from ganblocks.training.average import Average
 from ganblocks.training.checkpoint import first_not_finite, latest, load_checkpoint
 from ganblocks.training.health import read_health
 from ganblocks.training.resuming import resume
 from ganblocks.training.run_folder import read_metrics
+from ganblocks.training.watching import Alarm, Lookout
 from ganblocks.values import Batch, Player
 from tests.cli.commands import ROOT
 
@@ -214,6 +217,53 @@ def test_a_run_that_went_back_ends_well_and_can_be_resumed_bit_for_bit(
     resume(tmp_path / "killed")
     for part in ("game", "updater", "average"):
         assert state(tmp_path / "killed", part) == state(whole, part)
+
+
+def test_two_alarms_at_one_step_are_one_reason_to_go_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = [Alarm("collapse", "alike"), Alarm("saturation", "told nothing")]
+    once(monkeypatch, Lookout, "read", lambda _, alarms: both, at=5)
+    settings = {"health.collapse": "rollback", "health.rollbacks": 1}
+    with pytest.warns(UserWarning, match="rolled back: collapse: alike; saturation: told nothing"):
+        train(tmp_path / "run", **settings)
+    assert [event["event"] for event in read_health(tmp_path / "run")["events"]] == ["rolled back"]
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_a_penalty_that_is_seldom_due_is_named_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int
+) -> None:
+    """Its turn is past when the step is looked at again."""
+    monkeypatch.setattr(SlopeAtReal, "forward", lambda self, turn: turn.fake.score.logits.mean() * NAN)
+    with pytest.raises(Diverged, match=r"not finite: .*first of all the loss, or a penalty, in the discriminator's turn"):
+        train(tmp_path / "run", **{"penalties.r1": {"weight": 0.1, "every": every}})
+
+
+def test_a_step_is_looked_at_again_in_its_microbatches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has not the memory for the whole batch at once does not get it for the diagnosis either."""
+    sizes: set[int] = set()
+    original = Game.make
+
+    def make(self: Game, latent: torch.Tensor, label: torch.Tensor | None) -> torch.Tensor:
+        sizes.add(len(latent))
+        return original(self, latent, label)
+
+    monkeypatch.setattr(Game, "make", make)
+    monkeypatch.setattr(Hinge, "for_discriminator", lambda self, real, fake: fake.mean() * NAN)
+    with pytest.raises(Diverged, match="first of all the loss"):
+        train(tmp_path / "run", **{"training.microbatch": 2})
+    assert sizes == {2}
+
+
+def test_a_step_that_cannot_be_looked_at_again_has_still_gone_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Spoil], None]
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(Game, "objective", fail)
+    spoil(spoil_gradient)
+    with pytest.raises(Diverged, match=r"something that cannot be repeated \(OutOfMemoryError\)"):
+        train(tmp_path / "run")
 
 
 def test_other_random_numbers_after_going_back() -> None:

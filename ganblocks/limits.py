@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.modules import module as registration
 
-from ganblocks.errors import Misfit
+from ganblocks.errors import Misfit, UsageError
 
 VARIABLE = "GANBLOCKS_MOST_NUMBERS"
 """Environment variable that sets another limit than MOST_NUMBERS: a recipe cannot."""
@@ -22,9 +23,12 @@ _TOO_LARGE = ("overflow", "can't allocate memory", "Invalid buffer size", "large
 
 
 def most_numbers() -> int:
-    """The limit that holds here."""
+    """The limit that holds here. Raises UsageError where the environment variable is no number."""
     text = os.environ.get(VARIABLE, "")
-    return int(text) if text.isdigit() else MOST_NUMBERS
+    if text and not re.fullmatch("[1-9][0-9]{0,17}", text):
+        rule = f"must be a whole number from 1 on, in digits, such as {2 * MOST_NUMBERS}"
+        raise UsageError(f"{VARIABLE} is {text!r}, and {rule}; unset it for the usual {MOST_NUMBERS:,}")
+    return int(text or MOST_NUMBERS)
 
 
 def how_to_raise() -> str:
@@ -39,10 +43,12 @@ def within_limits(where: str) -> Iterator[None]:
 
     Raises:
         Misfit: ``where`` asks for more, or for sizes that no tensor can have.
+        UsageError: as :func:`most_numbers`.
 
     """
     seen: dict[int, Any] = {}  # kept, so that no identity is used again
     numbers = modules = 0
+    most = most_numbers()
 
     def count(module: nn.Module, name: str, value: Tensor | None) -> None:
         nonlocal numbers
@@ -50,8 +56,8 @@ def within_limits(where: str) -> Iterator[None]:
             return
         seen[id(value)] = value
         numbers += value.numel()
-        if numbers > most_numbers():
-            raise Misfit(where, f"more than {most_numbers():,} parameters and buffers", how_to_raise())
+        if numbers > most:
+            raise Misfit(where, f"more than {most:,} parameters and buffers", how_to_raise())
 
     def count_module(module: nn.Module, name: str, value: nn.Module | None) -> None:
         nonlocal modules

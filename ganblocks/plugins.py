@@ -18,7 +18,7 @@ import pluggy
 from attrs import frozen
 
 from ganblocks import hookspecs
-from ganblocks.errors import BrokenPlugin
+from ganblocks.errors import BrokenPlugin, UsageError
 from ganblocks.hookspecs import API_VERSION
 from ganblocks.hookspecs import GROUP as GROUP
 from ganblocks.kinds import KINDS
@@ -49,16 +49,28 @@ def discover(block: Iterable[str] = (), files: Iterable[str | Path] = (), strict
         files: single Python files to use as plugins, each named by its stem.
         strict: raise BrokenPlugin if any plugin is broken. ``GANBLOCKS_STRICT_PLUGINS=1`` asks for the same.
 
+    Raises:
+        BrokenPlugin: see ``strict``.
+        UsageError: ``GANBLOCKS_STRICT_PLUGINS`` is neither 1 nor 0.
+
     """
-    blocked = {*block, *filter(None, os.environ.get("GANBLOCKS_BLOCK", "").split(","))}
+    blocked = {*block, *(name.strip() for name in os.environ.get("GANBLOCKS_BLOCK", "").split(","))}
+    strict = _strict_by_environment() or strict
     facts, offers = [], []
     for candidate in _unique([*_installed(), *map(_single_file, files)]):
         fact, found = _examine(candidate, blocked)
         facts.append(fact)
         offers += found
-    if strict or os.environ.get("GANBLOCKS_STRICT_PLUGINS") == "1":
+    if strict:
         refuse_broken(facts)
     return Registry(offers, tuple(facts))
+
+
+def _strict_by_environment() -> bool:
+    given = os.environ.get("GANBLOCKS_STRICT_PLUGINS", "")
+    if given not in ("", "0", "1"):
+        raise UsageError(f"GANBLOCKS_STRICT_PLUGINS is {given!r}, and must be 1 or 0; unset it for 0")
+    return given == "1"
 
 
 def refuse_broken(facts: Iterable[PluginFact]) -> None:

@@ -70,8 +70,8 @@ class Offer:
 
 
 def named(error: BaseException) -> str:
-    """An error in words, on one line."""
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+    """An error in words, on one line: its type alone where it has no message."""
+    return f"{type(error).__name__}: {str(error).strip()}".splitlines()[0].removesuffix(": ")
 
 
 def flaw(kind: Kind, target: object) -> str:

@@ -11,11 +11,12 @@ from attrs import frozen
 from ganblocks.cli.context import Context, say
 from ganblocks.cli.output import print_json, print_table
 from ganblocks.cli.recipes import blaming
+from ganblocks.errors import UsageError
 from ganblocks.recipe import parse_override
 from ganblocks.study.cells import Place, Runner, alone, result_of
 from ganblocks.study.plan import Plan, parse_seeds, plan
 from ganblocks.study.table import Table, tabulate
-from ganblocks.study.writing import document, grid, write
+from ganblocks.study.writing import document, grid, plan_document, write
 from ganblocks.training.runs import pick_device
 from ganblocks.training.stopping import stop_on_signals
 
@@ -39,6 +40,10 @@ class Options:
 
 def ablate(context: Context, path: Path, options: Options) -> int:
     """Returns the exit code: 0, 1 where a cell failed, or 128 and the number of the signal that stopped the study."""
+    if options.dry_run and options.score is not None:
+        raise UsageError(
+            f"--score {options.score}: a dry run makes no table, and cannot tell what scores there will be; leave it out"
+        )
     registry = context.registry()
     names = None if options.variants is None else [name.strip() for name in options.variants.split(",") if name.strip()]
     pick_device(options.device)
@@ -47,6 +52,8 @@ def ablate(context: Context, path: Path, options: Options) -> int:
     folder = options.out or Path("ablations") / path.stem
     _announce(wanted, folder)
     if options.dry_run:
+        if options.as_json:
+            print_json({"out": str(folder), **plan_document(wanted)})
         return 0
     wanted.variants[0].recipe.data.dataset.open()  # missing data is one error now, not one in every cell
     place = Place(folder)

@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from ganblocks.plugins import GROUP
+from ganblocks.registry import named
 
 OWN = "ganblocks"
 
@@ -20,8 +21,7 @@ def blame(error: BaseException, given: Iterable[str] = ()) -> str:
         given: files that ``-p`` has added.
 
     """
-    what = f"{type(error).__name__}: {error}".splitlines()[0]
-    return f"{_owner(error, given)} failed: {what}"
+    return f"{_owner(error, given)} failed: {named(error)}"
 
 
 def _owner(error: BaseException, given: Iterable[str]) -> str:

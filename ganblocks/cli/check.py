@@ -32,6 +32,7 @@ def check(context: Context, path: Path, sets: list[str], ablation: str | None, a
     """Raises what is wrong: RecipeError for the recipe, DataError for the data where ``data`` asks to look at it."""
     registry = context.registry()
     if path.is_dir():
+        _refuse_changes(path, sets, ablation)
         check_folder(registry, path, as_json)
         return
     recipe = read(registry, path, sets, ablation)
@@ -53,6 +54,14 @@ def check(context: Context, path: Path, sets: list[str], ablation: str | None, a
     if not as_json:
         looked = "recipe and data" if data else "the data was not looked at: add --data"
         print(f"{path}: fine" + (f", with ablation {ablation}" if ablation else "") + f" ({looked})")
+
+
+def _refuse_changes(path: Path, sets: list[str], ablation: str | None) -> None:
+    """Raises UsageError for options that change a recipe, where there is none."""
+    given = [name for name, value in (("--set", sets), ("--ablation", ablation)) if value not in (None, [])]
+    if given:
+        fix = f"leave {' and '.join(given)} out, or name a recipe that reads it, with --data"
+        raise UsageError(f"{path}: is a folder of images, and not a recipe with values to change; {fix}")
 
 
 def check_folder(registry: Registry, path: Path, as_json: bool) -> None:

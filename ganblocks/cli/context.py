@@ -30,6 +30,7 @@ class Context:
 
     def registry(self) -> Registry:
         """Discover plugins as the global options say; faults of plugins that were asked for are errors."""
+        from ganblocks.options.words import nearest
         from ganblocks.plugins import discover, refuse_broken
 
         block = [name.removeprefix("no:") for name in self.plugins if name.startswith("no:")]
@@ -37,6 +38,9 @@ class Context:
         if wrong := [str(file) for file in files if file.suffix != ".py"]:
             raise UsageError(f"-p {wrong[0]}: write no:NAME to keep a plugin out, or the path of a .py file to add one")
         registry = discover(block, files, strict=self.strict)
+        known = {fact.name for fact in registry.plugins}
+        if absent := [name for name in block if name not in known]:
+            raise UsageError(f"-p no:{absent[0]}: no plugin is called that; {nearest(absent[0], known)}")
         refuse_broken(fact for fact in registry.plugins if fact.distribution in {str(file) for file in files})
         return registry
 

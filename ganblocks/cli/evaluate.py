@@ -34,7 +34,7 @@ def evaluate(
     wish = wish_of(recipe_of(run, registry).evaluation, registry)
     if metrics:
         wish = attrs.evolve(wish, metrics={text: component(registry, "metric", text) for text in metrics})
-    if extractor:
+    if extractor is not None:
         wish = attrs.evolve(wish, extractor=component(registry, "feature_extractor", extractor))
     options = {name: value for name, value in options.items() if value is not None}
     report = judge(run, attrs.evolve(wish, **options), registry, cache)

@@ -7,7 +7,7 @@ from pathlib import Path
 from ganblocks.cli.context import Context, say
 from ganblocks.cli.display import watching
 from ganblocks.cli.output import console
-from ganblocks.cli.run import finish
+from ganblocks.cli.run import finish, refuse_unused
 from ganblocks.evaluation import Scoring, wish_of
 from ganblocks.training.checkpoint import images_seen, latest
 from ganblocks.training.resuming import resume as go_on
@@ -18,6 +18,7 @@ def resume(context: Context, folder: Path, device: str | None, quiet: bool, cach
     """Returns the exit code, as ``ganblocks run`` does."""
     registry = context.registry()
     recipe = recipe_of(folder, registry)
+    refuse_unused(cache, recipe, folder)
     seen = images_seen(latest(folder))
     say(f"{recipe.title}: {folder}, from {seen:,} images on")
     scoring = Scoring(recipe.data.dataset, wish_of(recipe.evaluation, registry, device or "auto"), registry, folder, cache)

@@ -12,7 +12,9 @@ from ganblocks.cli.display import watching
 from ganblocks.cli.evaluate import show
 from ganblocks.cli.output import console
 from ganblocks.cli.recipes import blaming, read
+from ganblocks.errors import UsageError
 from ganblocks.evaluation import Scoring, wish_of
+from ganblocks.recipe import Recipe
 from ganblocks.training.health import read_health
 from ganblocks.training.runs import run as train
 from ganblocks.training.stopping import Stop
@@ -33,12 +35,20 @@ def run(
     """Returns the exit code: 0, or 128 and the number of the signal that stopped the run."""
     registry = context.registry()
     recipe = read(registry, path, sets, ablation)
+    refuse_unused(cache, recipe, path)
     folder = out or fresh_folder(path.stem if ablation is None else f"{path.stem}-{ablation}")
     say(f"{recipe.title}{f', ablation {ablation}' if ablation else ''} -> {folder}")
     scoring = Scoring(recipe.data.dataset, wish_of(recipe.evaluation, registry, device), registry, folder, cache)
     with blaming(path), watching(recipe.training.images, console(stderr=True), quiet) as watch:
         stop = train(recipe, folder, device, seed, registry, watch, scoring, init_from)
     return finish(folder, stop, scoring, quiet)
+
+
+def refuse_unused(cache: Path | None, recipe: Recipe, path: Path) -> None:
+    """Raises UsageError for a cache of features where nothing is scored."""
+    if cache is not None and recipe.evaluation is None:
+        fix = "add [evaluation] to the recipe, or leave it out and give it to ganblocks evaluate"
+        raise UsageError(f"--feature-cache {cache}: {path} is not scored, so that there are no features to keep; {fix}")
 
 
 def finish(folder: Path, stop: Stop, scoring: Scoring, quiet: bool) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ganblocks.files import replace_file, write_text
 from ganblocks.study.cells import Result
+from ganblocks.study.plan import Plan
 from ganblocks.study.statistics import Estimate
 from ganblocks.study.table import Row, Table
 from ganblocks.study.words import interval
@@ -204,6 +205,23 @@ def document(table: Table) -> dict[str, Any]:
         "rows": rows,
         "verdicts": table.verdicts(),
     }
+
+
+def plan_document(plan: Plan) -> dict[str, Any]:
+    """What would run, as plain values."""
+    rows = [
+        {
+            "variant": variant.name,
+            "against": variant.against,
+            "parameters": variant.cost.parameters,
+            "flops": variant.cost.flops,
+            "images": variant.recipe.training.images,
+            "batch": variant.recipe.training.batch,
+        }
+        for variant in plan.variants
+    ]
+    cells = [{"variant": cell.variant.name, "seed": cell.seed} for cell in plan.cells()]
+    return {"title": plan.title, "seeds": list(plan.seeds), "variants": rows, "cells": cells}
 
 
 def plot(table: Table, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from ganblocks.assembly import build_game, check
 from ganblocks.errors import CheckpointError, UsageError
 from ganblocks.kinds.capabilities import ReadsForeign
 from ganblocks.recipe import Recipe, write_recipe
-from ganblocks.registry import Registry
+from ganblocks.registry import Registry, named
 from ganblocks.training.checkpoint import Checkpoint, save_checkpoint
 from ganblocks.training.provenance import provenance_of
 from ganblocks.training.run_folder import RunFolder
@@ -69,16 +70,19 @@ def load_foreign(component: Any, network: nn.Module, layout: str, path: Path) ->
     theirs = read_tensors(path)
     try:
         network.load_state_dict(component.from_foreign(layout, network, theirs))
-    except KeyError as error:
-        raise CheckpointError(f"{path}: no network of this recipe in the layout of {layout}: {error.args[0]}") from error
+    except (LookupError, RuntimeError) as error:  # a name that is absent, or a tensor that cannot be turned into ours
+        reason = error.args[0] if error.args else named(error)
+        raise CheckpointError(f"{path}: no network of this recipe in the layout of {layout}: {reason}") from error
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Name -> tensor, from safetensors, or from torch's own format without unpickling anything but tensors."""
+    if os.path.isfile(path) and not os.path.getsize(path):
+        raise CheckpointError(f"{path}: is empty; download or copy it again")
     try:
         found: Any = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except Exception as error:  # both readers raise several unrelated types
-        raise CheckpointError(f"{path}: cannot be read as tensors: {str(error).splitlines()[0][:200]}") from error
+        raise CheckpointError(f"{path}: cannot be read as tensors: {named(error)[:200]}") from error
     for key in INSIDE:
         found = found[key] if isinstance(found, Mapping) and key in found else found
     if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):

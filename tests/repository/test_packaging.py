@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 import tomllib
@@ -34,9 +35,9 @@ def test_the_entry_points_of_the_wheel_are_the_union_of_the_folders() -> None:
 def test_a_plugin_folder_is_a_complete_package(folder: Path) -> None:
     facts = project(folder)
     assert facts["name"] == folder.name
-    assert facts["description"]
     (module,) = entry_points(folder).values()
-    assert (folder / module / "__init__.py").is_file()
+    hooks = (folder / module / "__init__.py").read_text(encoding="utf-8")
+    assert facts["description"] == (ast.get_docstring(ast.parse(hooks)) or "").removesuffix("."), "one truth in two places"
     assert list((folder / "tests").glob("test_*.py")), "a plugin comes with its tests"
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from ganblocks_update_rules.alternating import AlternatingUpdater
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -16,7 +18,9 @@ import ganblocks as public
 from ganblocks.errors import Collapsed
 from ganblocks.game import nearest
 from ganblocks.recipe import read_recipe
-from ganblocks.training.health import read_health
+from ganblocks.training.health import Health, RollBack, read_health
+from ganblocks.training.resuming import resume
+from ganblocks.training.run_folder import read_metrics
 from ganblocks.training.watching import COLLAPSED, PATIENCE, Lookout
 from tests.cli.commands import ROOT
 
@@ -54,15 +58,6 @@ def test_a_gradient_that_is_gone_is_seen() -> None:
     assert kinds(Lookout.new(), records(1.0, pull=1.0), records(1.0, pull=1e-6)) == ["saturation"]
 
 
-@given(st.integers(0, PATIENCE * 2), st.lists(st.floats(0, 0.2), min_size=1, max_size=5))
-def test_it_goes_on_from_the_log_as_if_it_had_read_all(cut: int, levels: list[float]) -> None:
-    log = [record for level in levels for record in records(level, steps=100)]
-    whole = Lookout.new(log[:cut])
-    for record in log[cut:]:
-        whole.read(record)
-    assert whole == Lookout.new(log)
-
-
 def test_records_of_rules_that_report_less_are_fine() -> None:
     assert kinds(Lookout.new(), iter([{"images": 8}] * 1000)) == []
 
@@ -93,11 +88,64 @@ class Constant(nn.Module):
         return self.image.tanh().expand(len(z), -1, -1, -1)
 
 
-def collapsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: str) -> Path:
+def collapsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: str, more: Mapping[str, Any] | None = None) -> Path:
     monkeypatch.setattr("ganblocks.assembly.build_generator", lambda recipe, image, seed: Constant(image.channels, image.size))
     settings = {"training.images": (PATIENCE + 20) * 2, "training.batch": 2, "health.collapse": policy}
-    public.run(read_recipe(RECIPE, settings | {"evaluation.n": 8, "evaluation.every": 10_000}), tmp_path / "run", "cpu")
+    settings |= {"evaluation.n": 8, "evaluation.every": 10_000}
+    public.run(read_recipe(RECIPE, settings | (more or {})), tmp_path / "run", "cpu")
     return tmp_path / "run"
+
+
+class Kept(Health):
+    """Remembers the lookout after every step, and itself."""
+
+    made: list[Kept]
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.lived: list[Lookout] = []
+        self.made.append(self)
+
+    def after(self, record: dict[str, Any]) -> RollBack | None:
+        wish = super().after(record)
+        self.lived.append(copy.deepcopy(self.lookout))
+        return wish
+
+
+def spoiled(original: Callable[..., dict[str, Any]], names: tuple[str, ...]) -> Callable[..., dict[str, Any]]:
+    """Every fiftieth step has a number that is not finite, and others that would change every mean."""
+
+    def step(self: AlternatingUpdater, next_batch: Any, images_seen: int) -> dict[str, Any]:
+        metrics = original(self, next_batch, images_seen)
+        if images_seen % 100 == 98:
+            metrics |= dict.fromkeys(("fake/nearest", "real/nearest", "generator/gradient_norm"), torch.tensor(1e6))
+            metrics |= dict.fromkeys(names, torch.tensor(torch.nan))
+        return metrics
+
+    return step
+
+
+@pytest.mark.filterwarnings("ignore:step")
+@pytest.mark.parametrize("names", [("generator/loss",), ("fake/nearest", "generator/gradient_norm")])
+def test_a_resumed_run_knows_what_the_run_has_seen(
+    names: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the lines of metrics.jsonl, where some steps were undone and some numbers are null: after any step."""
+    monkeypatch.setattr("ganblocks.training.loop.Health", Kept)
+    monkeypatch.setattr(Kept, "made", [], raising=False)
+    monkeypatch.setattr(AlternatingUpdater, "step", spoiled(AlternatingUpdater.step, names))
+    run = collapsed(tmp_path, monkeypatch, "warn", {"health.not_finite": "skip", "training.checkpoint_every": 100})
+    resume(run)
+    lived, resumed = Kept.made[0].lived, Kept.made[1]
+    assert lived[-1].given == {"collapse"}
+    assert resumed.lookout == lived[-1]
+    log = read_metrics(run)
+    undone = [record for record in log if record.get("undone")]
+    assert len(undone) == 4
+    assert all(record[name] is None for record in undone for name in names)
+    for cut, known in enumerate(lived, 1):
+        resumed.restart(log[:cut])
+        assert resumed.lookout == known
 
 
 def test_a_collapsed_generator_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

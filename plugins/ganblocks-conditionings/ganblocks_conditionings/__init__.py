@@ -1,4 +1,4 @@
-"""Heads of a discriminator: projection, classifiers, contrasts, and none."""
+"""Heads of a discriminator: projection, an auxiliary classifier, contrasts, and none."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from attrs import field
 from attrs.validators import ge, gt, in_, instance_of, le
 
 from ganblocks import DataError, Finding, Images, ImageSpec, Inspects
-from ganblocks_data.inspecting import inspect, readable
+from ganblocks_data.inspecting import inspect, readable, too_many
 from ganblocks_data.listing import Listing, folders_in, list_images
 from ganblocks_data.memory import in_memory, split
 from ganblocks_data.reading import Reader
@@ -23,8 +23,6 @@ from ganblocks_data.splits import by_name
 
 MEMORY = 512 * 2**20
 """Bytes of decoded images that are kept in memory; a larger folder is read batch by batch."""
-MOST_SKIPPED = 0.01
-"""Share of the files that ``on_bad = "skip"`` may leave out."""
 
 
 @attrs.frozen(kw_only=True)
@@ -74,7 +72,7 @@ class ImageFolder(Inspects):
             listing = self._without_bad(listing)
         held_out = by_name(listing.names, self.held_out)
         if held_out.all():
-            raise DataError(f"{root} holds too few images: all {len(held_out)} are held out; add images or say held_out = 0.0")
+            raise DataError(f"{root} {_too_few(len(held_out))}")
         read = Reader([root / name for name in listing.names], self.size, self.channels)
         labels = torch.tensor(listing.labels)
         if len(labels) * self.channels * self.size**2 <= MEMORY:
@@ -85,7 +83,9 @@ class ImageFolder(Inspects):
 
     def inspect(self) -> Iterator[Finding]:
         """Decode every file of the folder; memory does not grow with it."""
-        return inspect(self._root, self.classes, self.size, self.channels)
+        left = yield from inspect(self._root, self.classes, self.size, self.channels, self.on_bad == "skip")
+        if left.names and by_name(left.names, self.held_out).all():
+            yield Finding(str(self._root), "too few images", _too_few(len(left.names)), fatal=True)
 
     @classmethod
     def at(cls, path: Path) -> Self | None:
@@ -100,8 +100,8 @@ class ImageFolder(Inspects):
         """Raises DataError where too many files cannot be read."""
         bad = readable(self._root, listing, self.size, self.channels)
         lines = "\n".join(f"{self._root / listing.names[place]} {words}" for place, words in bad.items())
-        if len(bad) > MOST_SKIPPED * len(listing.names):
-            raise DataError(f"{lines}\n{len(bad)} of {len(listing.names)} files are bad, and at most 1 % may be skipped")
+        if refused := too_many(len(bad), len(listing.names)):
+            raise DataError(f"{lines}\n{refused}")
         if bad:
             warnings.warn(f"{len(bad)} of {len(listing.names)} files are skipped:\n{lines}", stacklevel=3)
         return listing.without(set(bad))
@@ -110,3 +110,7 @@ class ImageFolder(Inspects):
         """Of names, sizes and options: reading every file would take minutes."""
         options = attrs.asdict(self, filter=attrs.filters.exclude("path", "on_bad"))
         return hashlib.sha256(json.dumps([options, attrs.astuple(listing)], sort_keys=True).encode()).hexdigest()
+
+
+def _too_few(images: int) -> str:
+    return f"holds too few images: all {images} are held out; add images or say held_out = 0.0"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,6 +18,8 @@ AT_ONCE = 256
 """Files that wait for a thread: memory does not grow with the folder."""
 FEW = 10
 """Images below which a class is worth a word."""
+MOST_SKIPPED = 0.01
+"""Share of the files that may be skipped."""
 
 
 @frozen
@@ -30,22 +32,47 @@ class _Look:
     """Of the bytes, where another file has as many."""
 
 
-def inspect(root: Path, classes: int, size: int, channels: int) -> Iterator[Finding]:
-    """Decode every file as training would; what opening refuses is fatal."""
+def inspect(root: Path, classes: int, size: int, channels: int, skip: bool) -> Generator[Finding, None, Listing]:
+    """Decode every file as training would; what training refuses is fatal. Returns the images that are left to train on.
+
+    Args:
+        root: the folder.
+        classes: how many class folders it should have.
+        size: height and width in pixels.
+        channels: 1 or 3.
+        skip: files that cannot be read may be left out, as long as they are few.
+    """
     listing, faults = survey(root, classes)
     yield from faults
+    bad: dict[int, str] = {}
     first: dict[bytes, int] = {}
     for place, look in enumerate(_looks(root, listing, size, channels)):
         path = str(root / listing.names[place])
         if look.fault:
-            yield Finding(path, "unreadable", look.fault, fatal=True)
+            bad[place] = look.fault
         yield from (Finding(path, change) for change in look.changes)
         twin = first.setdefault(look.digest, place) if look.digest else place
         if twin != place:
             across = listing.labels[twin] != listing.labels[place]
             sort = "same bytes as in another class" if across else "same bytes twice"
             yield Finding(path, sort, f"as {listing.names[twin]}")
+    yield from _unreadable(root, listing, bad, skip)
     yield from _small_classes(root, listing)
+    return listing.without(set(bad))
+
+
+def too_many(bad: int, files: int) -> str:
+    """Why so many bad files are not skipped; empty where they are."""
+    return f"{bad} of {files} files are bad, and at most 1 % may be skipped" if bad > MOST_SKIPPED * files else ""
+
+
+def _unreadable(root: Path, listing: Listing, bad: Mapping[int, str], skip: bool) -> Iterator[Finding]:
+    refused = too_many(len(bad), len(listing.names)) if skip else ""
+    skipped = skip and not refused
+    for place, fault in bad.items():
+        yield Finding(str(root / listing.names[place]), "skipped" if skipped else "unreadable", fault, fatal=not skipped)
+    if refused:
+        yield Finding(str(root), "too much to skip", refused, fatal=True)
 
 
 def readable(root: Path, listing: Listing, size: int, channels: int) -> dict[int, str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import shutil
 import struct
+import tempfile
 import tracemalloc
 import zlib
 from pathlib import Path
@@ -14,9 +17,13 @@ import pytest
 import torch
 from ganblocks_data import image_folder, inspecting
 from ganblocks_data.image_folder import ImageFolder
+from ganblocks_data.splits import by_name
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from ganblocks import DataError, Finding
+from ganblocks.testing import examples
 
 BAD = {
     **{f"empty.{suffix}": lambda path: path.write_bytes(b"") for suffix in ("png", "jpg", "webp", "bmp")},
@@ -222,6 +229,66 @@ def test_skipping_more_than_a_hundredth_is_refused(tmp_path: Path) -> None:
     many(tmp_path, 199, 2)
     with pytest.raises(DataError, match=r"(?s)000\.png.*001\.png.*2 of 199 files are bad, and at most 1 %"):
         folder(tmp_path, classes=0, on_bad="skip").open()
+
+
+def test_an_inspection_says_what_is_going_to_be_skipped(tmp_path: Path) -> None:
+    found = list(folder(many(tmp_path, 200, 2), classes=0, on_bad="skip").inspect())
+    skipped = [finding for finding in found if finding.sort == "skipped"]
+    assert [Path(finding.place).name for finding in skipped] == ["000.png", "001.png"]
+    assert "no PNG" in skipped[0].words
+    assert fatal(found) == set()
+
+
+def test_an_inspection_refuses_what_is_too_much_to_skip(tmp_path: Path) -> None:
+    found = list(folder(many(tmp_path, 199, 2), classes=0, on_bad="skip").inspect())
+    assert fatal(found) == {"000.png", "001.png", tmp_path.name}
+    assert found[-1].words == "2 of 199 files are bad, and at most 1 % may be skipped"
+
+
+def test_an_inspection_finds_that_nothing_is_left_to_train_on(tmp_path: Path) -> None:
+    name = next(f"{place}.png" for place in range(100) if by_name([f"{place}.png"], 0.5).all())
+    noise().save(tmp_path / name)
+    (finding,) = folder(tmp_path, classes=0, held_out=0.5).inspect()
+    assert (finding.sort, finding.fatal) == ("too few images", True)
+    with pytest.raises(DataError, match=re.escape(f"{finding.place} {finding.words}")):
+        folder(tmp_path, classes=0, held_out=0.5).open()
+
+
+TINY = io.BytesIO()
+Image.new("RGB", (16, 16)).save(TINY, "PNG")
+STRAYS = {"note.txt": b"", "cats/note.txt": b"", "cats/deep/a.png": b"", "empty/.hidden": b"", "stray.png": TINY.getvalue()}
+
+
+@examples(60)
+@given(
+    sound=st.lists(st.sampled_from([0, 1, 2, 99, 100, 101]), min_size=1, max_size=2),
+    bad=st.integers(0, 3),
+    classes=st.integers(0, 2),
+    options=st.fixed_dictionaries({"on_bad": st.sampled_from(["error", "skip"]), "held_out": st.sampled_from([0.0, 0.1, 0.5])}),
+    stray=st.sampled_from(["", "", *STRAYS]),
+)
+@pytest.mark.filterwarnings("ignore")
+def test_an_inspection_finds_something_fatal_exactly_where_opening_refuses(
+    sound: list[int], bad: int, classes: int, options: dict[str, object], stray: str
+) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        root = Path(place)
+        contents = [b"damaged"] * bad + [TINY.getvalue()] * sum(sound)
+        for number, content in enumerate(contents):
+            path = root / (("dogs" if number >= bad + sound[0] else "cats") if classes else "") / f"{number:03}.png"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content)
+        if stray:
+            (root / stray).parent.mkdir(parents=True, exist_ok=True)
+            (root / stray).write_bytes(STRAYS[stray])
+        dataset = folder(root, classes=classes, **options)
+        fatal_findings = [finding for finding in dataset.inspect() if finding.fatal]
+        refused = ""
+        try:
+            dataset.open()
+        except DataError as error:
+            refused = str(error)
+        assert bool(fatal_findings) == bool(refused), refused
 
 
 def test_what_is_not_skipped_is_the_same_data(tmp_path: Path) -> None:

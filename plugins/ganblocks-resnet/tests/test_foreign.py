@@ -14,8 +14,9 @@ from torch.nn.utils import spectral_norm as sn
 import ganblocks
 from ganblocks import Classes, ImageSpec, Player, Site
 from ganblocks.errors import CheckpointError, UsageError
+from ganblocks.kinds.capabilities import ReadsForeign
 from ganblocks.recipe import read_recipe
-from ganblocks.training.importing import import_weights, read_tensors
+from ganblocks.training.importing import import_weights, load_foreign, read_tensors
 
 IMAGE = ImageSpec(3, 16, 5)
 WIDTH, Z = 16, 6
@@ -239,6 +240,54 @@ def test_what_is_no_table_of_tensors_is_refused_and_never_run(tmp_path: Path, mo
     with pytest.raises(CheckpointError, match="cannot be read as tensors"):
         read_tensors(tmp_path / "text.safetensors")
     assert not (tmp_path / "evil").exists()
+
+
+def test_what_says_nothing_or_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
+    for name in ("empty.pth", "empty.safetensors"):
+        (tmp_path / name).write_bytes(b"")
+        with pytest.raises(CheckpointError, match=rf"{name}: is empty; download or copy it again"):
+            read_tensors(tmp_path / name)
+    for path in (tmp_path / "absent.pth", tmp_path):
+        with pytest.raises(CheckpointError, match=r"cannot be read as tensors: .*Error"):
+            read_tensors(path)
+
+
+@pytest.mark.parametrize("error", [EOFError(), RuntimeError("\n"), RuntimeError("\nsecond line")])
+def test_a_reader_s_error_may_have_no_message(error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(CheckpointError, match=f"g.pth: cannot be read as tensors: {type(error).__name__}"):
+        read_tensors(tmp_path / "g.pth")
+
+
+class Speechless(ReadsForeign):
+    """A component of a plugin whose errors have no message."""
+
+    layouts = ("mine",)
+
+    def from_foreign(self, layout: str, network: nn.Module, theirs: dict[str, Tensor]) -> dict[str, Tensor]:
+        raise KeyError
+
+
+def test_a_layout_s_error_may_have_no_message(tmp_path: Path) -> None:
+    save_file({"a": torch.zeros(1)}, tmp_path / "g.safetensors")
+    with pytest.raises(CheckpointError, match=r"g\.safetensors: no network of this recipe in the layout of mine: KeyError"):
+        load_foreign(Speechless(), nn.Linear(1, 1), "mine", tmp_path / "g.safetensors")
+
+
+def test_a_tensor_of_another_shape_is_the_file_s_fault(tmp_path: Path) -> None:
+    """Spectral norm's v, which is turned before its size is compared."""
+    wanted, state = recipe(), MimicryGenerator().state_dict()
+    state["block2.c1.weight_v"] = torch.zeros(3)
+    for place in ("block2.b1", "block2.b2", "block3.b1", "block3.b2"):
+        state[f"{place}.embed.weight"] = torch.zeros(wanted.data.dataset.describe().classes, 2 * WIDTH)
+    save_file(state, tmp_path / "g.safetensors")
+    with pytest.raises(CheckpointError, match=r"g\.safetensors: no network of this recipe in the layout of mimicry: .*shape"):
+        import_weights(
+            wanted, ganblocks.discover(), "mimicry", {Player.GENERATOR: tmp_path / "g.safetensors"}, tmp_path / "run"
+        )
 
 
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ class Row:
     diverged: int
     missing: int
     scores: Mapping[str, Estimate | None]
-    """Moment -> mean over seeds."""
+    """Moment -> mean over seeds; none where they were scored under several protocols."""
     curve: Sequence[tuple[int, Estimate]]
     difference: Difference | None
     """At the end, paired by seed, against the row that it is compared with."""
@@ -53,6 +53,7 @@ class Row:
     unlike: str
     """Why the row is not compared; empty where it is."""
     protocol: str
+    """Of its scores: an id, ``A and B`` where there are several, or empty where nothing has finished."""
 
 
 @frozen
@@ -69,7 +70,9 @@ class Table:
 
     def verdicts(self) -> list[str]:
         return [
-            verdict(row, self.score.better, len(self.seeds)) for row in self.rows if row.variant.against != row.variant.name
+            verdict(row, self.score.better, len(self.seeds))
+            for row in self.rows
+            if row.variant.against != row.variant.name or row.unlike
         ]
 
 
@@ -78,7 +81,7 @@ def tabulate(plan: Plan, results: Sequence[Result], wanted: str | None = None) -
     finished = [result for result in results if not result.diverged]
     score = _score(finished, wanted)
     curves = {(result.variant, result.seed): _curve(result, score.name) for result in finished}
-    protocols = {result.variant: _one(result, score.name) for result in finished}
+    protocols = {variant.name: _protocols(finished, variant.name, score.name) for variant in plan.variants}
     times = {variant.name: _step_seconds(results, variant) for variant in plan.variants}
     moments = _moments(plan, times, score.better)
     rows = tuple(_row(variant, plan, results, curves, protocols, times, moments) for variant in plan.variants)
@@ -104,8 +107,10 @@ def _curve(result: Result, name: str) -> Curve:
     return [(report.images, score.value) for report in result.reports for score in report.scores if score.name == name]
 
 
-def _one(result: Result, name: str) -> Score | None:
-    return next((score for score in result.reports[-1].scores if score.name == name), None)
+def _protocols(finished: Sequence[Result], variant: str, name: str) -> list[Score]:
+    """One score for each protocol that a variant was scored under, over all its seeds and moments."""
+    reports = [report for result in finished if result.variant == variant for report in result.reports]
+    return list({score.id: score for report in reports for score in report.scores if score.name == name}.values())
 
 
 def _step_seconds(results: Sequence[Result], variant: Variant) -> float | None:
@@ -162,7 +167,7 @@ def _row(
     plan: Plan,
     results: Sequence[Result],
     curves: Mapping[tuple[str, int], Curve],
-    protocols: Mapping[str, Score | None],
+    protocols: Mapping[str, Sequence[Score]],
     times: Mapping[str, float | None],
     moments: Callable[[Variant], dict[str, Callable[[Curve], float | None]]],
 ) -> Row:
@@ -171,12 +176,13 @@ def _row(
     theirs = {seed: curves[other.name, seed] for seed in plan.seeds if curves.get((other.name, seed))}
     found = [result for result in results if result.variant == variant.name and result.seed in plan.seeds]
     swapped = swap(variant.cost, other.cost)
-    unlike = _unlike(swapped, protocols.get(variant.name), protocols.get(other.name))
+    unlike = _unlike(swapped, protocols[variant.name], protocols[other.name], other.name)
     both = sorted(set(own) & set(theirs))
     paired = None
     if not unlike and variant is not other:
         paired = difference([own[seed][-1][1] for seed in both], [theirs[seed][-1][1] for seed in both])
-    score = protocols.get(variant.name)
+    ids = [score.id for score in protocols[variant.name]]
+    alike = list(own.values()) if len(ids) == 1 else []
     return Row(
         variant=variant,
         swap=swapped,
@@ -185,13 +191,13 @@ def _row(
         finished=len(own),
         diverged=sum(result.diverged for result in found),
         missing=len(plan.seeds) - len(found),
-        scores={name: _mean([read(curve) for curve in own.values()]) for name, read in moments(variant).items()},
-        curve=_mean_curve(list(own.values())),
+        scores={name: _mean([read(curve) for curve in alike]) for name, read in moments(variant).items()},
+        curve=_mean_curve(alike),
         difference=paired,
         adjusted_p=None,
         comparisons=0,
         unlike=unlike,
-        protocol=score.id if score else "",
+        protocol=" and ".join(ids),
     )
 
 
@@ -210,15 +216,20 @@ def _mean_curve(curves: Sequence[Curve]) -> list[tuple[int, Estimate]]:
     return [(images, mean) for images, mean in found if mean is not None]
 
 
-def _unlike(swapped: Swap, mine: Score | None, theirs: Score | None) -> str:
-    """Why two rows may not be compared; empty where they may."""
-    if mine is not None and theirs is not None and mine.id != theirs.id:
-        names = sorted(set(mine.protocol) | set(theirs.protocol))
-        name = next(name for name in names if mine.protocol.get(name) != theirs.protocol.get(name))
-        return f"protocols {mine.id} and {theirs.id} differ: {name}"
+def _unlike(swapped: Swap, mine: Sequence[Score], theirs: Sequence[Score], other: str) -> str:
+    """Why two rows may not be compared, or why a row has no means; empty where nothing is wrong."""
+    for scores, whose in ((mine, " of its own seeds"), (theirs, f" of {other}'s seeds"), ([*mine, *theirs], "")):
+        protocols = {score.id: score.protocol for score in scores}
+        if len(protocols) > 1:
+            return f"protocols {' and '.join(protocols)}{whose} differ: {', '.join(_differing(list(protocols.values())))}"
     if not swapped.alike:
         return f"blocks of unlike size: {swapped.words()}"
     return ""
+
+
+def _differing(protocols: Sequence[Mapping[str, str]]) -> list[str]:
+    names = sorted(set[str]().union(*protocols))
+    return [name for name in names if len({protocol.get(name) for protocol in protocols}) > 1]
 
 
 def _adjusted(rows: Sequence[Row]) -> tuple[Row, ...]:

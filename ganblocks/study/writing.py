@@ -66,8 +66,6 @@ def _cells(row: Row, table: Table) -> list[str]:
 
 
 def _difference(row: Row) -> str:
-    if row.variant.against == row.variant.name:
-        return ""
     if row.unlike:
         return f"not compared: {row.unlike.split(':')[0]}"
     if row.difference is None:
@@ -230,6 +228,7 @@ def plot(table: Table, path: Path) -> None:
     axes.set_ylabel(table.score.name)
     axes.set_title(f"{table.title}: mean of {len(table.seeds)} seeds, 95 % intervals", fontsize=11)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize=8)
     with replace_file(path) as file:
         figure.savefig(file, dpi=120, format="png", metadata={"Software": None})

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 from hypothesis import given
@@ -146,6 +147,36 @@ def test_another_protocol_is_not_compared_and_stands_apart(wanted: Plan) -> None
     assert "differ: seed" in table.verdicts()[0]
     text = markdown(table, "ganblocks ablate")
     assert text.count("| variant |") == 2
+
+
+@pytest.mark.parametrize("moment", [None, 0])
+@pytest.mark.parametrize(("mixed", "whose"), [("attention", "its own"), (BASELINE, "baseline's")])
+def test_seeds_or_moments_of_unlike_protocols_have_no_mean_and_no_difference(
+    wanted: Plan, tmp_path: Path, mixed: str, whose: str, moment: int | None
+) -> None:
+    """One seed is scored otherwise, at all moments or at one; not the last, so that looking at that one does not do."""
+    other = {**PROTOCOL, "seed": "1"}
+    results = cells(wanted, lambda name, seed: float(seed))
+    for i, each in enumerate(results):
+        if (each.variant, each.seed) == (mixed, 1):
+            odd = cell(mixed, 1, (9, 8, 1), protocol=other).reports
+            chosen = odd if moment is None else (*each.reports[:moment], odd[moment], *each.reports[moment + 1 :])
+            results[i] = attrs.evolve(each, reports=chosen)
+    table = tabulate(wanted, results)
+    row = row_of(table, mixed)
+    assert set(row.scores.values()) == {None}
+    assert list(row.curve) == []
+    assert row_of(table, "attention").difference is None
+    one, two = (Score("", 0, protocol).id for protocol in (PROTOCOL, other))
+    words = table.verdicts()[0] if mixed == "attention" else table.verdicts()[1]
+    assert re.search(rf"not compared: protocols {one} and {two} of {whose} seeds differ: seed\.", words)
+    fine = row_of(table, BASELINE if mixed == "attention" else "attention")
+    assert fine.scores["end"] is not None
+    assert fine.protocol == one
+    write(table, results, tmp_path, "ganblocks ablate it")
+    text = (tmp_path / "table.md").read_text()
+    assert f"Protocol {one} and {two}:" in text
+    assert f"| not compared: protocols {one} and {two} of its own seeds differ |" in text
 
 
 def test_the_moments_are_budgets_equal_time_the_end_and_the_best(wanted: Plan) -> None:

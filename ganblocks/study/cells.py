@@ -47,10 +47,13 @@ class Result:
     """The median step."""
     reports: tuple[Report, ...]
     """One per scored moment, by images seen; empty where it diverged."""
+    step_images: float | None = None
+    """Real images that the median step saw: a batch for each turn of the discriminator, or as the update rule draws them."""
 
     def plain(self) -> dict[str, Any]:
         reports = [report.plain() for report in self.reports]
-        return {"diverged": self.diverged, "step_seconds": self.step_seconds, "reports": reports}
+        steps = {"step_seconds": self.step_seconds, "step_images": self.step_images}
+        return {"diverged": self.diverged, **steps, "reports": reports}
 
 
 @frozen
@@ -109,7 +112,8 @@ def result_of(cell: Cell, place: Place) -> Result | None:
         facts = json.loads(path.read_text(encoding="utf-8"))
         digest, plain = facts["recipe"], facts["result"]
         reports = tuple(Report.of(report) for report in plain["reports"])
-        result = Result(cell.variant.name, cell.seed, plain["diverged"], plain["step_seconds"], reports)
+        images = plain.get("step_images")  # older versions did not say it
+        result = Result(cell.variant.name, cell.seed, plain["diverged"], plain["step_seconds"], reports, images)
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path}: damaged ({error}); remove it, and the cell is run again") from error
     if digest != cell.variant.digest:
@@ -234,15 +238,19 @@ def _result(cell: Cell, run: Path, diverged: bool) -> Result:
     """What a run that has ended has found. Raises CheckpointError where its last score is not that of its end."""
     name, seed = cell.variant.name, cell.seed
     records = read_metrics(run)
-    times = [record["seconds"] for record in records]
-    steps = [after - before for before, after in pairwise(times)]
-    median = statistics.median(steps) if steps else None
+    seconds = _median_step([record["seconds"] for record in records])
+    images = _median_step([0, *(record["images"] for record in records)])
     if diverged:
-        return Result(name, seed, True, median, ())
+        return Result(name, seed, True, seconds, (), images)
     reports = tuple(sorted(kept(run), key=lambda report: report.images))
     if not reports or reports[-1].images < cell.variant.recipe.training.images:
         raise CheckpointError(f"{run}: no score of its end")
-    return Result(name, seed, False, median, reports)
+    return Result(name, seed, False, seconds, reports, images)
+
+
+def _median_step(values: Sequence[float]) -> float | None:
+    steps = [after - before for before, after in pairwise(values)]
+    return statistics.median(steps) if steps else None
 
 
 def _leading(result: Result) -> str:

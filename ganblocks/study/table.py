@@ -30,6 +30,20 @@ class Moment:
 
 
 @frozen
+class Pace:
+    """How fast a variant learns; None: unknown."""
+
+    step_seconds: float | None
+    """The median over cells of their median steps."""
+    step_images: float | None
+    """Likewise, of the real images that a step sees."""
+
+    @property
+    def image_seconds(self) -> float | None:
+        return None if self.step_seconds is None or not self.step_images else self.step_seconds / self.step_images
+
+
+@frozen
 class Row:
     """What a table says of one variant."""
 
@@ -37,8 +51,7 @@ class Row:
     swap: Swap
     """Against the row that it is compared with."""
     flops_ratio: float
-    step_seconds: float | None
-    """The median over cells of their median steps."""
+    pace: Pace
     finished: int
     diverged: int
     missing: int
@@ -82,9 +95,9 @@ def tabulate(plan: Plan, results: Sequence[Result], wanted: str | None = None) -
     score = _score(finished, wanted)
     curves = {(result.variant, result.seed): _curve(result, score.name) for result in finished}
     protocols = {variant.name: _protocols(finished, variant.name, score.name) for variant in plan.variants}
-    times = {variant.name: _step_seconds(results, variant) for variant in plan.variants}
-    moments = _moments(plan, times, score.better)
-    rows = tuple(_row(variant, plan, results, curves, protocols, times, moments) for variant in plan.variants)
+    paces = {variant.name: _pace(results, variant) for variant in plan.variants}
+    moments = _moments(plan, paces, score.better)
+    rows = tuple(_row(variant, plan, results, curves, protocols, paces, moments) for variant in plan.variants)
     last = max(variant.recipe.training.images for variant in plan.variants)
     return Table(plan.title, score, tuple(moments(plan.variants[0])), _adjusted(rows), plan.seeds, last)
 
@@ -113,24 +126,30 @@ def _protocols(finished: Sequence[Result], variant: str, name: str) -> list[Scor
     return list({score.id: score for report in reports for score in report.scores if score.name == name}.values())
 
 
-def _step_seconds(results: Sequence[Result], variant: Variant) -> float | None:
-    times = [each.step_seconds for each in results if each.variant == variant.name and each.step_seconds is not None]
-    return numbers.median(times) if times else None
+def _pace(results: Sequence[Result], variant: Variant) -> Pace:
+    own = [each for each in results if each.variant == variant.name]
+    return Pace(_median([each.step_seconds for each in own]), _median([each.step_images for each in own]))
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return numbers.median(known) if known else None
 
 
 def _moments(
-    plan: Plan, times: Mapping[str, float | None], better: str
+    plan: Plan, paces: Mapping[str, Pace], better: str
 ) -> Callable[[Variant], dict[str, Callable[[Curve], float | None]]]:
     """For each variant the moments of the table: budgets of images, equal time, the end, the best."""
     budgets = sorted({images for variant in plan.variants for images in _budgets(variant)})
-    per_image = {v.name: time / v.recipe.training.batch for v in plan.variants if (time := times[v.name]) is not None}
+    per_image = {name: seconds for name, pace in paces.items() if (seconds := pace.image_seconds) is not None}
     whole = [per_image[v.name] * v.recipe.training.images for v in plan.variants if v.name in per_image]
     best = max if better == "higher" else min
 
     def of(variant: Variant) -> dict[str, Callable[[Curve], float | None]]:
         found: dict[str, Callable[[Curve], float | None]] = {}
+        step = paces[variant.name].step_images or variant.recipe.training.batch
         for images in budgets:
-            found[f"{images:,} images"] = partial(_near, images=images, batch=variant.recipe.training.batch)
+            found[f"{images:,} images"] = partial(_near, images=images, step=step)
         if whole and variant.name in per_image:
             found["equal time"] = lambda curve: at(curve, min(whole) / per_image[variant.name])
         else:
@@ -147,9 +166,9 @@ def _budgets(variant: Variant) -> range:
     return range(evaluation.every, images, evaluation.every)
 
 
-def _near(curve: Curve, images: int, batch: int) -> float | None:
-    """The score at the first moment at or after ``images``, less than a batch late."""
-    return next((value for seen, value in curve if images <= seen < images + batch), None)
+def _near(curve: Curve, images: int, step: float) -> float | None:
+    """The score at the first moment at or after ``images``, less than a step late."""
+    return next((value for seen, value in curve if images <= seen < images + step), None)
 
 
 def at(curve: Curve, images: float) -> float | None:
@@ -168,7 +187,7 @@ def _row(
     results: Sequence[Result],
     curves: Mapping[tuple[str, int], Curve],
     protocols: Mapping[str, Sequence[Score]],
-    times: Mapping[str, float | None],
+    paces: Mapping[str, Pace],
     moments: Callable[[Variant], dict[str, Callable[[Curve], float | None]]],
 ) -> Row:
     other = next(each for each in plan.variants if each.name == variant.against)
@@ -187,7 +206,7 @@ def _row(
         variant=variant,
         swap=swapped,
         flops_ratio=variant.cost.flops / other.cost.flops,
-        step_seconds=times[variant.name],
+        pace=paces[variant.name],
         finished=len(own),
         diverged=sum(result.diverged for result in found),
         missing=len(plan.seeds) - len(found),

@@ -11,15 +11,17 @@ import torch
 
 import ganblocks as public
 from ganblocks.errors import UsageError
-from ganblocks.study.cells import Place, Runner, result_of
+from ganblocks.study.cells import DIVERGED, Place, Runner, result_of
 from ganblocks.study.plan import Cell, Plan, plan
 from ganblocks.training.checkpoint import Checkpoint, save_checkpoint
 from tests.cli.commands import ROOT
 
+STUDY = ROOT / "tests" / "fixtures" / "study.toml"
+
 
 @pytest.fixture(scope="module")
 def wanted() -> Plan:
-    return plan(ROOT / "tests" / "fixtures" / "study.toml", ["attention"], [0, 3], {}, public.discover())
+    return plan(STUDY, ["attention"], [0, 3], {}, public.discover())
 
 
 @pytest.fixture
@@ -42,6 +44,7 @@ def test_a_command_says_all_that_its_cell_is(wanted: Plan, runner: Runner, tmp_p
 
 
 def finished(cell: Cell, digest: str, place: Place) -> None:
+    """As versions wrote it that did not say what a step sees."""
     place.result(cell).parent.mkdir(parents=True)
     result = {"diverged": True, "step_seconds": 0.5, "reports": []}
     place.result(cell).write_text(json.dumps({"recipe": digest, "result": result}))
@@ -53,10 +56,23 @@ def test_only_a_cell_of_the_very_recipe_has_finished(wanted: Plan, runner: Runne
     finished(one, one.variant.digest, runner.place)
     found = result_of(one, runner.place)
     assert found is not None
-    assert (found.diverged, found.step_seconds) == (True, 0.5)
+    assert (found.diverged, found.step_seconds, found.step_images) == (True, 0.5, None)
     finished(other, one.variant.digest, runner.place)
     with pytest.raises(UsageError, match="has run another recipe"):
         result_of(other, runner.place)
+
+
+@pytest.mark.parametrize("turns", [1, 2])
+def test_what_a_step_sees_is_read_from_the_run_and_kept(runner: Runner, turns: int) -> None:
+    registry = public.discover()
+    study = plan(STUDY, ["attention"], [0], {"update.discriminator_steps": turns, "evaluation.n": 8}, registry)
+    cell = next(study.cells())
+    public.run(cell.variant.recipe, runner.place.run(cell), "cpu", 0, registry)
+    runner._end(cell, 0.0, DIVERGED)
+    found = result_of(cell, runner.place)
+    assert found is not None
+    assert found.step_images == 8 * turns
+    assert found.step_seconds is not None
 
 
 def started(runner: Runner, cell: Cell, monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -51,7 +51,7 @@ def ablate(context: Context, path: Path, options: Options) -> int:
     wanted.variants[0].recipe.data.dataset.open()  # missing data is one error now, not one in every cell
     place = Place(folder)
     with alone(folder), stop_on_signals() as stop:
-        runner = Runner(place, context.arguments(), options.device, options.jobs, say)
+        runner = Runner(place, context.arguments(), options.device, options.jobs, say, registry)
         failed = runner.run(wanted, stop)
         if stop.signal is not None:
             say(f"stopped; {folder} keeps the cells that have finished, and the same command goes on from there")

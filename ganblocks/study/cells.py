@@ -25,9 +25,13 @@ from filelock import FileLock, Timeout
 from ganblocks.errors import CheckpointError, UsageError
 from ganblocks.evaluation import Report, kept
 from ganblocks.files import write_text
+from ganblocks.precision import settled
+from ganblocks.recipe import write_recipe
+from ganblocks.registry import Registry
 from ganblocks.study.plan import Cell, Plan
 from ganblocks.training.checkpoint import latest
 from ganblocks.training.run_folder import LOCK, RECIPE, read_metrics
+from ganblocks.training.runs import pick_device
 from ganblocks.training.stopping import Stop
 
 DIVERGED = 4
@@ -132,6 +136,7 @@ class Runner:
         device: for every cell.
         jobs: how many cells at once; each gets its share of the processor's cores.
         say: told what happens.
+        registry: what names mean.
     """
 
     place: Place
@@ -139,6 +144,7 @@ class Runner:
     device: str
     jobs: int
     say: Callable[[str], None]
+    registry: Registry
     _failed: list[Cell] = field(factory=list, init=False)
 
     def run(self, plan: Plan, stop: Stop) -> list[Cell]:
@@ -198,11 +204,12 @@ class Runner:
         ]
 
     def _goes_on(self, cell: Cell) -> bool:
-        """Whether the cell's folder holds a good checkpoint of the very recipe."""
+        """Whether the cell's folder holds a good checkpoint of the very recipe, its precision settled for this device."""
         folder = self.place.run(cell)
+        wanted = settled(cell.variant.recipe, pick_device(self.device))
         try:
             latest(folder)
-            return (folder / RECIPE).read_text(encoding="utf-8") == cell.variant.text
+            return (folder / RECIPE).read_text(encoding="utf-8") == write_recipe(wanted, self.registry)
         except (CheckpointError, OSError, UnicodeDecodeError):
             return False
 

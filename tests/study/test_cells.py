@@ -11,6 +11,7 @@ import torch
 
 import ganblocks as public
 from ganblocks.errors import UsageError
+from ganblocks.precision import computes_in_bf16
 from ganblocks.study.cells import DIVERGED, Place, Runner, result_of
 from ganblocks.study.plan import Cell, Plan, plan
 from ganblocks.training.checkpoint import Checkpoint, save_checkpoint
@@ -26,7 +27,7 @@ def wanted() -> Plan:
 
 @pytest.fixture
 def runner(tmp_path: Path) -> Runner:
-    return Runner(Place(tmp_path), ["-p", "no:data"], "cpu", 1, print)
+    return Runner(Place(tmp_path), ["-p", "no:data"], "cpu", 1, print, public.discover())
 
 
 def option(command: list[str], name: str) -> str:
@@ -104,3 +105,19 @@ def test_a_killed_cell_goes_on_from_its_checkpoint_if_the_recipe_is_the_same(
     command = started(runner, cell, monkeypatch)
     assert ("resume" in command) == same
     assert folder.exists() == same
+
+
+def test_a_cell_whose_precision_was_settled_goes_on(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its run folder says "bf16" or "fp32" where the variant says "auto"."""
+    registry = public.discover()
+    few = {"training.precision": "auto", "training.images": 8, "evaluation.n": 8}
+    cell = next(plan(STUDY, ["attention"], [0], few, registry).cells())
+    folder = runner.place.run(cell)
+    public.run(cell.variant.recipe, folder, "cpu", 0, registry)
+    assert (folder / "recipe.toml").read_text() != cell.variant.text
+    assert "resume" in runner.command(cell)
+    assert "resume" in started(runner, cell, monkeypatch)
+    assert (folder / "checkpoints").exists()
+    monkeypatch.setattr("ganblocks.precision.computes_in_bf16", lambda device: not computes_in_bf16(device))
+    assert "run" in started(runner, cell, monkeypatch), "what another machine began in another precision is another run"
+    assert not folder.exists()

@@ -176,7 +176,10 @@ class Runner:
             shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with self.place.log(cell).open("ab") as log:
-            return subprocess.Popen(self.command(cell), stdout=log, stderr=log, env=_environment(self.jobs))  # noqa: S603
+            # in a session of its own: a terminal's Ctrl-C does not reach it, so that it is asked to stop once, by us, and saves
+            return subprocess.Popen(  # noqa: S603
+                self.command(cell), stdout=log, stderr=log, env=_environment(self.jobs), start_new_session=True
+            )
 
     def command(self, cell: Cell) -> list[str]:
         """What one would type to run this cell, or to go on with it."""

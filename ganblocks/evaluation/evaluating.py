@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from attrs import define, field
+from filelock import FileLock
 
 from ganblocks.errors import CheckpointError
 from ganblocks.evaluation.judge import Judge
@@ -22,6 +23,8 @@ from ganblocks.training.sampler import Sampler
 
 KEPT = "scores.json"
 """The file of a run folder that holds every report, newest last."""
+KEPT_LOCK = ".scores.lock"
+"""Whoever changes that file holds it: not the lock of the folder, which a run holds for as long as it trains."""
 
 
 def evaluate(path: str | Path, wish: Wish, registry: Registry, cache: Path | None = None) -> Report:
@@ -70,8 +73,9 @@ class Scoring:
 
 
 def keep(run: Path, report: Report) -> None:
-    """Add a report to those of a run folder."""
-    _write(run, [*kept(run), report])
+    """Add a report to those of a run folder, to which another process may be adding one."""
+    with FileLock(run / KEPT_LOCK):
+        _write(run, [*kept(run), report])
 
 
 def _write(run: Path, reports: Sequence[Report]) -> None:

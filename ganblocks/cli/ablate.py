@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from ganblocks.training.runs import pick_device
 from ganblocks.training.stopping import stop_on_signals
 
 FAILED = 1
+HANGUP = [signal.SIGHUP] if hasattr(signal, "SIGHUP") else []
+"""Of a closed terminal; cells, which have sessions of their own, would train on without us."""
 
 
 @frozen(kw_only=True)
@@ -57,8 +60,8 @@ def ablate(context: Context, path: Path, options: Options) -> int:
         return 0
     wanted.variants[0].recipe.data.dataset.open()  # missing data is one error now, not one in every cell
     place = Place(folder)
-    with alone(folder), stop_on_signals() as stop:
-        runner = Runner(place, context.arguments(), options.device, options.jobs, say)
+    with alone(folder), stop_on_signals(*HANGUP) as stop:
+        runner = Runner(place, context.arguments(), options.device, options.jobs, say, registry)
         failed = runner.run(wanted, stop)
         if stop.signal is not None:
             say(f"stopped; {folder} keeps the cells that have finished, and the same command goes on from there")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from attrs import define, field
+from filelock import FileLock
 
 from ganblocks.errors import CheckpointError
 from ganblocks.evaluation.judge import Judge
@@ -22,6 +23,8 @@ from ganblocks.training.sampler import Sampler
 
 KEPT = "scores.json"
 """The file of a run folder that holds every report, newest last."""
+KEPT_LOCK = ".scores.lock"
+"""Whoever changes that file holds it: not the lock of the folder, which a run holds for as long as it trains."""
 
 
 def evaluate(path: str | Path, wish: Wish, registry: Registry, cache: Path | None = None) -> Report:
@@ -64,14 +67,16 @@ class Scoring:
 
     def forget(self, images_seen: int) -> None:
         """Drop reports of later moments: the run comes to them again."""
-        reports = kept(self.folder)
-        if any(report.images > images_seen for report in reports):
-            _write(self.folder, [report for report in reports if report.images <= images_seen])
+        with FileLock(self.folder / KEPT_LOCK):
+            reports = kept(self.folder)
+            if any(report.images > images_seen for report in reports):
+                _write(self.folder, [report for report in reports if report.images <= images_seen])
 
 
 def keep(run: Path, report: Report) -> None:
-    """Add a report to those of a run folder."""
-    _write(run, [*kept(run), report])
+    """Add a report to those of a run folder, to which another process may be adding one."""
+    with FileLock(run / KEPT_LOCK):
+        _write(run, [*kept(run), report])
 
 
 def _write(run: Path, reports: Sequence[Report]) -> None:

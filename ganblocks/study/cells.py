@@ -25,9 +25,13 @@ from filelock import FileLock, Timeout
 from ganblocks.errors import CheckpointError, UsageError
 from ganblocks.evaluation import Report, kept
 from ganblocks.files import write_text
+from ganblocks.precision import settled
+from ganblocks.recipe import write_recipe
+from ganblocks.registry import Registry
 from ganblocks.study.plan import Cell, Plan
 from ganblocks.training.checkpoint import latest
 from ganblocks.training.run_folder import LOCK, RECIPE, read_metrics
+from ganblocks.training.runs import pick_device
 from ganblocks.training.stopping import Stop
 
 DIVERGED = 4
@@ -47,10 +51,13 @@ class Result:
     """The median step."""
     reports: tuple[Report, ...]
     """One per scored moment, by images seen; empty where it diverged."""
+    step_images: float | None = None
+    """Real images that the median step saw: a batch for each turn of the discriminator, or as the update rule draws them."""
 
     def plain(self) -> dict[str, Any]:
         reports = [report.plain() for report in self.reports]
-        return {"diverged": self.diverged, "step_seconds": self.step_seconds, "reports": reports}
+        steps = {"step_seconds": self.step_seconds, "step_images": self.step_images}
+        return {"diverged": self.diverged, **steps, "reports": reports}
 
 
 @frozen
@@ -109,7 +116,8 @@ def result_of(cell: Cell, place: Place) -> Result | None:
         facts = json.loads(path.read_text(encoding="utf-8"))
         digest, plain = facts["recipe"], facts["result"]
         reports = tuple(Report.of(report) for report in plain["reports"])
-        result = Result(cell.variant.name, cell.seed, plain["diverged"], plain["step_seconds"], reports)
+        images = plain.get("step_images")  # older versions did not say it
+        result = Result(cell.variant.name, cell.seed, plain["diverged"], plain["step_seconds"], reports, images)
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path}: damaged ({error}); remove it, and the cell is run again") from error
     if digest != cell.variant.digest:
@@ -128,6 +136,7 @@ class Runner:
         device: for every cell.
         jobs: how many cells at once; each gets its share of the processor's cores.
         say: told what happens.
+        registry: what names mean.
     """
 
     place: Place
@@ -135,6 +144,7 @@ class Runner:
     device: str
     jobs: int
     say: Callable[[str], None]
+    registry: Registry
     _failed: list[Cell] = field(factory=list, init=False)
 
     def run(self, plan: Plan, stop: Stop) -> list[Cell]:
@@ -166,7 +176,10 @@ class Runner:
             shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with self.place.log(cell).open("ab") as log:
-            return subprocess.Popen(self.command(cell), stdout=log, stderr=log, env=_environment(self.jobs))  # noqa: S603
+            # in a session of its own: a terminal's Ctrl-C does not reach it, so that it is asked to stop once, by us, and saves
+            return subprocess.Popen(  # noqa: S603
+                self.command(cell), stdout=log, stderr=log, env=_environment(self.jobs), start_new_session=True
+            )
 
     def command(self, cell: Cell) -> list[str]:
         """What one would type to run this cell, or to go on with it."""
@@ -194,11 +207,12 @@ class Runner:
         ]
 
     def _goes_on(self, cell: Cell) -> bool:
-        """Whether the cell's folder holds a good checkpoint of the very recipe."""
+        """Whether the cell's folder holds a good checkpoint of the very recipe, its precision settled for this device."""
         folder = self.place.run(cell)
+        wanted = settled(cell.variant.recipe, pick_device(self.device))
         try:
             latest(folder)
-            return (folder / RECIPE).read_text(encoding="utf-8") == cell.variant.text
+            return (folder / RECIPE).read_text(encoding="utf-8") == write_recipe(wanted, self.registry)
         except (CheckpointError, OSError, UnicodeDecodeError):
             return False
 
@@ -234,15 +248,19 @@ def _result(cell: Cell, run: Path, diverged: bool) -> Result:
     """What a run that has ended has found. Raises CheckpointError where its last score is not that of its end."""
     name, seed = cell.variant.name, cell.seed
     records = read_metrics(run)
-    times = [record["seconds"] for record in records]
-    steps = [after - before for before, after in pairwise(times)]
-    median = statistics.median(steps) if steps else None
+    seconds = _median_step([record["seconds"] for record in records])
+    images = _median_step([0, *(record["images"] for record in records)])
     if diverged:
-        return Result(name, seed, True, median, ())
+        return Result(name, seed, True, seconds, (), images)
     reports = tuple(sorted(kept(run), key=lambda report: report.images))
     if not reports or reports[-1].images < cell.variant.recipe.training.images:
         raise CheckpointError(f"{run}: no score of its end")
-    return Result(name, seed, False, median, reports)
+    return Result(name, seed, False, seconds, reports, images)
+
+
+def _median_step(values: Sequence[float]) -> float | None:
+    steps = [after - before for before, after in pairwise(values)]
+    return statistics.median(steps) if steps else None
 
 
 def _leading(result: Result) -> str:

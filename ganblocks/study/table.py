@@ -30,6 +30,20 @@ class Moment:
 
 
 @frozen
+class Pace:
+    """How fast a variant learns; None: unknown."""
+
+    step_seconds: float | None
+    """The median over cells of their median steps."""
+    step_images: float | None
+    """Likewise, of the real images that a step sees."""
+
+    @property
+    def image_seconds(self) -> float | None:
+        return None if self.step_seconds is None or not self.step_images else self.step_seconds / self.step_images
+
+
+@frozen
 class Row:
     """What a table says of one variant."""
 
@@ -37,13 +51,12 @@ class Row:
     swap: Swap
     """Against the row that it is compared with."""
     flops_ratio: float
-    step_seconds: float | None
-    """The median over cells of their median steps."""
+    pace: Pace
     finished: int
     diverged: int
     missing: int
     scores: Mapping[str, Estimate | None]
-    """Moment -> mean over seeds."""
+    """Moment -> mean over seeds; none where they were scored under several protocols."""
     curve: Sequence[tuple[int, Estimate]]
     difference: Difference | None
     """At the end, paired by seed, against the row that it is compared with."""
@@ -53,6 +66,7 @@ class Row:
     unlike: str
     """Why the row is not compared; empty where it is."""
     protocol: str
+    """Of its scores: an id, ``A and B`` where there are several, or empty where nothing has finished."""
 
 
 @frozen
@@ -69,7 +83,9 @@ class Table:
 
     def verdicts(self) -> list[str]:
         return [
-            verdict(row, self.score.better, len(self.seeds)) for row in self.rows if row.variant.against != row.variant.name
+            verdict(row, self.score.better, len(self.seeds))
+            for row in self.rows
+            if row.variant.against != row.variant.name or row.unlike
         ]
 
 
@@ -78,10 +94,10 @@ def tabulate(plan: Plan, results: Sequence[Result], wanted: str | None = None) -
     finished = [result for result in results if not result.diverged]
     score = _score(finished, wanted)
     curves = {(result.variant, result.seed): _curve(result, score.name) for result in finished}
-    protocols = {result.variant: _one(result, score.name) for result in finished}
-    times = {variant.name: _step_seconds(results, variant) for variant in plan.variants}
-    moments = _moments(plan, times, score.better)
-    rows = tuple(_row(variant, plan, results, curves, protocols, times, moments) for variant in plan.variants)
+    protocols = {variant.name: _protocols(finished, variant.name, score.name) for variant in plan.variants}
+    paces = {variant.name: _pace(results, variant) for variant in plan.variants}
+    moments = _moments(plan, paces, score.better)
+    rows = tuple(_row(variant, plan, results, curves, protocols, paces, moments) for variant in plan.variants)
     last = max(variant.recipe.training.images for variant in plan.variants)
     return Table(plan.title, score, tuple(moments(plan.variants[0])), _adjusted(rows), plan.seeds, last)
 
@@ -104,28 +120,36 @@ def _curve(result: Result, name: str) -> Curve:
     return [(report.images, score.value) for report in result.reports for score in report.scores if score.name == name]
 
 
-def _one(result: Result, name: str) -> Score | None:
-    return next((score for score in result.reports[-1].scores if score.name == name), None)
+def _protocols(finished: Sequence[Result], variant: str, name: str) -> list[Score]:
+    """One score for each protocol that a variant was scored under, over all its seeds and moments."""
+    reports = [report for result in finished if result.variant == variant for report in result.reports]
+    return list({score.id: score for report in reports for score in report.scores if score.name == name}.values())
 
 
-def _step_seconds(results: Sequence[Result], variant: Variant) -> float | None:
-    times = [each.step_seconds for each in results if each.variant == variant.name and each.step_seconds is not None]
-    return numbers.median(times) if times else None
+def _pace(results: Sequence[Result], variant: Variant) -> Pace:
+    own = [each for each in results if each.variant == variant.name]
+    return Pace(_median([each.step_seconds for each in own]), _median([each.step_images for each in own]))
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return numbers.median(known) if known else None
 
 
 def _moments(
-    plan: Plan, times: Mapping[str, float | None], better: str
+    plan: Plan, paces: Mapping[str, Pace], better: str
 ) -> Callable[[Variant], dict[str, Callable[[Curve], float | None]]]:
     """For each variant the moments of the table: budgets of images, equal time, the end, the best."""
     budgets = sorted({images for variant in plan.variants for images in _budgets(variant)})
-    per_image = {v.name: time / v.recipe.training.batch for v in plan.variants if (time := times[v.name]) is not None}
+    per_image = {name: seconds for name, pace in paces.items() if (seconds := pace.image_seconds) is not None}
     whole = [per_image[v.name] * v.recipe.training.images for v in plan.variants if v.name in per_image]
     best = max if better == "higher" else min
 
     def of(variant: Variant) -> dict[str, Callable[[Curve], float | None]]:
         found: dict[str, Callable[[Curve], float | None]] = {}
+        step = paces[variant.name].step_images or variant.recipe.training.batch
         for images in budgets:
-            found[f"{images:,} images"] = partial(_near, images=images, batch=variant.recipe.training.batch)
+            found[f"{images:,} images"] = partial(_near, images=images, step=step)
         if whole and variant.name in per_image:
             found["equal time"] = lambda curve: at(curve, min(whole) / per_image[variant.name])
         else:
@@ -142,9 +166,9 @@ def _budgets(variant: Variant) -> range:
     return range(evaluation.every, images, evaluation.every)
 
 
-def _near(curve: Curve, images: int, batch: int) -> float | None:
-    """The score at the first moment at or after ``images``, less than a batch late."""
-    return next((value for seen, value in curve if images <= seen < images + batch), None)
+def _near(curve: Curve, images: int, step: float) -> float | None:
+    """The score at the first moment at or after ``images``, less than a step late."""
+    return next((value for seen, value in curve if images <= seen < images + step), None)
 
 
 def at(curve: Curve, images: float) -> float | None:
@@ -162,8 +186,8 @@ def _row(
     plan: Plan,
     results: Sequence[Result],
     curves: Mapping[tuple[str, int], Curve],
-    protocols: Mapping[str, Score | None],
-    times: Mapping[str, float | None],
+    protocols: Mapping[str, Sequence[Score]],
+    paces: Mapping[str, Pace],
     moments: Callable[[Variant], dict[str, Callable[[Curve], float | None]]],
 ) -> Row:
     other = next(each for each in plan.variants if each.name == variant.against)
@@ -171,27 +195,28 @@ def _row(
     theirs = {seed: curves[other.name, seed] for seed in plan.seeds if curves.get((other.name, seed))}
     found = [result for result in results if result.variant == variant.name and result.seed in plan.seeds]
     swapped = swap(variant.cost, other.cost)
-    unlike = _unlike(swapped, protocols.get(variant.name), protocols.get(other.name))
+    unlike = _unlike(swapped, protocols[variant.name], protocols[other.name], other.name)
     both = sorted(set(own) & set(theirs))
     paired = None
     if not unlike and variant is not other:
         paired = difference([own[seed][-1][1] for seed in both], [theirs[seed][-1][1] for seed in both])
-    score = protocols.get(variant.name)
+    ids = [score.id for score in protocols[variant.name]]
+    alike = list(own.values()) if len(ids) == 1 else []
     return Row(
         variant=variant,
         swap=swapped,
         flops_ratio=variant.cost.flops / other.cost.flops,
-        step_seconds=times[variant.name],
+        pace=paces[variant.name],
         finished=len(own),
         diverged=sum(result.diverged for result in found),
         missing=len(plan.seeds) - len(found),
-        scores={name: _mean([read(curve) for curve in own.values()]) for name, read in moments(variant).items()},
-        curve=_mean_curve(list(own.values())),
+        scores={name: _mean([read(curve) for curve in alike]) for name, read in moments(variant).items()},
+        curve=_mean_curve(alike),
         difference=paired,
         adjusted_p=None,
         comparisons=0,
         unlike=unlike,
-        protocol=score.id if score else "",
+        protocol=" and ".join(ids),
     )
 
 
@@ -210,15 +235,20 @@ def _mean_curve(curves: Sequence[Curve]) -> list[tuple[int, Estimate]]:
     return [(images, mean) for images, mean in found if mean is not None]
 
 
-def _unlike(swapped: Swap, mine: Score | None, theirs: Score | None) -> str:
-    """Why two rows may not be compared; empty where they may."""
-    if mine is not None and theirs is not None and mine.id != theirs.id:
-        names = sorted(set(mine.protocol) | set(theirs.protocol))
-        name = next(name for name in names if mine.protocol.get(name) != theirs.protocol.get(name))
-        return f"protocols {mine.id} and {theirs.id} differ: {name}"
+def _unlike(swapped: Swap, mine: Sequence[Score], theirs: Sequence[Score], other: str) -> str:
+    """Why two rows may not be compared, or why a row has no means; empty where nothing is wrong."""
+    for scores, whose in ((mine, " of its own seeds"), (theirs, f" of {other}'s seeds"), ([*mine, *theirs], "")):
+        protocols = {score.id: score.protocol for score in scores}
+        if len(protocols) > 1:
+            return f"protocols {' and '.join(protocols)}{whose} differ: {', '.join(_differing(list(protocols.values())))}"
     if not swapped.alike:
         return f"blocks of unlike size: {swapped.words()}"
     return ""
+
+
+def _differing(protocols: Sequence[Mapping[str, str]]) -> list[str]:
+    names = sorted(set[str]().union(*protocols))
+    return [name for name in names if len({protocol.get(name) for protocol in protocols}) > 1]
 
 
 def _adjusted(rows: Sequence[Row]) -> tuple[Row, ...]:

@@ -17,7 +17,8 @@ DIGITS = 3
 
 def verdict(row: Row, better: str, seeds: int) -> str:
     """One sentence or two: what the numbers allow to say of a row, and what it would take where they allow nothing."""
-    return f"{row.variant.name} against {row.variant.against}: {_found(row, better)}{_caveats(row, seeds)}"
+    against = "" if row.variant.against == row.variant.name else f" against {row.variant.against}"
+    return f"{row.variant.name}{against}: {_found(row, better)}{_caveats(row, seeds)}"
 
 
 def _found(row: Row, better: str) -> str:

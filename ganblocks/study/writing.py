@@ -59,7 +59,7 @@ def _cells(row: Row, table: Table) -> list[str]:
         "" if alone else row.swap.words(),
         f"{variant.cost.parameters:,}",
         flops,
-        "" if row.step_seconds is None else f"{1000 * row.step_seconds / variant.recipe.training.batch:.3g}",
+        "" if row.pace.image_seconds is None else f"{1000 * row.pace.image_seconds:.3g}",
         runs,
         *(interval(row.scores.get(moment)) for moment in table.moments),
         _difference(row),
@@ -67,8 +67,6 @@ def _cells(row: Row, table: Table) -> list[str]:
 
 
 def _difference(row: Row) -> str:
-    if row.variant.against == row.variant.name:
-        return ""
     if row.unlike:
         return f"not compared: {row.unlike.split(':')[0]}"
     if row.difference is None:
@@ -146,15 +144,17 @@ def csv_of(table: Table) -> str:
 
 def cells_csv(results: Sequence[Result]) -> str:
     """One line per cell, moment and score: everything that was measured."""
-    lines = [["variant", "seed", "images", "score", "value", "held_out", "noise", "protocol", "diverged", "step_seconds"]]
+    facts = ["variant", "seed", "images", "score", "value", "held_out", "noise", "protocol", "diverged"]
+    lines = [[*facts, "step_images", "step_seconds"]]
     for result in results:
-        time = _plain(result.step_seconds)
+        step = [_plain(result.step_images), _plain(result.step_seconds)]
         if result.diverged:
-            lines.append([result.variant, str(result.seed), "", "", "", "", "", "", "yes", time])
+            lines.append([result.variant, str(result.seed), "", "", "", "", "", "", "yes", *step])
         for report in result.reports:
             for score in report.scores:
                 numbers = [_plain(value) for value in (score.value, score.held_out, score.noise)]
-                lines.append([result.variant, str(result.seed), str(report.images), score.name, *numbers, score.id, "no", time])
+                place = [result.variant, str(result.seed), str(report.images), score.name]
+                lines.append([*place, *numbers, score.id, "no", *step])
     return _csv(lines)
 
 
@@ -181,7 +181,8 @@ def document(table: Table) -> dict[str, Any]:
             "swapped": {"mine": row.swap.mine, "theirs": row.swap.theirs, "apart": row.swap.apart},
             "parameters": row.variant.cost.parameters,
             "flops": row.variant.cost.flops,
-            "step_seconds": row.step_seconds,
+            "step_seconds": row.pace.step_seconds,
+            "step_images": row.pace.step_images,
             "finished": row.finished,
             "diverged": row.diverged,
             "missing": row.missing,
@@ -248,6 +249,7 @@ def plot(table: Table, path: Path) -> None:
     axes.set_ylabel(table.score.name)
     axes.set_title(f"{table.title}: mean of {len(table.seeds)} seeds, 95 % intervals", fontsize=11)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize=8)
     with replace_file(path) as file:
         figure.savefig(file, dpi=120, format="png", metadata={"Software": None})

@@ -26,13 +26,17 @@ class Stop:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[Stop]:
-    """Within the block the first signal only sets a flag. (Outside the main thread signals cannot be caught.)"""
+def stop_on_signals(*more: signal.Signals) -> Iterator[Stop]:
+    """Within the block the first signal only sets a flag. (Outside the main thread signals cannot be caught.)
+
+    Args:
+        more: signals that ask for a stop beside SIGINT and SIGTERM; one that is ignored (as ``nohup`` does) stays ignored.
+    """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = (signal.SIGINT, signal.SIGTERM, *(each for each in more if signal.getsignal(each) is not signal.SIG_IGN))
     before = [signal.signal(number, stop.ask) for number in numbers]
     try:
         yield stop

@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
+from ganblocks.training.checkpoint import images_seen, latest
 from ganblocks.training.run_folder import read_metrics
 from tests.cli.commands import ROOT, ganblocks
 
@@ -112,48 +114,81 @@ def test_nothing_runs_in_a_dry_run(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-@pytest.fixture
-def working(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A study in a process group of its own, in tmp_path / "out"."""
+@contextmanager
+def at_work(out: Path, *more: str) -> Iterator[subprocess.Popen[str]]:
+    """A study in a session of its own, as a terminal has one."""
     command = [sys.executable, "-m", "ganblocks", "ablate", str(RECIPE), "--seeds", "0,1", "--variants", "attention"]
     process = subprocess.Popen(
-        [*command, "--out", str(tmp_path / "out"), *SHORT],
+        [*command, "--out", str(out), *SHORT, *more],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         start_new_session=True,
     )
-    yield process
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            kill_all(process)
+        process.communicate()
+
+
+def kill_all(study: subprocess.Popen[str]) -> None:
+    """Kill it and its cells, which have sessions of their own, at once: nobody can do anything about it."""
+    lines = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout.splitlines()
+    cells = [int(pid) for pid, parent in map(str.split, lines) if int(parent) == study.pid]
+    for pid in (study.pid, *cells):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def wait_for(path: Path) -> None:
+    wait_until(path.exists, str(path))
+
+
+def wait_until(met: Callable[[], bool], words: str) -> None:
     until = time.monotonic() + 120
-    while not path.exists() and time.monotonic() < until:
+    while not met() and time.monotonic() < until:
         time.sleep(0.02)
-    assert path.exists(), path
+    assert met(), words
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_study_that_is_killed_goes_on_where_it_was(
-    working: subprocess.Popen[str], number: signal.Signals, study: Path, tmp_path: Path
-) -> None:
+def test_a_study_that_is_killed_goes_on_where_it_was(number: signal.Signals, study: Path, tmp_path: Path) -> None:
     """The first cell has finished, the second is at work when the signal comes: it has no number until it has gone on."""
     out = tmp_path / "out"
-    wait_for(out / "cells" / "attention" / "seed-0" / "metrics.jsonl")
-    if number is signal.SIGKILL:
-        os.killpg(working.pid, number)
-    else:
-        working.send_signal(number)
-    _, errors = working.communicate(timeout=120)
+    with at_work(out) as working:
+        wait_for(out / "cells" / "attention" / "seed-0" / "metrics.jsonl")
+        if number is signal.SIGKILL:
+            kill_all(working)
+        else:
+            working.send_signal(number)
+        _, errors = working.communicate(timeout=120)
     assert working.returncode == (-9 if number is signal.SIGKILL else 143), errors
     assert [path.parent.name for path in out.glob("cells/*/*.json")] == ["baseline"]
     done = ablate(out)
     assert "1 finished before, 3 to run" in done.stderr
     assert values(out) == [line for line in values(study) if line[1] != "2"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_study_stopped_from_its_terminal_leaves_a_checkpoint_of_its_cell(number: signal.Signals, tmp_path: Path) -> None:
+    """Ctrl-C reaches all that the terminal has in front, a closed terminal's signal likewise; and the cell is asked once."""
+    out = tmp_path / "out"
+    cell = out / "cells" / "baseline" / "seed-0"
+    names = ("training.images", "training.checkpoint_every", "training.samples_every", "evaluation.every")
+    long = [part for name in names for part in ("--set", f"{name}=400")]
+    with at_work(out, *long) as working:
+        wait_for(cell / "samples" / "images-0000000000.png")  # from here on it minds signals
+        os.killpg(working.pid, number)
+        _, errors = working.communicate(timeout=120)
+    assert working.returncode == 128 + number, errors
+    assert "the same command goes on from there" in errors
+    seen = images_seen(latest(cell))
+    assert 0 < seen < 400
+    with at_work(out, *long):
+        wait_until(lambda: f"from {seen:,} images on" in cell.with_suffix(".log").read_text(), "the same command goes on")
 
 
 def test_a_cell_that_fails_is_reported_and_stops_no_other(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def final(folder: Path, name: str = "game") -> dict[str, torch.Tensor]:
 
 
 def test_the_folder_holds_what_the_run_was(run: Path) -> None:
-    assert {path.name for path in run.iterdir()} - {".lock"} == {
+    assert {path.name for path in run.iterdir()} - {".lock", ".scores.lock"} == {
         "recipe.toml",
         "provenance.json",
         "metrics.jsonl",

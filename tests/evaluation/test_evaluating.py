@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ import torch
 
 import ganblocks as public
 from ganblocks.errors import UsageError
-from ganblocks.evaluation import Report, Score, Wish, evaluate, refuse_unlike
+from ganblocks.evaluation import Report, Score, Wish, evaluate, keep, kept, refuse_unlike
 from ganblocks.evaluation.looking import chosen, drawn, nearest, noise
 from ganblocks.evaluation.normalising import normalising
 from ganblocks.training.runs import load
@@ -221,3 +223,17 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     done = ganblocks("evaluate", tmp_path, *PIXELS)
     assert done.returncode == 3
     assert "recipe.toml" in done.stderr
+
+
+def test_what_two_keep_at_once_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A live run scores itself while somebody evaluates it."""
+
+    def slowly(run: Path) -> list[Report]:
+        found = kept(run)
+        time.sleep(0.05)
+        return found
+
+    monkeypatch.setattr("ganblocks.evaluation.evaluating.kept", slowly)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda images: keep(tmp_path, Report((), None, images)), range(8)))
+    assert sorted(each.images for each in kept(tmp_path)) == list(range(8))

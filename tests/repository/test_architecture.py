@@ -61,7 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "values",
     },
     "evaluation": {"errors", "files", "kinds", "options", "recipe", "registry", "training", "values"},
-    "study": {"assembly", "errors", "evaluation", "files", "recipe", "registry", "summary", "training", "values"},
+    "study": {"assembly", "errors", "evaluation", "files", "precision", "recipe", "registry", "summary", "training", "values"},
     "testing": {"", "errors", "game", "kinds", "options", "plugins", "registry", "schedules", "sockets", "stepping", "values"},
     "cli": {
         "",

@@ -11,20 +11,23 @@ import torch
 
 import ganblocks as public
 from ganblocks.errors import UsageError
-from ganblocks.study.cells import Place, Runner, result_of
+from ganblocks.precision import computes_in_bf16
+from ganblocks.study.cells import DIVERGED, Place, Runner, result_of
 from ganblocks.study.plan import Cell, Plan, plan
 from ganblocks.training.checkpoint import Checkpoint, save_checkpoint
 from tests.cli.commands import ROOT
 
+STUDY = ROOT / "tests" / "fixtures" / "study.toml"
+
 
 @pytest.fixture(scope="module")
 def wanted() -> Plan:
-    return plan(ROOT / "tests" / "fixtures" / "study.toml", ["attention"], [0, 3], {}, public.discover())
+    return plan(STUDY, ["attention"], [0, 3], {}, public.discover())
 
 
 @pytest.fixture
 def runner(tmp_path: Path) -> Runner:
-    return Runner(Place(tmp_path), ["-p", "no:data"], "cpu", 1, print)
+    return Runner(Place(tmp_path), ["-p", "no:data"], "cpu", 1, print, public.discover())
 
 
 def option(command: list[str], name: str) -> str:
@@ -42,6 +45,7 @@ def test_a_command_says_all_that_its_cell_is(wanted: Plan, runner: Runner, tmp_p
 
 
 def finished(cell: Cell, digest: str, place: Place) -> None:
+    """As versions wrote it that did not say what a step sees."""
     place.result(cell).parent.mkdir(parents=True)
     result = {"diverged": True, "step_seconds": 0.5, "reports": []}
     place.result(cell).write_text(json.dumps({"recipe": digest, "result": result}))
@@ -53,10 +57,23 @@ def test_only_a_cell_of_the_very_recipe_has_finished(wanted: Plan, runner: Runne
     finished(one, one.variant.digest, runner.place)
     found = result_of(one, runner.place)
     assert found is not None
-    assert (found.diverged, found.step_seconds) == (True, 0.5)
+    assert (found.diverged, found.step_seconds, found.step_images) == (True, 0.5, None)
     finished(other, one.variant.digest, runner.place)
     with pytest.raises(UsageError, match="has run another recipe"):
         result_of(other, runner.place)
+
+
+@pytest.mark.parametrize("turns", [1, 2])
+def test_what_a_step_sees_is_read_from_the_run_and_kept(runner: Runner, turns: int) -> None:
+    registry = public.discover()
+    study = plan(STUDY, ["attention"], [0], {"update.discriminator_steps": turns, "evaluation.n": 8}, registry)
+    cell = next(study.cells())
+    public.run(cell.variant.recipe, runner.place.run(cell), "cpu", 0, registry)
+    runner._end(cell, 0.0, DIVERGED)
+    found = result_of(cell, runner.place)
+    assert found is not None
+    assert found.step_images == 8 * turns
+    assert found.step_seconds is not None
 
 
 def started(runner: Runner, cell: Cell, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -88,3 +105,19 @@ def test_a_killed_cell_goes_on_from_its_checkpoint_if_the_recipe_is_the_same(
     command = started(runner, cell, monkeypatch)
     assert ("resume" in command) == same
     assert folder.exists() == same
+
+
+def test_a_cell_whose_precision_was_settled_goes_on(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its run folder says "bf16" or "fp32" where the variant says "auto"."""
+    registry = public.discover()
+    few = {"training.precision": "auto", "training.images": 8, "evaluation.n": 8}
+    cell = next(plan(STUDY, ["attention"], [0], few, registry).cells())
+    folder = runner.place.run(cell)
+    public.run(cell.variant.recipe, folder, "cpu", 0, registry)
+    assert (folder / "recipe.toml").read_text() != cell.variant.text
+    assert "resume" in runner.command(cell)
+    assert "resume" in started(runner, cell, monkeypatch)
+    assert (folder / "checkpoints").exists()
+    monkeypatch.setattr("ganblocks.precision.computes_in_bf16", lambda device: not computes_in_bf16(device))
+    assert "run" in started(runner, cell, monkeypatch), "what another machine began in another precision is another run"
+    assert not folder.exists()

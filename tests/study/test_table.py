@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 from hypothesis import given
@@ -23,7 +24,7 @@ from ganblocks.study.costs import Cost, Swap, swap
 from ganblocks.study.plan import BASELINE, Plan, parse_seeds, plan
 from ganblocks.study.table import Row, Table, at, tabulate
 from ganblocks.study.words import interval
-from ganblocks.study.writing import latex, markdown, write
+from ganblocks.study.writing import grid, latex, markdown, write
 from tests.cli.commands import ROOT
 
 RECIPE = ROOT / "tests" / "fixtures" / "study.toml"
@@ -38,13 +39,19 @@ def wanted() -> Plan:
 
 
 def cell(
-    variant: str, seed: int, values: tuple[float, ...], step: float = 0.1, protocol: Mapping[str, str] = PROTOCOL
+    variant: str,
+    seed: int,
+    values: tuple[float, ...],
+    step: float = 0.1,
+    protocol: Mapping[str, str] = PROTOCOL,
+    moments: tuple[int, ...] = MOMENTS,
+    step_images: float | None = 8,
 ) -> Result:
     reports = tuple(
         Report((Score("kd[x]", value, protocol, "lower", 0.0, 9.0), Score("kd_std[x]", 0.1, protocol)), None, images)
-        for images, value in zip(MOMENTS, values, strict=True)
+        for images, value in zip(moments, values, strict=True)
     )
-    return Result(variant, seed, False, step, reports)
+    return Result(variant, seed, False, step, reports, step_images)
 
 
 def cells(plan: Plan, end: Callable[[str, int], float]) -> list[Result]:
@@ -148,6 +155,36 @@ def test_another_protocol_is_not_compared_and_stands_apart(wanted: Plan) -> None
     assert text.count("| variant |") == 2
 
 
+@pytest.mark.parametrize("moment", [None, 0])
+@pytest.mark.parametrize(("mixed", "whose"), [("attention", "its own"), (BASELINE, "baseline's")])
+def test_seeds_or_moments_of_unlike_protocols_have_no_mean_and_no_difference(
+    wanted: Plan, tmp_path: Path, mixed: str, whose: str, moment: int | None
+) -> None:
+    """One seed is scored otherwise, at all moments or at one; not the last, so that looking at that one does not do."""
+    other = {**PROTOCOL, "seed": "1"}
+    results = cells(wanted, lambda name, seed: float(seed))
+    for i, each in enumerate(results):
+        if (each.variant, each.seed) == (mixed, 1):
+            odd = cell(mixed, 1, (9, 8, 1), protocol=other).reports
+            chosen = odd if moment is None else (*each.reports[:moment], odd[moment], *each.reports[moment + 1 :])
+            results[i] = attrs.evolve(each, reports=chosen)
+    table = tabulate(wanted, results)
+    row = row_of(table, mixed)
+    assert set(row.scores.values()) == {None}
+    assert list(row.curve) == []
+    assert row_of(table, "attention").difference is None
+    one, two = (Score("", 0, protocol).id for protocol in (PROTOCOL, other))
+    words = table.verdicts()[0] if mixed == "attention" else table.verdicts()[1]
+    assert re.search(rf"not compared: protocols {one} and {two} of {whose} seeds differ: seed\.", words)
+    fine = row_of(table, BASELINE if mixed == "attention" else "attention")
+    assert fine.scores["end"] is not None
+    assert fine.protocol == one
+    write(table, results, tmp_path, "ganblocks ablate it")
+    text = (tmp_path / "table.md").read_text()
+    assert f"Protocol {one} and {two}:" in text
+    assert f"| not compared: protocols {one} and {two} of its own seeds differ |" in text
+
+
 def test_the_moments_are_budgets_equal_time_the_end_and_the_best(wanted: Plan) -> None:
     results = [
         cell(variant.name, seed, (9.0, 3.0, 5.0), step=0.2 if variant.name == "attention" else 0.1)
@@ -164,10 +201,39 @@ def test_the_moments_are_budgets_equal_time_the_end_and_the_best(wanted: Plan) -
     assert means["attention"] == [9, 3, pytest.approx(7.0), 5, 3]  # 32 images, a third of the way from 24 to 48
 
 
+def test_time_is_by_the_images_that_a_step_sees(wanted: Plan) -> None:
+    """Two turns of D a step: twice the images in twice the time, and moments up to two batches late."""
+    results = [
+        cell(variant.name, seed, (9.0, 3.0, 5.0), step=0.2, moments=(32, 48, 64), step_images=16)
+        if variant.name == "attention"
+        else cell(variant.name, seed, (9.0, 3.0, 5.0))
+        for variant in wanted.variants
+        for seed in wanted.seeds
+    ]
+    table = tabulate(wanted, results)
+    means = [found.mean if found else None for found in row_of(table, "attention").scores.values()]
+    assert means == [9, 3, 5, 5, 3]
+    columns, rows = grid(table)
+    assert [row[columns.index("ms / image")] for row in rows] == ["12.5", "12.5", "12.5"]
+
+
+def test_where_nobody_knows_what_a_step_sees_no_time_is_shown(wanted: Plan) -> None:
+    results = [
+        attrs.evolve(each, step_images=None) if each.variant == "attention" else each
+        for each in cells(wanted, lambda name, seed: float(seed))
+    ]
+    table = tabulate(wanted, results)
+    row = row_of(table, "attention")
+    assert row.scores["equal time"] is None
+    assert row.scores["24 images"] is not None
+    columns, rows = grid(table)
+    assert [row[columns.index("ms / image")] for row in rows] == ["12.5", "", "12.5"]
+
+
 def test_a_moment_that_one_cell_lacks_has_no_mean(wanted: Plan) -> None:
     results = cells(wanted, lambda name, seed: float(seed))
     first = results[0]
-    results[0] = Result(first.variant, first.seed, False, 0.1, first.reports[1:])
+    results[0] = attrs.evolve(first, reports=first.reports[1:])
     scores = row_of(tabulate(wanted, results), BASELINE).scores
     assert scores["24 images"] is None
     assert scores["48 images"] is not None

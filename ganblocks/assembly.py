@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import attrs
 import torch
 from attrs import frozen
+from packaging.specifiers import SpecifierSet
 from torch import nn
 
 from ganblocks.batches import Batches
@@ -70,7 +72,7 @@ def check(recipe: Recipe, registry: Registry) -> Facts:
         if isinstance(use.component, Checked)
         for complaint in use.component.check(facts)
     ]
-    mistakes += _oversized(recipe, facts.image)
+    mistakes += [*_oversized(recipe, facts.image), *_other_versions(recipe)]
     if mistakes:
         raise RecipeError(mistakes)
     with torch.device("meta"):
@@ -95,6 +97,18 @@ def _oversized(recipe: Recipe, image: ImageSpec) -> Iterator[Mistake]:
     for where, (count, what) in wanted.items():
         if count > most_numbers():
             yield Mistake(where, f"{count:,}", f"{what} must be at most {most_numbers():,}", how_to_raise())
+
+
+def _other_versions(recipe: Recipe) -> Iterator[Mistake]:
+    """Distributions that are absent, or of a version that the recipe does not allow."""
+    for name, versions in recipe.plugins.items():
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            yield Mistake(f"plugins.{name}", versions, "is not installed", f'pip install "{name}{versions}"')
+            continue
+        if not SpecifierSet(versions).contains(found, prereleases=True):
+            yield Mistake(f"plugins.{name}", versions, f"{found} is installed", f'pip install "{name}{versions}"')
 
 
 def facts_of(recipe: Recipe, registry: Registry) -> Facts:

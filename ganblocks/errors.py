@@ -101,6 +101,10 @@ class CheckpointError(GanblocksError):
     exit_code = 3
 
 
+class OutOfMemory(GanblocksError):
+    """A step needs more memory than the device has; says what to set instead."""
+
+
 class Diverged(GanblocksError):
     """Training met a value that is not finite and stopped before it was saved."""
 

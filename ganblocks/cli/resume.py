@@ -14,7 +14,7 @@ from ganblocks.training.resuming import resume as go_on
 from ganblocks.training.runs import recipe_of
 
 
-def resume(context: Context, folder: Path, device: str | None, quiet: bool, cache: Path | None) -> int:
+def resume(context: Context, folder: Path, device: str | None, quiet: bool, cache: Path | None, exact: bool) -> int:
     """Returns the exit code, as ``ganblocks run`` does."""
     registry = context.registry()
     recipe = recipe_of(folder, registry)
@@ -23,5 +23,5 @@ def resume(context: Context, folder: Path, device: str | None, quiet: bool, cach
     say(f"{recipe.title}: {folder}, from {seen:,} images on")
     scoring = Scoring(recipe.data.dataset, wish_of(recipe.evaluation, registry, device or "auto"), registry, folder, cache)
     with watching(recipe.training.images, console(stderr=True), quiet) as watch:
-        stop = go_on(folder, device, registry, watch, scoring)
+        stop = go_on(folder, device, registry, watch, scoring, exact)
     return finish(folder, stop, scoring, quiet)

@@ -53,7 +53,7 @@ def refuse_unused(cache: Path | None, recipe: Recipe, path: Path) -> None:
 
 def finish(folder: Path, stop: Stop, scoring: Scoring, quiet: bool) -> int:
     """Say how a run ended; returns its exit code."""
-    last = sorted((folder / "samples").glob("*.png"))[-1]
+    last = max((folder / "samples").glob("*.png"), key=lambda path: (len(path.name), path.name))
     say(f"{'stopped early' if stop else 'finished'}; samples: {last}")
     for line in told(read_health(folder)):
         say(line)

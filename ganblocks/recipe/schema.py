@@ -8,6 +8,7 @@ from typing import Any, Literal
 import attrs
 from attrs import Factory, field, frozen
 from attrs.validators import ge, gt, in_, instance_of, le, optional
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from ganblocks.kinds.augment import Augment
 from ganblocks.kinds.dataset import Dataset
@@ -35,6 +36,14 @@ def _plain_names(instance: object, attribute: attrs.Attribute[Any], value: dict[
     """Names of tables become names of metrics and of folders."""
     if wrong := [name for name in value if not _name.fullmatch(name)]:
         raise ValueError(f"'{attribute.name}' must have names of letters, digits, _ and -; rename {wrong[0][:64]!r}")
+
+
+def _specifiers(instance: object, attribute: attrs.Attribute[Any], value: dict[str, Any]) -> None:
+    for name, versions in value.items():
+        try:
+            SpecifierSet(versions)
+        except (InvalidSpecifier, TypeError, AttributeError) as error:
+            raise ValueError(f"'{attribute.name}' must name versions; write {name[:64]} = \">=1.2,<2\"") from error
 
 
 def _paths(instance: object, attribute: attrs.Attribute[Any], value: dict[str, Any]) -> None:
@@ -95,6 +104,8 @@ class Training:
     """Samples that go through the networks at once; the gradients of a batch are added up."""
     precision: Literal["fp32", "bf16", "auto"] = field(default="fp32", validator=in_(("fp32", "bf16", "auto")))
     """"auto": bf16 where the device computes in it, else fp32; the run folder's recipe says which."""
+    deterministic: bool = field(default=False, validator=instance_of(bool))
+    """Choose only kernels that give the same bits each time. A processor's do anyway; a GPU's need it, and are slower then."""
     samples_every: int | None = field(default=None, validator=optional(_count))
     """None: a tenth of the run."""
     checkpoint_every: int | None = field(default=None, validator=optional(_count))
@@ -174,4 +185,6 @@ class Recipe:
     training: Training
     health: Health = Factory(Health)
     evaluation: Evaluation | None = None
+    plugins: dict[str, str] = field(factory=dict, validator=_specifiers)
+    """``[plugins]``: distribution -> versions that it may have, such as ``ganblocks-acme = ">=1.2,<2"``."""
     ablation: dict[str, Ablation] = field(factory=dict, validator=_plain_names)

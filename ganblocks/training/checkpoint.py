@@ -74,7 +74,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
         raise CheckpointError(f"{final}: cannot be saved: {_cause(error)}; earlier checkpoints are as they were") from error
     finally:
         shutil.rmtree(staged, ignore_errors=True)
-    for old in sorted(folder.glob("images-*"))[:-KEPT]:
+    for old in in_order(folder)[:-KEPT]:
         shutil.rmtree(old, ignore_errors=True)
     sweep(folder)
     return final
@@ -113,6 +113,11 @@ def _is_state(facts: Any) -> bool:
     return numbers and type(facts["seconds"]) in (int, float) and facts["seconds"] >= 0 and isinstance(facts["updater"], dict)
 
 
+def in_order(folder: Path) -> list[Path]:
+    """The checkpoints of a folder, good or not, oldest first: by number, which outgrows its ten digits at 10¹⁰ images."""
+    return sorted((path for path in folder.glob("images-*") if _NAME.fullmatch(path.name)), key=images_seen)
+
+
 def latest(run: Path) -> Path:
     """The newest good checkpoint of a run folder; damaged ones are passed over, with a warning that names what is wrong.
 
@@ -120,7 +125,7 @@ def latest(run: Path) -> Path:
         CheckpointError: there is none, or none that is good.
 
     """
-    found = sorted((path for path in (run / "checkpoints").glob("images-*") if _NAME.fullmatch(path.name)), reverse=True)
+    found = in_order(run / "checkpoints")[::-1]
     if not found:
         raise CheckpointError(
             f"{run}: no checkpoint here; a run writes its first one at its first checkpoint interval or its end"
@@ -140,14 +145,14 @@ def latest(run: Path) -> Path:
 
 def oldest(run: Path) -> Path:
     """The oldest good checkpoint of a run folder. Raises CheckpointError as :func:`latest` does."""
-    good = (path for path in sorted((run / "checkpoints").glob("images-*")) if _good(path))
+    good = (path for path in in_order(run / "checkpoints") if _good(path))
     return next(good, None) or latest(run)
 
 
 def forget_after(checkpoint: Path) -> None:
     """Remove the checkpoints that are newer than this one: the run goes another way from here."""
-    for newer in sorted(checkpoint.parent.glob("images-*")):
-        if newer.name > checkpoint.name:
+    for newer in in_order(checkpoint.parent):
+        if images_seen(newer) > images_seen(checkpoint):
             shutil.rmtree(newer, ignore_errors=True)
 
 

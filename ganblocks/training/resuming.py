@@ -15,7 +15,9 @@ from ganblocks.errors import CheckpointError, DataError
 from ganblocks.plugins import discover
 from ganblocks.registry import Registry
 from ganblocks.training.checkpoint import latest, load_checkpoint
+from ganblocks.training.determinism import deterministic
 from ganblocks.training.loop import Judged, Unjudged, Watch, train
+from ganblocks.training.memory import advising
 from ganblocks.training.provenance import provenance
 from ganblocks.training.reading import read_json, refuse_other_types
 from ganblocks.training.run_folder import PROVENANCE, RunFolder
@@ -23,7 +25,7 @@ from ganblocks.training.runs import pick_device, recipe_of
 from ganblocks.training.stopping import Stop, stop_on_signals
 
 MOST_THREADS = 1024
-SAME = ("ganblocks", "torch", "python", "machine", "device", "threads", "components")
+SAME = ("ganblocks", "torch", "python", "machine", "device", "components")
 """What must be as it was for the same bits; where it is not, the run goes on and says so."""
 
 
@@ -33,6 +35,7 @@ def resume(
     registry: Registry | None = None,
     watch: Watch = lambda record: None,
     judged: Judged | None = None,
+    exact: bool = False,
 ) -> Stop:
     """Continue a stopped run from its newest good checkpoint; what ``ganblocks resume`` does.
 
@@ -46,9 +49,10 @@ def resume(
         registry: where the recipe's components come from; by default :func:`ganblocks.discover`.
         watch: as in :func:`ganblocks.run`.
         judged: as in :func:`ganblocks.run`.
+        exact: refuse to go on where anything differs that may change bits, instead of warning.
 
     Raises:
-        CheckpointError: no run, no good checkpoint, or a component that is not installed.
+        CheckpointError: no run, no good checkpoint, a component that is not installed, or, with ``exact``, a difference.
         DataError: the images are not those that the run has seen.
         UsageError: another process is training there.
 
@@ -58,13 +62,13 @@ def resume(
     folder = RunFolder.reopen(path)
     try:
         start = load_checkpoint(latest(path))
-        with _threads(facts["threads"]):
+        with _threads(facts["threads"]), deterministic(recipe.training.deterministic):
             where = device or ("cpu" if facts["device"] == "cpu" else "cuda")
             session = assemble(recipe, registry, device=pick_device(where), seed=facts["seed"])
-            _compare(path, facts, provenance(session, registry))
+            _compare(path, facts, provenance(session, registry), exact)
             refuse_other_types(path, session.game.state_dict(), start.game)
             folder.cut(start.step)
-            with stop_on_signals() as stop:
+            with stop_on_signals() as stop, advising(session):
                 train(session, folder, stop, watch, judged or Unjudged(), start)
     finally:
         folder.close()
@@ -98,10 +102,12 @@ def _is_provenance(facts: Any) -> bool:
     return counts and abs(facts["seed"]) < 2**63 and all(isinstance(text, str) for text in texts)
 
 
-def _compare(path: Path, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raises DataError for other data; warns of what else may change bits."""
+def _compare(path: Path, then: Mapping[str, Any], now: Mapping[str, Any], exact: bool) -> None:
+    """Raises DataError for other data; warns of what else may change bits, or raises CheckpointError."""
     if then["data"] != now["data"]:
         raise DataError(f"{path}: the images are not those that this run has seen; restore them, or start a new run")
+    if exact and (found := "; ".join(_differences(then, now))):
+        raise CheckpointError(f"{path}: would not be bit-exact: {found}; restore what it was, or leave out --exact")
     for words in _differences(then, now):
         warnings.warn(f"not bit-exact: {words}", stacklevel=3)
 

@@ -15,8 +15,10 @@ from ganblocks.precision import computes_in_bf16, settled
 from ganblocks.recipe import Recipe, read_recipe, write_recipe
 from ganblocks.registry import Registry
 from ganblocks.training.checkpoint import latest, load_tensors
+from ganblocks.training.determinism import deterministic, rehearse
 from ganblocks.training.initialising import start_from
 from ganblocks.training.loop import Judged, Unjudged, Watch, train
+from ganblocks.training.memory import advising
 from ganblocks.training.provenance import provenance
 from ganblocks.training.reading import read_json, refuse_other_types
 from ganblocks.training.run_folder import PROVENANCE, RunFolder
@@ -55,6 +57,7 @@ def run(
         RecipeError: the recipe cannot be assembled.
         DataError: the data is missing or not what the recipe says.
         Diverged: a loss or gradient was not finite.
+        OutOfMemory: a step needs more memory than there is.
 
     """
     registry = registry or discover()
@@ -62,15 +65,18 @@ def run(
     recipe = settled(recipe, where)
     if recipe.training.precision == "bf16" and not computes_in_bf16(where):
         warnings.warn('bfloat16 is only emulated here, and many times slower: set precision = "auto" or "fp32"', stacklevel=2)
-    session = assemble(recipe, registry, device=where, seed=seed)
-    origin = {} if init_from is None else {"init_from": start_from(session, Path(init_from))}
-    folder = RunFolder(Path(out))
-    try:
-        folder.write(write_recipe(recipe, registry), provenance(session, registry) | origin)
-        with stop_on_signals() as stop:
-            train(session, folder, stop, watch, judged or Unjudged())
-    finally:
-        folder.close()
+    with deterministic(recipe.training.deterministic):
+        session = assemble(recipe, registry, device=where, seed=seed)
+        origin = {} if init_from is None else {"init_from": start_from(session, Path(init_from))}
+        if recipe.training.deterministic:
+            rehearse(session)
+        folder = RunFolder(Path(out))
+        try:
+            folder.write(write_recipe(recipe, registry), provenance(session, registry) | origin)
+            with stop_on_signals() as stop, advising(session):
+                train(session, folder, stop, watch, judged or Unjudged())
+        finally:
+            folder.close()
     return stop
 
 

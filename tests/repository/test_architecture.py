@@ -58,6 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "precision",
         "recipe",
         "registry",
+        "summary",
         "values",
     },
     "evaluation": {"errors", "files", "kinds", "options", "recipe", "registry", "training", "values"},

@@ -21,7 +21,16 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from ganblocks.errors import CheckpointError
 from ganblocks.training import manifest
-from ganblocks.training.checkpoint import FORMAT, Checkpoint, latest, load_checkpoint, save_checkpoint, sweep
+from ganblocks.training.checkpoint import (
+    FORMAT,
+    Checkpoint,
+    forget_after,
+    latest,
+    load_checkpoint,
+    oldest,
+    save_checkpoint,
+    sweep,
+)
 from ganblocks.training.manifest import verify
 
 
@@ -256,6 +265,20 @@ def test_a_kill_at_any_call_of_a_save_leaves_a_whole_checkpoint(tmp_path: Path) 
         assert same(found, example(16 if at == BOUNDARIES else 8))
         sweep(run / "checkpoints")
         assert all(path.name.startswith("images-") for path in (run / "checkpoints").iterdir())
+
+
+def test_checkpoints_are_in_order_by_number(tmp_path: Path) -> None:
+    """From 10¹⁰ images on a name is longer, and sorts before those of fewer images."""
+    moments = (9_999_999_984, 9_999_999_992, 10_000_000_000, 10_000_000_008)
+    for images in moments:
+        save_checkpoint(tmp_path / "checkpoints", example(images))
+    assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {f"images-{images}" for images in moments[2:]}
+    save_checkpoint(tmp_path / "others" / "checkpoints", example(moments[1]))
+    save_checkpoint(tmp_path / "others" / "checkpoints", example(moments[2]))
+    assert latest(tmp_path / "others").name == f"images-{moments[2]}"
+    assert oldest(tmp_path / "others").name == f"images-{moments[1]}"
+    forget_after(oldest(tmp_path / "others"))
+    assert latest(tmp_path / "others").name == f"images-{moments[1]}"
 
 
 def test_a_damaged_checkpoint_of_the_same_moment_is_replaced(tmp_path: Path) -> None:

@@ -205,6 +205,20 @@ def test_what_differs_is_said(halfway: Path, tmp_path: Path) -> None:
     assert any("loss was non_saturating of ganblocks 0.0.9 and is" in word for word in words)
 
 
+def test_a_difference_is_refused_where_exactness_is_asked_for(halfway: Path, tmp_path: Path) -> None:
+    shutil.copytree(halfway / "stopped", tmp_path / "run")
+    path = tmp_path / "run" / "provenance.json"
+    sound = path.read_text()
+    path.write_text(json.dumps(json.loads(sound) | {"torch": "2.11.0", "machine": "abacus"}))
+    before = state(tmp_path / "run")
+    with pytest.raises(CheckpointError, match=r"would not be bit-exact: torch was 2\.11\.0 .*; machine was abacus .*--exact"):
+        resume(tmp_path / "run", exact=True)
+    assert state(tmp_path / "run") == before
+    path.write_text(sound)
+    resume(tmp_path / "run", exact=True)
+    assert state(tmp_path / "run") == state(halfway / "whole")
+
+
 def test_other_images_are_refused(halfway: Path, tmp_path: Path) -> None:
     shutil.copytree(halfway / "stopped", tmp_path / "run")
     path = tmp_path / "run" / "provenance.json"

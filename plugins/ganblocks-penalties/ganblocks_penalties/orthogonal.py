@@ -71,12 +71,15 @@ class RowsAtRightAngles(nn.Module):
 
 
 def matrices(network: nn.Module, embeddings: bool = False) -> Iterator[Tensor]:
-    """The weights of a network's layers as matrices [outputs, all the rest], below any weight norm."""
+    """The weights of a network's layers as matrices [outputs, all the rest], one per group, below any weight norm."""
     for layer in network.modules():
         weight = dict(layer.named_parameters(recurse=False)).get("weight")
         if weight is None or weight.ndim < 2 or (isinstance(layer, nn.Embedding) and not embeddings):
             continue
-        yield (weight.transpose(0, 1) if isinstance(layer, TRANSPOSED) else weight).flatten(1)
+        grouped = weight.reshape(
+            getattr(layer, "groups", 1), -1, *weight.shape[1:]
+        )  # groups read other inputs: their rows never meet
+        yield from (grouped.transpose(1, 2) if isinstance(layer, TRANSPOSED) else grouped).flatten(2)
 
 
 def off_diagonal(matrix: Tensor) -> Tensor:

@@ -52,6 +52,23 @@ def test_it_is_the_equation_whichever_side_is_longer(seed: int, rows: int, colum
     torch.testing.assert_close(off_diagonal(w), reference(w), rtol=1e-10, atol=1e-10)
 
 
+@few
+@given(seeds, st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.booleans())
+def test_groups_are_the_dense_layer_whose_other_weights_are_0(
+    seed: int, groups: int, inputs: int, outputs: int, transposed: bool
+) -> None:
+    shape = (groups * inputs, outputs) if transposed else (groups * outputs, inputs)
+    layer = (nn.ConvTranspose2d if transposed else nn.Conv2d)(groups * inputs, groups * outputs, 2, groups=groups, bias=False)
+    weight = random(seed, *shape, 2, 2)
+    layer.weight = nn.Parameter(weight)
+    own = weight.reshape(groups, -1, *weight.shape[1:])
+    dense = torch.zeros(groups * outputs, groups * inputs, 2, 2, dtype=torch.float64)
+    for group in range(groups):
+        rows, columns = slice(group * outputs, (group + 1) * outputs), slice(group * inputs, (group + 1) * inputs)
+        dense[rows, columns] = own[group].transpose(0, 1) if transposed else own[group]
+    torch.testing.assert_close(sum(map(off_diagonal, matrices(layer))), reference(dense.flatten(1)))
+
+
 @pytest.mark.statement(81)
 @few
 @given(seeds, sides, sides, st.floats(0.1, 10))

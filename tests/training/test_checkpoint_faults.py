@@ -258,6 +258,18 @@ def test_a_kill_at_any_call_of_a_save_leaves_a_whole_checkpoint(tmp_path: Path) 
         assert all(path.name.startswith("images-") for path in (run / "checkpoints").iterdir())
 
 
+def test_all_is_on_the_disk_before_its_name_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut takes what was not flushed: files, the manifest after them, their folder, the rename, the folder above."""
+    done: list[int] = []  # inodes in the order of their flushes; 0 is the rename
+    rename = Path.rename
+    monkeypatch.setattr(os, "fsync", lambda descriptor: done.append(os.fstat(descriptor).st_ino))
+    monkeypatch.setattr(Path, "rename", lambda self, target: (done.append(0), rename(self, target))[1])  # type: ignore[func-returns-value]
+    path = save_checkpoint(tmp_path, example(8))
+    inodes = {file.name: file.stat().st_ino for file in path.iterdir()}
+    assert done[-4:] == [inodes.pop(manifest.NAME), path.stat().st_ino, 0, tmp_path.stat().st_ino]
+    assert sorted(done[:-4]) == sorted(inodes.values())
+
+
 def test_a_damaged_checkpoint_of_the_same_moment_is_replaced(tmp_path: Path) -> None:
     path = save_checkpoint(tmp_path / "checkpoints", example(8))
     (path / "game.safetensors").write_bytes(b"")

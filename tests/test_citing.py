@@ -44,6 +44,8 @@ def test_numbers_and_dois_are_read_from_the_docstring() -> None:
         """
 
     assert papers(Component) == ("1704.00028", "10.1016/0047-259X(82)90077-X", "10.1145/1.2")
+    turned = type("Turned", (), {"__doc__": "Source: A (1982), doi:10.1145/1.2; B (2017), arXiv:1704.00028."})
+    assert papers(turned) == ("10.1145/1.2", "1704.00028")
 
 
 def test_a_plugin_brings_its_own_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,6 +59,15 @@ def test_a_plugin_brings_its_own_entries(tmp_path: Path, monkeypatch: pytest.Mon
     assert [entry.key for entry in found] == ["acme", "zhang2019sagan"]
     assert absent == ["9901.00002"]
     assert found[0].text == "@misc{acme, title = {A {B} c}, eprint = {9901.00001}}"
+
+
+def test_a_plugin_s_own_entry_of_a_paper_comes_before_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / NAME).write_text("@misc{theirs, title = {SAGAN}, eprint = {1805.08318}}")
+    package = ModuleType("acme_package")
+    package.__path__ = [str(tmp_path)]
+    monkeypatch.setitem(sys.modules, "acme_package", package)
+    component = type("Component", (), {"__doc__": "Source: arXiv:1805.08318.", "__module__": "acme_package"})
+    assert [entry.key for entry in references(component)[0]] == ["theirs"]
 
 
 def test_a_recipe_s_papers_are_printed() -> None:

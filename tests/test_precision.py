@@ -25,6 +25,17 @@ def test_auto_is_what_the_device_computes_in(monkeypatch: pytest.MonkeyPatch, na
     assert assemble(wanted, public.discover()).game.precision == expected
 
 
+@pytest.mark.parametrize("machine", ["x86_64", "AMD64"])
+@pytest.mark.parametrize(("avx512", "amx"), [(False, False), (False, True), (True, False), (True, True)])
+def test_on_a_processor_of_intel_s_kind_one_instruction_set_is_enough(
+    monkeypatch: pytest.MonkeyPatch, machine: str, avx512: bool, amx: bool
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: avx512)
+    monkeypatch.setattr("torch.cpu._is_amx_tile_supported", lambda: amx)
+    assert precision.computes_in_bf16(torch.device("cpu")) == (avx512 or amx)
+
+
 @pytest.mark.parametrize("said", ["bf16", "fp32"])
 def test_what_a_recipe_says_is_what_it_gets(said: str) -> None:
     wanted = read_recipe(RECIPE, {"training.precision": said})

@@ -123,7 +123,8 @@ def test_a_flipped_bit_of_the_manifest_never_goes_unnoticed_where_it_matters(run
 def test_every_truncation_is_found(run: Path, name: str, share: float) -> None:
     def cut(folder: Path) -> None:
         content = (folder / name).read_bytes()
-        (folder / name).write_bytes(content[: int(share * (len(content) - 1))])
+        said = len(content.rstrip())  # a manifest without its last line's end is whole
+        (folder / name).write_bytes(content[: int(share * (said - 1))])
 
     with spoilt(run, cut) as newest:
         detected(run, newest, name)
@@ -281,6 +282,18 @@ def test_checkpoints_are_in_order_by_number(tmp_path: Path) -> None:
     assert latest(tmp_path / "others").name == f"images-{moments[1]}"
 
 
+def test_all_is_on_the_disk_before_its_name_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut takes what was not flushed: files, the manifest after them, their folder, the rename, the folder above."""
+    done: list[int] = []  # inodes in the order of their flushes; 0 is the rename
+    rename = Path.rename
+    monkeypatch.setattr(os, "fsync", lambda descriptor: done.append(os.fstat(descriptor).st_ino))
+    monkeypatch.setattr(Path, "rename", lambda self, target: (done.append(0), rename(self, target))[1])  # type: ignore[func-returns-value]
+    path = save_checkpoint(tmp_path, example(8))
+    inodes = {file.name: file.stat().st_ino for file in path.iterdir()}
+    assert done[-4:] == [inodes.pop(manifest.NAME), path.stat().st_ino, 0, tmp_path.stat().st_ino]
+    assert sorted(done[:-4]) == sorted(inodes.values())
+
+
 def test_a_damaged_checkpoint_of_the_same_moment_is_replaced(tmp_path: Path) -> None:
     path = save_checkpoint(tmp_path / "checkpoints", example(8))
     (path / "game.safetensors").write_bytes(b"")
@@ -365,7 +378,7 @@ class Checkpoints(RuleBasedStateMachine):
     def damage_the_newest(self, name: str, place: float) -> None:
         path = self.path(self.whole.pop()) / name
         content = bytearray(path.read_bytes())
-        path.write_bytes(content[: int(place * (len(content) - 1))])
+        path.write_bytes(content[: int(place * (len(content.rstrip()) - 1))])
 
     @rule()
     def sweep(self) -> None:

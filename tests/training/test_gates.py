@@ -65,6 +65,19 @@ def test_a_map_is_even_over_the_keys_that_its_queries_see(even: bool) -> None:
     assert ("it only averages" in gate.words()) == even
 
 
+class Pooled(Block):
+    """Has a map with a key for each four places."""
+
+    def attention_map(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        height, width = x.shape[2] // 2, x.shape[3] // 2
+        return torch.full((len(x), 1, 4 * height * width, height * width), 1 / (height * width)), (height, width)
+
+
+def test_the_largest_entropy_is_that_of_the_keys() -> None:
+    (gate,) = gates("generator", nn.Sequential(Pooled(1.0, True)), torch.randn(4, 2, 4, 6))
+    assert gate.evenness == pytest.approx(1.0)
+
+
 def test_looking_changes_nothing() -> None:
     network = nn.Sequential(nn.BatchNorm2d(2), Block(1.0, False)).train()
     before = {name: value.clone() for name, value in network.state_dict().items()}

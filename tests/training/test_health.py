@@ -15,13 +15,14 @@ from ganblocks_penalties.r1 import SlopeAtReal
 from ganblocks_update_rules.alternating import AlternatingUpdater
 
 import ganblocks as public
+from ganblocks.assembly import assemble
 from ganblocks.batches import Batches
 from ganblocks.errors import Diverged
 from ganblocks.game import Game
 from ganblocks.recipe import read_recipe
 from ganblocks.training.average import Average
 from ganblocks.training.checkpoint import first_not_finite, latest, load_checkpoint
-from ganblocks.training.health import read_health
+from ganblocks.training.health import Health, read_health
 from ganblocks.training.resuming import resume
 from ganblocks.training.run_folder import read_metrics
 from ganblocks.training.watching import Alarm, Lookout
@@ -33,11 +34,12 @@ NAN = float("nan")
 AT = 40
 """Images seen before the step that goes wrong: the sixth of eight images each."""
 Spoil = Callable[[AlternatingUpdater, Batches], None]
+Watch = Callable[[dict[str, Any]], None]
 
 
-def train(out: Path, **overrides: Any) -> Path:
+def train(out: Path, watch: Watch = lambda record: None, **overrides: Any) -> Path:
     wanted = read_recipe(RECIPE, {"training.checkpoint_every": 16, "evaluation.n": 8, "evaluation.every": 1000, **overrides})
-    public.run(wanted, out, "cpu")
+    public.run(wanted, out, "cpu", watch=watch)
     return out
 
 
@@ -185,6 +187,14 @@ def test_a_skipped_step_is_as_if_it_had_not_been(
     assert undone == [AT // 8 + 1]
 
 
+def test_a_skipped_step_leaves_no_mark_on_the_average(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    once(monkeypatch, Average, "update", fill, at=AT // 8 + 1)
+    with pytest.warns(UserWarning, match="skipped: not finite: .*first of all the average's"):
+        run = train(tmp_path / "run", **{"health.not_finite": "skip"})
+    assert [record["step"] for record in read_metrics(run) if record.get("undone")] == [AT // 8 + 1]
+    assert first_not_finite(load_checkpoint(latest(run))) == ""
+
+
 def always(updater: AlternatingUpdater, batches: Batches) -> None:
     spoil_input(updater, batches)
 
@@ -194,6 +204,37 @@ def test_skipping_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.warns(UserWarning, match="skipped"), pytest.raises(Diverged, match="after 3 steps in a row had been undone"):
         train(tmp_path / "run", **{"health.not_finite": "skip", "health.skips": 3})
     assert [record.get("undone") for record in read_metrics(tmp_path / "run")] == [1, 1, 1, None]
+
+
+def test_a_kill_does_not_reset_the_count_of_steps_that_were_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed after the third of three steps that may be undone, with a checkpoint after the second."""
+    monkeypatch.setattr(Hinge, "for_generator", lambda self, real, fake: fake.mean() * NAN)
+    settings = {"health.not_finite": "skip", "health.skips": 3}
+    with pytest.warns(UserWarning, match="skipped"), pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "run", killed_at(24), **settings)
+    with pytest.warns(UserWarning, match="skipped"), pytest.raises(Diverged, match="after 3 steps in a row had been undone"):
+        resume(tmp_path / "run")
+    assert [record.get("undone") for record in read_metrics(tmp_path / "run")] == [1, 1, 1, None]
+
+
+def killed_at(images: int, time: int = 1) -> Watch:
+    """A watch that stops a run as a kill would, where it comes to so many images for the ``time``-th time."""
+    seen: list[int] = []
+
+    def watch(record: dict[str, Any]) -> None:
+        seen.append(record["images"])
+        if seen.count(images) == time:
+            raise KeyboardInterrupt
+
+    return watch
+
+
+def test_steps_that_were_undone_are_counted_and_not_looked_at_after_a_resume(tmp_path: Path) -> None:
+    session = assemble(read_recipe(RECIPE), public.discover())
+    records = [{"step": 1, "images": 8, "fake/nearest": 1.0}, {"step": 2, "images": 16, "fake/nearest": NAN, "undone": 1}]
+    health = Health(session, Average(session.game.networks[Player.GENERATOR], 0.9), tmp_path, records)
+    assert health.lookout == Lookout.new(records[:1])
+    assert health.skipped == 1
 
 
 def only_at_first(updater: AlternatingUpdater, batches: Batches) -> None:
@@ -264,6 +305,28 @@ def test_a_step_that_cannot_be_looked_at_again_has_still_gone_wrong(
     spoil(spoil_gradient)
     with pytest.raises(Diverged, match=r"something that cannot be repeated \(OutOfMemoryError\)"):
         train(tmp_path / "run")
+
+
+def test_it_goes_back_to_the_newest_checkpoint_and_keeps_it(tmp_path: Path, spoil: Callable[[Spoil], None]) -> None:
+    spoil(only_at_first)
+    seen: list[tuple[int, int]] = []
+
+    def watch(record: dict[str, Any]) -> None:
+        seen.append((record["images"], load_checkpoint(latest(tmp_path / "run")).images_seen))
+
+    with pytest.warns(UserWarning, match="rolled back"):
+        train(tmp_path / "run", watch, **{"health.not_finite": "rollback"})
+    assert seen[4:8] == [(40, 32), (48, 32), (40, 32), (48, 32)]
+
+
+def test_going_back_is_told_once_where_a_kill_repeats_it(tmp_path: Path, spoil: Callable[[Spoil], None]) -> None:
+    """Killed before the next checkpoint, the run knows of it by its health file alone."""
+    spoil(only_at_first)
+    with pytest.warns(UserWarning, match="rolled back"), pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "run", killed_at(40, time=2), **{"health.not_finite": "rollback"})
+    with pytest.warns(UserWarning, match="rolled back"):
+        resume(tmp_path / "run")
+    assert [event["event"] for event in read_health(tmp_path / "run")["events"]] == ["rolled back"]
 
 
 def test_other_random_numbers_after_going_back() -> None:

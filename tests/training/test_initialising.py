@@ -16,6 +16,7 @@ from ganblocks.errors import CheckpointError
 from ganblocks.recipe import Recipe, read_recipe
 from ganblocks.training.checkpoint import latest, load_tensors
 from ganblocks.training.initialising import start_from
+from ganblocks.values import Player
 from tests.cli.commands import ROOT
 
 
@@ -39,6 +40,9 @@ def test_the_same_recipe_takes_everything(other: Path) -> None:
     for player, network in session.game.networks.items():
         for name, parameter in network.named_parameters():
             assert torch.equal(parameter, theirs[f"{player}.{name}"])
+    means = {name: buffer for name, buffer in session.game.networks[Player.GENERATOR].named_buffers() if "running" in name}
+    assert means
+    assert all(torch.equal(mean, theirs[f"generator.{name}"]) for name, mean in means.items())
     assert facts["tensors"] == sum(len(network.state_dict()) for network in session.game.networks.values())
     assert facts["checkpoint"] == "images-0000000064"
 

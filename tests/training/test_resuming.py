@@ -22,6 +22,7 @@ from ganblocks.training.run_folder import RunFolder, read_metrics
 from tests.cli.commands import ROOT
 
 RECIPE = ROOT / "tests" / "fixtures" / "study.toml"
+SEED = 3
 Watch = Callable[[dict[str, Any]], None]
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -50,7 +51,7 @@ def stopping_at(images: int) -> Watch:
 
 
 def run(wanted: Recipe, out: Path, watch: Watch = lambda record: None) -> Path:
-    public.run(wanted, out, "cpu", watch=watch)
+    public.run(wanted, out, "cpu", SEED, watch=watch)
     return out
 
 
@@ -217,6 +218,27 @@ def test_a_difference_is_refused_where_exactness_is_asked_for(halfway: Path, tmp
     path.write_text(sound)
     resume(tmp_path / "run", exact=True)
     assert state(tmp_path / "run") == state(halfway / "whole")
+
+
+def test_it_has_the_threads_of_the_run_and_gives_them_back(halfway: Path, tmp_path: Path) -> None:
+    shutil.copytree(halfway / "stopped", tmp_path / "run")
+    path, before = tmp_path / "run" / "provenance.json", torch.get_num_threads()
+    seen: set[int] = set()
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"threads": before + 1}))
+    resume(tmp_path / "run", watch=lambda record: seen.add(torch.get_num_threads()))
+    assert (seen, torch.get_num_threads()) == ({before + 1}, before)
+
+
+def test_numbers_of_another_type_are_refused(halfway: Path, tmp_path: Path) -> None:
+    """They would fit by name and shape."""
+    shutil.copytree(halfway / "stopped", tmp_path / "run")
+    checkpoint = next((tmp_path / "run" / "checkpoints").glob("images-*"))
+    tensors = load_file(checkpoint / "game.safetensors")
+    gamma = next(name for name in sorted(tensors) if name.endswith("gamma"))
+    save_file(tensors | {gamma: tensors[gamma].double()}, checkpoint / "game.safetensors")
+    rewritten(checkpoint)
+    with pytest.raises(CheckpointError, match=rf"{gamma} is torch\.float64, and the recipe builds torch\.float32"):
+        resume(tmp_path / "run")
 
 
 def test_other_images_are_refused(halfway: Path, tmp_path: Path) -> None:

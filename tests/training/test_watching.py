@@ -21,7 +21,7 @@ from ganblocks.recipe import read_recipe
 from ganblocks.training.health import Health, RollBack, read_health
 from ganblocks.training.resuming import resume
 from ganblocks.training.run_folder import read_metrics
-from ganblocks.training.watching import COLLAPSED, PATIENCE, Lookout
+from ganblocks.training.watching import COLLAPSED, MEMORY, PATIENCE, Lookout, Smoothed
 from tests.cli.commands import ROOT
 
 RECIPE = ROOT / "tests" / "fixtures" / "study.toml"
@@ -58,6 +58,21 @@ def test_a_gradient_that_is_gone_is_seen() -> None:
     assert kinds(Lookout.new(), records(1.0, pull=1.0), records(1.0, pull=1e-6)) == ["saturation"]
 
 
+@pytest.mark.parametrize(("pull", "expected"), [(2e-4, []), (5e-5, ["saturation"])])
+def test_gone_is_a_ten_thousandth(pull: float, expected: list[str]) -> None:
+    assert kinds(Lookout.new(), records(1.0, pull=1.0), records(1.0, pull=pull)) == expected
+
+
+@given(st.lists(st.floats(0, 1e3), min_size=1, max_size=30))
+def test_a_smoothed_number_is_a_weighted_mean_and_its_height_that_of_the_mean(values: list[float]) -> None:
+    smoothed, expected = Smoothed(), []
+    for i, value in enumerate(values):
+        weights = [MEMORY ** (i - j) for j in range(i + 1)]
+        expected.append(sum(w * v for w, v in zip(weights, values, strict=False)) / sum(weights))
+        assert smoothed.add(value) == pytest.approx(expected[-1], rel=1e-9, abs=1e-12)
+    assert smoothed.highest == pytest.approx(max(expected), rel=1e-9, abs=1e-12)
+
+
 def test_records_of_rules_that_report_less_are_fine() -> None:
     assert kinds(Lookout.new(), iter([{"images": 8}] * 1000)) == []
 
@@ -88,11 +103,17 @@ class Constant(nn.Module):
         return self.image.tanh().expand(len(z), -1, -1, -1)
 
 
-def collapsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: str, more: Mapping[str, Any] | None = None) -> Path:
+def collapsed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    policy: str,
+    more: Mapping[str, Any] | None = None,
+    watch: Callable[[dict[str, Any]], None] = lambda record: None,
+) -> Path:
     monkeypatch.setattr("ganblocks.assembly.build_generator", lambda recipe, image, seed: Constant(image.channels, image.size))
     settings = {"training.images": (PATIENCE + 20) * 2, "training.batch": 2, "health.collapse": policy}
     settings |= {"evaluation.n": 8, "evaluation.every": 10_000}
-    public.run(read_recipe(RECIPE, settings | (more or {})), tmp_path / "run", "cpu")
+    public.run(read_recipe(RECIPE, settings | (more or {})), tmp_path / "run", "cpu", watch=watch)
     return tmp_path / "run"
 
 
@@ -165,5 +186,8 @@ def test_it_is_not_looked_for_where_the_recipe_says_so(tmp_path: Path, monkeypat
 
 
 def test_it_goes_back_and_ends_where_going_back_did_not_help(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
     with pytest.warns(UserWarning, match="rolled back"), pytest.raises(Collapsed, match="after 3 rollbacks"):
-        collapsed(tmp_path, monkeypatch, "rollback")
+        collapsed(tmp_path, monkeypatch, "rollback", watch=lambda record: seen.append(record["images"]))
+    # of the checkpoints at 352 and 396 images the older one: what is newest has most likely collapsed too
+    assert seen[PATIENCE - 1 : PATIENCE + 1] == [2 * PATIENCE, 354]

@@ -93,6 +93,8 @@ def test_sizes_are_the_paper_s() -> None:
         assert sizes_of(discriminator(), image, label) == [64, 62, 31, 29, 15, 13]
         small = discriminator(ImageSpec(3, 32, 10))
         assert sizes_of(small, image[..., :32, :32], label) == [16, 16, 8, 8, 4, 4]
+        middle = discriminator(ImageSpec(3, 64, 10))  # the smallest that is not padded
+        assert sizes_of(middle, image[..., :64, :64], label) == [32, 30, 15, 13, 7, 5]
 
 
 def test_at_32_pixels_the_channels_are_those_of_the_paper_s_cifar_network() -> None:

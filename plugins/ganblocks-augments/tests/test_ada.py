@@ -167,6 +167,16 @@ def test_amounts_follow_the_paper() -> None:
         assert abs(normal.mean()) < 0.03 * spread
         assert abs(normal.std() / spread - 1) < 0.02
         assert abs((normal / spread).pow(4).mean() - 3) < 0.2
+    together = torch.corrcoef(torch.stack([mirrored, quarters, down, right, b, c.log2(), f, theta, s.log2()]))
+    assert (together - torch.eye(9)).abs().max() < 0.04, "each is drawn for itself"
+
+
+def test_shifts_and_boxes_keep_to_their_own_side() -> None:
+    """Where images are not square: a shift reaches ± its share of the side, and a box of half the sides is centred anywhere."""
+    columns = Amounts(0.25, 0, 0, 0, 0, 0.5).draw(torch.empty(2_000, 3, 8, 24, dtype=torch.float64), rng(0))[1].unbind(1)
+    down, right, row, column = ({*columns[i].int().tolist()} for i in (2, 3, 9, 10))
+    assert (down, right) == ({*range(-2, 3)}, {*range(-6, 7)})
+    assert (row, column) == ({*range(-2, 7)}, {*range(-6, 19)})
 
 
 @few
@@ -197,6 +207,13 @@ def test_colours_can_be_taken_back(seed: int, b: float, c: float, f: float, thet
     torch.testing.assert_close(back - b, image, rtol=1e-9, atol=1e-9)
     neutral = torch.tensor([NEUTRAL], dtype=torch.float64).expand(4, -1)
     torch.testing.assert_close(tone(image, neutral), image, rtol=1e-14, atol=1e-14)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4])
+def test_without_three_channels_there_is_no_hue(channels: int) -> None:
+    image, amounts = images(0, channels=channels), torch.tensor([[0.1, 1.5, -1.0, 2.0, 0.5]], dtype=torch.float64).expand(4, -1)
+    still = amounts * torch.tensor([1, 1, 1, 0, 1])
+    assert torch.equal(tone(image, amounts), tone(image, still))
 
 
 def test_a_shift_by_nothing_is_nothing() -> None:

@@ -221,6 +221,14 @@ def test_label_reaches_every_conditional_norm(player: Player, seed: int) -> None
         assert torch.equal(one[1:], two[1:])
 
 
+def test_images_and_scores_have_full_precision_under_autocast() -> None:
+    up, down = small(Player.GENERATOR), small(Player.DISCRIMINATOR)
+    with torch.autocast("cpu", torch.bfloat16):
+        image = up(inputs(Player.GENERATOR)[0])
+        score = down(image)
+    assert image.dtype == score.logits.dtype == score.features.dtype == torch.float32
+
+
 def test_samples_mix_in_batch_norm_only() -> None:
     mixing, alone = small(Player.DISCRIMINATOR), small(Player.DISCRIMINATOR, norm=NoNorm(), bias=True)
     assert any(isinstance(module, MixesSamples) for module in mixing.modules())

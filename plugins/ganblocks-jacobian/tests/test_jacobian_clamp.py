@@ -38,13 +38,23 @@ class Linear(nn.Module):
         return (z @ self.matrix.T)[:, None, None]
 
 
-class Mixing(Linear, MixesSamples):
-    """Subtracts the batch's mean, as batch norm does; and labels move the image."""
+class Centred(nn.Module, MixesSamples):
+    """Subtracts the batch's mean, as batch norm does."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        return image - image.mean(0)
+
+
+class Mixing(Linear):
+    """Has a part that mixes samples, as networks have; and labels move the image."""
+
+    def __init__(self, matrix: Tensor) -> None:
+        super().__init__(matrix)
+        self.centred = Centred()
 
     def forward(self, z: Tensor, label: Tensor | None) -> Tensor:
-        image = super().forward(z, label)
-        shift = 0 if label is None else 100.0 * label.double().view(-1, 1, 1, 1)
-        return image - image.mean(0) + shift
+        image: Tensor = self.centred(super().forward(z, label))
+        return image if label is None else image + 100.0 * label.double().view(-1, 1, 1, 1)
 
 
 @define(eq=False)

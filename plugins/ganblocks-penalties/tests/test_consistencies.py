@@ -67,6 +67,8 @@ class FakeTurn:
     size: int = 4
     player: Player = D
     images_seen: int = 0
+    loud: Tensor = field(factory=lambda: torch.ones((), dtype=torch.float64))
+    """Factor on what the player makes: scores, or fakes."""
     augmented: list[bool] = field(factory=list)
     latent: Tensor = field(init=False)
     real: View = field(init=False)
@@ -76,18 +78,21 @@ class FakeTurn:
     def __attrs_post_init__(self) -> None:
         self.rng, self.latent = rng(self.seed), random(self.seed, self.size, 5)
         zeros = torch.zeros(self.size, dtype=torch.int64)
-        self.real = self.view(random(self.seed + 1, self.size, *SHAPE), zeros)
-        self.fake = self.view(generator(self.latent, zeros + 1), zeros + 1)
+        self.real = self.view(random(self.seed + 1, self.size, *SHAPE).requires_grad_(), zeros)
+        self.fake = self.view(self.generate(self.latent, zeros + 1), zeros + 1)
 
     def view(self, image: Tensor, label: Tensor) -> View:
-        return View(image, label, Score(critic(image, label)))
+        return View(image, label, Score(self.factor(D) * critic(image, label)))
 
     def discriminate(self, image: Tensor, label: Tensor, augmented: bool = True) -> Score:
         self.augmented.append(augmented)
-        return Score(critic(image, label))
+        return Score(self.factor(D) * critic(image, label))
 
     def generate(self, latent: Tensor, label: Tensor) -> Tensor:
-        return generator(latent, label)
+        return self.factor(G) * generator(latent, label)
+
+    def factor(self, player: Player) -> Tensor | float:
+        return self.loud if player is self.player else 1.0
 
 
 def by_hand(view: View, draws: torch.Generator) -> Tensor:
@@ -148,6 +153,35 @@ def test_latent_consistency_is_its_equations(seed: int, noise: float, for_d: flo
     logits = [critic(image, label) for image in images]
     close(module(turn), for_d * (logits[0] - logits[1]).square().mean())
     close(module(FakeTurn(seed, player=G)), -for_g * (images[0] - images[1]).square().mean())
+
+
+@pytest.mark.parametrize(
+    ("component", "player"),
+    [
+        (Consistency(augment=Shaken()), D),
+        (BalancedConsistency(augment=Shaken()), D),
+        (LatentConsistency(), D),
+        (LatentConsistency(), G),
+    ],
+)
+@few
+@given(seed=seeds)
+def test_both_sides_of_a_difference_are_pulled(component: Any, player: Player, seed: int) -> None:
+    """A square of differences is of degree 2 in a factor on both sides: its slope at 1 is twice its value."""
+    turn = FakeTurn(seed, player=player, loud=torch.ones((), dtype=torch.float64, requires_grad=True))
+    value = component.build()(turn)
+    (felt,) = torch.autograd.grad(value, turn.loud)
+    close(felt, 2 * value.detach())
+
+
+@few
+@given(seeds)
+def test_an_image_feels_the_penalty_through_its_changed_copy_too(seed: int) -> None:
+    """A rule may differentiate through the images, as consensus does."""
+    turn = FakeTurn(seed)
+    values = Consistency(augment=Shaken()).build()(turn), by_hand(turn.real, rng(seed))
+    felt, expected = (torch.autograd.grad(value, turn.real.image)[0] for value in values)
+    torch.testing.assert_close(felt, expected, rtol=1e-10, atol=1e-12)
 
 
 def test_a_change_that_changes_nothing_costs_nothing() -> None:

@@ -73,6 +73,13 @@ def test_the_generators_turns_move_nothing() -> None:
     assert (module.real, module.fake, module.turns) == (1, -1, 1)
 
 
+def test_means_go_on_where_they_were_saved() -> None:
+    module, resumed = anchored(1.0, -1.0, decay=0.75), LeCam(decay=0.75).build().double()
+    resumed.load_state_dict(module.state_dict())
+    resumed.observe(turn([3.0], [5.0]))
+    assert (resumed.real, resumed.fake) == (1.5, 0.5)
+
+
 def test_before_its_start_it_only_watches() -> None:
     module = LeCam(start=100).build()
     module.observe(turn([1.0], [-2.0], images_seen=0))

@@ -18,6 +18,7 @@ from ganblocks_r3gan.discriminator import R3Discriminator
 from ganblocks_r3gan.generator import R3Generator
 from ganblocks_r3gan.initialising import GAIN, FanIn, Scaled, branch_gain
 from ganblocks_r3gan.inner_product import InnerProduct
+from ganblocks_r3gan.resampling import downsample, upsample
 from ganblocks_self_attention.none import Nothing
 from ganblocks_self_attention.self_attention import SelfAttention
 from ganblocks_spectral.none import NoWeightNorm
@@ -25,6 +26,7 @@ from ganblocks_spectral.spectral import Spectral
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.nn.functional import conv2d
 
 from ganblocks import Classes, ImageSpec, Misfit, Player, Site, Vector, seed_of
 from ganblocks.game import Term
@@ -182,6 +184,43 @@ def test_every_parameter_learns_by_the_third_step_under_r1_and_r2(weight_norm: A
     terms = [Term(name, each, each.build()) for name, each in (("r1", R1()), ("r2", R2()))]
     game = toy_game(generator, discriminator, image=image, loss=RelativisticPaired(), terms=terms)
     play(game, batches(image))
+
+
+def lrelu(x: Tensor) -> Tensor:
+    return torch.where(x > 0, x, 0.2 * x)
+
+
+def branched(blocks: Any, x: Tensor) -> Tensor:
+    """The equation of each branch: x + 1×1(lrelu(3×3 in groups(lrelu(1×1(x)))))."""
+    for block in blocks:
+        h = lrelu(conv2d(x, block.conv1.weight, block.conv1.bias))
+        h = lrelu(conv2d(h, block.conv2.weight, block.conv2.bias, padding=1, groups=h.shape[1] // 4))
+        x = x + conv2d(h, block.conv3.weight)
+    return x
+
+
+@examples(10)
+@given(st.integers(0, 2**16))
+def test_networks_are_their_equations(seed: int) -> None:
+    """With branches that are silent no more."""
+    options: dict[str, Any] = {"widths": (8, 12), "blocks": (2, 1), "group_width": 4}
+    up, down = (network(player, ImageSpec(3, 8, 3), **options).double() for player in Player)
+    rng = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in (*up.parameters(), *down.parameters()):
+            parameter.copy_(0.2 * torch.randn(parameter.shape, generator=rng))
+    z, image = (torch.randn(shape, generator=rng).double() for shape in ((4, 5), (4, 3, 8, 8)))
+    label = torch.tensor([0, 1, 2, 2])
+    scale = torch.cat([z, up.embedding.weight[label]], 1) @ up.stage4.linear.weight.T
+    x = branched(up.stage4.blocks, scale[:, :, None, None] * up.stage4.basis.weight[:, 0])
+    x = branched(up.stage8.blocks, upsample(conv2d(x, up.stage8.widen.weight)))
+    torch.testing.assert_close(up(z, label), conv2d(x, up.to_image.weight).tanh(), rtol=1e-9, atol=1e-12)
+    x = branched(down.stage8.blocks, conv2d(image, down.from_image.weight))
+    x = branched(down.stage4.blocks, conv2d(downsample(x), down.stage8.widen.weight))
+    features = (x * down.stage4.basis.weight[:, 0]).sum((2, 3))
+    score = down(image, label)
+    torch.testing.assert_close(score.features, features, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(score.logits, (features @ down.head.linear.weight.T * down.head.embedding.weight[label]).sum(1))
 
 
 def test_attention_follows_the_branches_of_its_size() -> None:

@@ -13,9 +13,11 @@ from torch.nn.utils import spectral_norm as sn
 
 import ganblocks
 from ganblocks import Classes, ImageSpec, Player, Site
+from ganblocks.assembly import build_game
 from ganblocks.errors import CheckpointError, UsageError
 from ganblocks.kinds.capabilities import ReadsForeign
 from ganblocks.recipe import read_recipe
+from ganblocks.training.checkpoint import latest, load_tensors
 from ganblocks.training.importing import import_weights, load_foreign, read_tensors
 
 IMAGE = ImageSpec(3, 16, 5)
@@ -221,6 +223,18 @@ def test_an_imported_run_can_be_sampled_from(tmp_path: Path, suffix: str) -> Non
     loaded = ganblocks.load(tmp_path / "run")
     torch.testing.assert_close(loaded.network.state_dict()["linear.layer.weight"], foreign.state_dict()["l1.weight_orig"])
     assert loaded.sample(4).shape == (4, 3, 16, 16)
+
+
+def test_each_player_gets_its_own_file_and_keeps_its_initial_values_without_one(tmp_path: Path) -> None:
+    wanted, registry, foreign = recipe(), ganblocks.discover(), MimicryDiscriminator()
+    classes = wanted.data.dataset.describe().classes
+    foreign.l_y = sn(nn.Embedding(classes, WIDTH))
+    torch.save({f"module.{name}": value for name, value in foreign.state_dict().items()}, tmp_path / "d.pth")
+    import_weights(wanted, registry, "mimicry", {Player.DISCRIMINATOR: tmp_path / "d.pth"}, tmp_path / "run")
+    game = load_tensors(latest(tmp_path / "run"), "game")
+    assert torch.equal(game["discriminator.head.linear.layer.weight"], foreign.l4.weight_orig)
+    fresh = build_game(wanted, wanted.data.dataset.describe(), seed=0).state_dict()
+    assert all(torch.equal(game[name], fresh[name]) for name in fresh if name.startswith("generator."))
 
 
 class Evil:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from attrs import frozen
+from ganblocks_penalties.r1 import R1
 from ganblocks_update_rules.alternating import Alternating
 from ganblocks_update_rules.consensus import Consensus
 from ganblocks_update_rules.extragradient import Extragradient
@@ -36,6 +37,7 @@ from ganblocks import (
     Turn,
     UpdateRule,
 )
+from ganblocks.game import Term
 from ganblocks.testing import examples
 from ganblocks.testing.toys import BilinearGame, LinearHead, ToyDiscriminator, ToyGenerator, toy_batches, toy_game
 
@@ -297,6 +299,15 @@ def test_consensus_descends_on_the_joint_gradient_of_a_real_game() -> None:
         for parameter, gradient in pull.items():
             parameter -= step * gradient
     assert (energy - updater.energy(batch, 0)[0]).item() == pytest.approx(step * slope, rel=0.1)
+
+
+def test_the_pull_has_the_penalties_that_are_due_in_its_turn() -> None:
+    """R1 counts in the first of two turns: a pull that came after the turn would miss it."""
+    batch = toy_batches()(D)
+    one, two = (
+        Consensus(**SGDS, weight=1.0).start(toy_game(terms=[Term("r1", R1(), R1().build(), every=2)])) for _ in range(2)
+    )
+    assert two.step(lambda player: batch, 0)["consensus/energy"] == one.energy(batch, 0)[0]
 
 
 def test_consensus_without_weight_is_simultaneous_descent_and_says_so() -> None:

@@ -11,7 +11,7 @@ from ganblocks.assembly import Session
 from ganblocks.errors import OutOfMemory
 from ganblocks.summary import network_costs
 
-LARGEST = 2
+NAMED = 2
 """Blocks that are named."""
 
 
@@ -43,7 +43,7 @@ def advice(session: Session) -> str:
         for player, network in network_costs(session.recipe, image).items()
         for block in network.blocks
     ]
-    named = ", ".join(f"{name} {size / 2**20:.1f} MiB" for size, name in sorted(blocks, reverse=True)[:LARGEST])
+    named = ", ".join(f"{name} {size / 2**20:.1f} MiB" for size, name in sorted(blocks, reverse=True)[:NAMED])
     smaller = next((part for part in range(at_once // 2, 0, -1) if training.batch % part == 0), None)
     remedy = (
         f"--set training.microbatch={smaller} adds up the gradients of the same batch"

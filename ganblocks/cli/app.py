@@ -90,7 +90,7 @@ def resume_command(
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda; by default that of the run.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
     feature_cache: FeatureCache = None,
-    exact: Annotated[bool, typer.Option("--exact", help="Refuse where versions, device or threads may change bits.")] = False,
+    exact: Annotated[bool, typer.Option("--exact", help="Refuse where versions or the device may change bits.")] = False,
 ) -> None:
     """Go on with a stopped run, as if it never had been.  Example: ganblocks resume runs/sagan"""
     from ganblocks.cli.resume import resume

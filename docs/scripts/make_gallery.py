@@ -113,13 +113,14 @@ HEAD = """# Gallery
 
 *Written by `python docs/scripts/make_gallery.py`; the remarks are by hand.*
 
-Systems at desk scale: 1,716 emoji of 32 pixels in 9 classes, seed 0, **one run each**, as long as its recipe says where the command
-names no number of images. Networks, rates and numbers of images differ, and one run is one example, so this is no comparison: for
-that see [does attention help](explanation/does-attention-help.md), where seeds scatter more than most of what differs here, and
-[what a score means](explanation/scores.md). Lower is better. Noise itself has 8.9, and a generator's first images are farther from
-real ones than noise is: whatever is below 8.9 has become more like emoji than noise is, and nothing here comes near to real images.
-Rows of a grid are classes where the network knows them; samples are of the averaged generator. Times are of a server processor
-that computes in bfloat16, one core (two where it says 2 threads), while other work went on beside it.
+Systems at desk scale: 1,716 emoji of 32 pixels in 9 classes, seed 0, **one run each**, as long as its recipe says where the
+command names no number of images. Networks, rates and numbers of images differ, and one run is one example, so this is no
+comparison: for that see [does attention help](explanation/does-attention-help.md), where seeds scatter more than most of what
+differs here, and [what a score means](explanation/scores.md). Lower is better. Noise itself has 8.9, and a generator's first
+images are farther from real ones than noise is: whatever is below 8.9 has become more like emoji than noise is, and nothing
+here comes near to real images. Rows of a grid are classes where the network knows them; samples are of the averaged
+generator. Times are of a server processor that computes in bfloat16, one core (two where it says 2 threads), while other work
+went on beside it.
 """
 
 

@@ -125,6 +125,7 @@ def at_work(out: Path, *more: str) -> Iterator[subprocess.Popen[str]]:
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         start_new_session=True,
+        preexec_fn=heard,
     )
     try:
         yield process
@@ -134,13 +135,23 @@ def at_work(out: Path, *more: str) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
+def heard() -> None:
+    """The tests may have been started with nohup, which is inherited."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def kill_all(study: subprocess.Popen[str]) -> None:
     """Kill it and its cells, which have sessions of their own, at once: nobody can do anything about it."""
-    lines = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout.splitlines()
-    cells = [int(pid) for pid, parent in map(str.split, lines) if int(parent) == study.pid]
+    cells = [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/stat") if _parent(path) == study.pid]
     for pid in (study.pid, *cells):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+def _parent(stat: Path) -> int:
+    with suppress(OSError):  # it has ended meanwhile
+        return int(stat.read_text().rpartition(")")[2].split()[1])
+    return 0
 
 
 def wait_for(path: Path) -> None:

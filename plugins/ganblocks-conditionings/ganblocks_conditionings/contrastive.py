@@ -27,7 +27,10 @@ class Contrastive:
     Contrasts are among the images of one microbatch: smaller microbatches are another loss, not only another order.
 
     Use it with batches that hold several images of most classes; with few images per class in a batch it says little more than
-    a classifier, and then data_to_data or projection is the better choice.
+    a classifier, and then data_to_data or projection is the better choice. Classes may come out exchanged: images of one class
+    that attract each other need no proxy, and proxies of other classes do not repel. So it went to others
+    (POSTECH-CVLab/PyTorch-StudioGAN, issue 81, where an author confirms it) and in this project's gallery; data_to_data is the
+    authors' answer.
 
     Source: Kang and Park (2020), "ContraGAN: Contrastive Learning for Conditional Image Generation", arXiv:2006.12681:
     the 2C loss. Defaults are those of the authors' code for CIFAR-10.

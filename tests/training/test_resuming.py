@@ -32,6 +32,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "scheduled": {"update.rate_factor": {"use": "cosine", "start": 1.0, "end": 0.0}},
     "several steps": {"update.discriminator_steps": 2, "data.fake_classes": "uniform"},
     "augmented": {"discriminator.augment": "diffaug", "data.augment": "flip"},
+    "adapting": {
+        "discriminator.augment": {"use": "ada", "probability": 0.5, "images": 200, "interval": 1},
+        "penalties.lecam": {"weight": 0.3, "start": 0},
+    },
     "averaged later": {"average.start": 24, "average.decay": 0.9},
 }
 

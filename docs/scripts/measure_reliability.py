@@ -32,7 +32,7 @@ from ganblocks.game import varieties
 from ganblocks.recipe import read_recipe
 from ganblocks.training import checkpoint as checkpoints
 from ganblocks.training import loop, manifest
-from ganblocks.training.average import Average
+from ganblocks.training.loop import averaging
 from ganblocks.training.checkpoint import FORMAT, latest, load_checkpoint, save_checkpoint
 from ganblocks.training.manifest import verify
 from ganblocks.training.resuming import resume
@@ -291,7 +291,7 @@ def costs(n: int, seed: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         session = assemble(read_recipe(ROOT / "recipes" / "sagan.toml"), ganblocks.discover())
-        average = Average(session.game.networks[Player.GENERATOR], 0.99)
+        average = averaging(session)
         steps, extra, nearest = [], [], []
         for _ in range(n):
             steps.append(_seconds(lambda: as_numbers(session.updater.step(session.batches, session.batches.images_seen))))

@@ -23,6 +23,8 @@ from ganblocks.training.manifest import verify, write_files
 from ganblocks.training.reading import check_tensors, read_json
 
 FORMAT = 1
+OWN = "of the averaged weights"
+"""What state.json says of the average's running statistics; before this entry was written they were the live generator's."""
 KEPT = 2
 """Checkpoints that stay; older ones go once a newer one is complete and verified."""
 _NAME = re.compile(r"images-\d{10,19}")
@@ -104,6 +106,11 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         seconds=facts["seconds"],
         rollbacks=facts.get("rollbacks", 0),
     )
+
+
+def has_own_statistics(folder: Path) -> bool:
+    """Return whether the average of a checkpoint was saved with running statistics of its own weights."""
+    return bool(read_json(folder / "state.json", _is_state).get("statistics") == OWN)
 
 
 def _is_state(facts: Any) -> bool:
@@ -233,6 +240,7 @@ def _contents(checkpoint: Checkpoint) -> dict[str, bytes]:
         "step": checkpoint.step,
         "seconds": checkpoint.seconds,
         "rollbacks": checkpoint.rollbacks,
+        "statistics": OWN,
         "drawn": checkpoint.drawn,
         "updater": plain,
     }

@@ -149,7 +149,7 @@ class Health:
     def _put_back(self) -> None:
         assert self._kept is not None
         self.session.game.load_state_dict(self._kept["game"])
-        self.average.network.load_state_dict(self._kept["average"])
+        self.average.load_state_dict(self._kept["average"])
         self.session.updater.load_state_dict(self._kept["updater"])
 
 

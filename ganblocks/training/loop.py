@@ -90,7 +90,7 @@ def train(
     wrong is met as ``[health]`` says.
     """
     recipe, batches, due = session.recipe, session.batches, Cadences(session.recipe)
-    average = Average(session.game.networks[Player.GENERATOR], recipe.average.decay, recipe.average.start)
+    average = averaging(session)
     evaluation, grid = recipe.evaluation, FixedGrid.of(session)
     if start is not None:
         restore(session, average, start)
@@ -151,6 +151,12 @@ class Clock:
         self._started += time.perf_counter() - paused
 
 
+def averaging(session: Session) -> Average:
+    """The average of the session's generator, whose batch norms are given latents and labels as fakes have them."""
+    settings = session.recipe.average
+    return Average(session.game.networks[Player.GENERATOR], session.batches.representative, settings.decay, settings.start)
+
+
 def sampler_of(session: Session, average: Average, weights: str) -> Sampler:
     """The averaged generator, or a copy of the live one: drawing from it leaves training as it was."""
     live = session.game.networks[Player.GENERATOR]
@@ -162,7 +168,7 @@ def restore(session: Session, average: Average, checkpoint: Checkpoint) -> None:
     """Make everything that training changes what it was at a checkpoint. Raises CheckpointError where it does not fit."""
     try:
         session.game.load_state_dict(checkpoint.game)
-        average.network.load_state_dict(checkpoint.average)
+        average.load_state_dict(checkpoint.average)
         session.updater.load_state_dict(checkpoint.updater)
         session.batches.drawn = {player: checkpoint.drawn[player] for player in session.batches.drawn}
     except (RuntimeError, LookupError, TypeError, AttributeError, ValueError) as error:

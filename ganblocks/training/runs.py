@@ -14,7 +14,8 @@ from ganblocks.plugins import discover
 from ganblocks.precision import computes_in_bf16, settled
 from ganblocks.recipe import Recipe, read_recipe, write_recipe
 from ganblocks.registry import Registry
-from ganblocks.training.checkpoint import latest, load_tensors
+from ganblocks.training.batch_statistics import estimate
+from ganblocks.training.checkpoint import has_own_statistics, latest, load_tensors
 from ganblocks.training.determinism import deterministic, rehearse
 from ganblocks.training.initialising import start_from
 from ganblocks.training.loop import Judged, Unjudged, Watch, train
@@ -129,7 +130,14 @@ def load(path: str | Path, device: str = "cpu", registry: Registry | None = None
         network.load_state_dict(found)
     except RuntimeError as error:
         raise CheckpointError(f"{checkpoint}: these weights do not fit the generator of recipe.toml: {error}") from error
-    return Sampler(network.to(pick_device(device)), recipe.generator.latent, image)
+    sampler = Sampler(network.to(pick_device(device)), recipe.generator.latent, image)
+    if weights == "average" and not has_own_statistics(checkpoint) and estimate(sampler.network, sampler.representative()):
+        warnings.warn(
+            f"{path}: made by an earlier ganblocks, which saved the averaged generator with the batch-norm statistics of the live"
+            " one; they are estimated anew, so samples and scores differ from those it made then",
+            stacklevel=2,
+        )
+    return sampler
 
 
 def _generator(checkpoint: Path, weights: str) -> dict[str, Tensor]:

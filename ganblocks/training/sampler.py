@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
+from ganblocks import evenly
 from ganblocks.errors import UsageError
+from ganblocks.training.batch_statistics import Inputs, estimate, kept
 from ganblocks.values import ImageSpec, seed_of
 
 RESAMPLE = "resample"
@@ -47,7 +50,27 @@ class Sampler:
             batch: images per forward.
             convention: what τ means; see :func:`latents`.
         """
-        return self.draw(*self.inputs(n, classes, seed, truncation, convention), batch)
+        with self.normalised_for(truncation, convention):
+            return self.draw(*self.inputs(n, classes, seed, truncation, convention), batch)
+
+    @contextmanager
+    def normalised_for(self, truncation: float | None, convention: str = RESAMPLE) -> Iterator[None]:
+        """Within it running statistics of batch norms are those of latents that are cut so; without truncation, as they are."""
+        with kept(self.network):
+            if truncation is not None:
+                estimate(self.network, self.representative(truncation, convention))
+            yield
+
+    def representative(self, truncation: float | None = None, convention: str = RESAMPLE, seed: int = 0) -> Inputs:
+        """Return what :func:`batch_statistics.estimate` takes: latents that are cut so, of all classes, on the device."""
+        device = next(self.network.parameters()).device
+
+        def inputs(n: int) -> tuple[Tensor, Tensor | None]:
+            latent = latents_at(evenly.uniform(n, self.latent, seed), truncation, convention)
+            classes = self.image.classes
+            return latent.to(device), evenly.labels(n, torch.arange(classes), seed).to(device) if classes else None
+
+        return inputs
 
     def inputs(
         self,
@@ -109,26 +132,40 @@ def latents(n: int, size: int, rng: torch.Generator, truncation: float | None = 
             ``"scaled_resample"`` until it lies in [-2, 2], times τ (the generators that its authors published);
             ``"std"`` multiplies by τ and cuts nothing (the PyTorch code of its first author).
     """
+    if truncation is None or convention == "std":
+        check_truncation(truncation, convention)
+        return torch.randn(n, size, generator=rng) * (1.0 if truncation is None else truncation)
+    return latents_at(torch.rand(n, size, generator=rng, dtype=torch.float64), truncation, convention)
+
+
+def latents_at(uniform: Tensor, truncation: float | None = None, convention: str = RESAMPLE) -> Tensor:
+    """Return the latents [n, Z], float32, that stand at given places in (0, 1) of the distribution of :func:`latents`.
+
+    Resampling is done by inverting the normal distribution function between its values at the bounds.
+    """
+    check_truncation(truncation, convention)
+    if truncation is None or convention == "std":
+        latent: Tensor = torch.special.ndtri(uniform).float()
+        return latent * (1.0 if truncation is None else truncation)
+    if convention == RESAMPLE:
+        return _cut(uniform, truncation)
+    return truncation * _cut(uniform, 2.0)
+
+
+def check_truncation(truncation: float | None, convention: str) -> None:
+    """Raise UsageError for what is no truncation."""
     if convention not in CONVENTIONS:
         raise UsageError(f"no convention of truncation {convention!r}: {', '.join(CONVENTIONS)}")
     if truncation is None:
         if convention != RESAMPLE:
             raise UsageError(f"{convention} says how to truncate, but there is no truncation: give one, such as 0.7")
-        return torch.randn(n, size, generator=rng)
-    if not truncation > 0:
+    elif not truncation > 0:
         raise UsageError(f"truncation must be above 0, got {truncation:g}")
-    if convention == RESAMPLE:
-        return _cut(n, size, rng, truncation)
-    return truncation * (_cut(n, size, rng, 2.0) if convention == "scaled_resample" else torch.randn(n, size, generator=rng))
 
 
-def _cut(n: int, size: int, rng: torch.Generator, bound: float) -> Tensor:
-    """[n, size] from the standard normal cut to [-bound, bound].
-
-    Resampling is done by inverting the normal distribution function between its values there.
-    """
+def _cut(uniform: Tensor, bound: float) -> Tensor:
+    """Places in (0, 1) of the standard normal cut to [-bound, bound]."""
     edge = torch.tensor(bound, dtype=torch.float64)
     low, high = torch.special.ndtr(-edge), torch.special.ndtr(edge)
-    uniform = torch.rand(n, size, generator=rng, dtype=torch.float64)
     cut: Tensor = torch.special.ndtri(low + (high - low) * uniform)
     return cut.clamp(-bound, bound).float()

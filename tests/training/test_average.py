@@ -9,8 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 
-from ganblocks import Maintained
+from ganblocks import Maintained, MixesSamples
 from ganblocks.testing import examples
 from ganblocks.training.average import Average
 
@@ -32,9 +33,22 @@ class Estimate(nn.Module, Maintained):
         self.settled += n
 
 
-def network() -> nn.Sequential:
+class Norm(nn.BatchNorm1d, MixesSamples):
+    pass
+
+
+class Network(nn.Sequential):
+    def forward(self, z: Tensor, label: None = None) -> Tensor:
+        return super().forward(z)
+
+
+def network() -> Network:
     torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), Estimate())
+    return Network(nn.Linear(2, 3), Norm(3), Estimate())
+
+
+def inputs(n: int) -> tuple[Tensor, None]:
+    return torch.randn(n, 2, generator=torch.Generator().manual_seed(0)), None
 
 
 def parameters(module: nn.Module) -> Tensor:
@@ -46,7 +60,7 @@ def parameters(module: nn.Module) -> Tensor:
 @given(decay=st.floats(0, 1), steps=st.integers(1, 10))
 def test_a_constant_source_is_approached_geometrically(decay: float, steps: int) -> None:
     live = network()
-    average, first = Average(live, decay), parameters(live)
+    average, first = Average(live, inputs, decay), parameters(live)
     with torch.no_grad():
         for p in live.parameters():
             p.add_(1.0)
@@ -59,7 +73,7 @@ def test_a_constant_source_is_approached_geometrically(decay: float, steps: int)
 @pytest.mark.statement(75)
 def test_decay_zero_copies_and_decay_one_never_moves() -> None:
     live = network()
-    copying, still, first = Average(live, 0.0), Average(live, 1.0), parameters(live)
+    copying, still, first = Average(live, inputs, 0.0), Average(live, inputs, 1.0), parameters(live)
     with torch.no_grad():
         for p in live.parameters():
             p.normal_()
@@ -71,7 +85,7 @@ def test_decay_zero_copies_and_decay_one_never_moves() -> None:
 
 def test_before_its_start_the_average_is_the_live_network() -> None:
     live = network()
-    average = Average(live, 0.9, start=100)
+    average = Average(live, inputs, 0.9, start=100)
     with torch.no_grad():
         live[0].bias.add_(1.0)
     average.update(100)
@@ -83,16 +97,47 @@ def test_before_its_start_the_average_is_the_live_network() -> None:
 
 
 @pytest.mark.statement(38, 39, 75)
-def test_buffers_are_copied_and_estimates_settle_without_touching_the_live_network() -> None:
+def test_estimates_settle_from_the_live_ones_without_touching_the_live_network() -> None:
     live = network().train()
-    average = Average(live, 0.5)
+    average = Average(live, inputs, 0.5)
     live(torch.randn(8, 2))
     before = copy.deepcopy(live.state_dict())
     settled = average.settled()
-    assert torch.equal(settled[1].running_mean, live[1].running_mean)
     assert settled[2].settled == 20
-    assert not settled.training
+    assert not any(module.training for module in settled.modules())
     assert not any(p.requires_grad for p in settled.parameters())
-    assert live.training
+    assert all(module.training for module in live.modules())
     assert all(torch.equal(before[name], value) for name, value in live.state_dict().items())
+    average.update(1)
     assert average.settled()[2].settled == 20  # from the live estimate anew, not from its own
+
+
+def test_running_statistics_belong_to_the_averaged_weights() -> None:
+    live = network().train()
+    average = Average(live, inputs, 0.9)
+    with torch.no_grad():
+        live[0].weight.mul_(3.0)
+    for _ in range(20):
+        live(torch.randn(64, 2))
+    average.update(1)
+    settled = average.settled()
+    reference = copy.deepcopy(settled)
+    update_bn(inputs(1024)[0].split(64), reference)
+    torch.testing.assert_close(settled[1].running_mean, reference[1].running_mean)
+    torch.testing.assert_close(settled[1].running_var, reference[1].running_var)
+    assert (settled[1].running_var / live[1].running_var).max() < 0.5  # those of the live network are of other weights
+
+
+def test_how_often_it_settles_changes_nothing() -> None:
+    averages = [Average(network(), inputs, 0.5) for _ in range(2)]
+    for images in range(4):
+        for average in averages:
+            with torch.no_grad():
+                average.live[0].weight.add_(1.0)
+            average.update(images)
+        averages[0].settled()
+    one, other = (average.settled().state_dict() for average in averages)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    fresh = Average(averages[0].live, inputs, 0.5)
+    fresh.load_state_dict(one)
+    assert all(torch.equal(one[name], value) for name, value in fresh.settled().state_dict().items())

@@ -20,9 +20,9 @@ from ganblocks.batches import Batches
 from ganblocks.errors import Diverged
 from ganblocks.game import Game
 from ganblocks.recipe import read_recipe
-from ganblocks.training.average import Average
 from ganblocks.training.checkpoint import first_not_finite, latest, load_checkpoint
 from ganblocks.training.health import Health, read_health
+from ganblocks.training.loop import averaging
 from ganblocks.training.resuming import resume
 from ganblocks.training.run_folder import read_metrics
 from ganblocks.training.watching import Alarm, Lookout
@@ -232,7 +232,7 @@ def killed_at(images: int, time: int = 1) -> Watch:
 def test_steps_that_were_undone_are_counted_and_not_looked_at_after_a_resume(tmp_path: Path) -> None:
     session = assemble(read_recipe(RECIPE), public.discover())
     records = [{"step": 1, "images": 8, "fake/nearest": 1.0}, {"step": 2, "images": 16, "fake/nearest": NAN, "undone": 1}]
-    health = Health(session, Average(session.game.networks[Player.GENERATOR], 0.9), tmp_path, records)
+    health = Health(session, averaging(session), tmp_path, records)
     assert health.lookout == Lookout.new(records[:1])
     assert health.skipped == 1
 

@@ -13,6 +13,7 @@ from ganblocks import Player, Recipe, Registry, discover, read_recipe, run
 from ganblocks.assembly import Session, assemble, check
 from ganblocks.options.fields import options_of
 from ganblocks.schedules import spanning
+from ganblocks.training import batch_statistics
 from ganblocks.training.checkpoint import latest
 from ganblocks.training.resuming import resume
 from tests.cli.commands import ROOT
@@ -25,6 +26,12 @@ RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
 @pytest.fixture(scope="module")
 def registry() -> Registry:
     return discover()
+
+
+@pytest.fixture(autouse=True)
+def few_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Statistics of the average from 64 samples: networks are as wide as they are, and nobody looks at the pictures."""
+    monkeypatch.setattr(batch_statistics, "SAMPLES", 64)
 
 
 def small(path: Path, registry: Registry) -> Recipe:

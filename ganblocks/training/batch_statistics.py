@@ -28,12 +28,12 @@ def running(module: nn.Module) -> Mapping[str, Tensor] | None:
 
 
 @torch.no_grad()
-def estimate(network: nn.Module, inputs: Inputs) -> bool:
-    """Set the running statistics of a generator to the means, over 16 batches of 64, of each batch's mean and unbiased variance.
+def estimate(network: nn.Module, inputs: Inputs, samples: int | None = None) -> bool:
+    """Set the running statistics of a generator to the means, over batches of 64, of each batch's mean and unbiased variance.
 
     Batch norms normalise by the statistics of each batch meanwhile, as in training; everything else is in evaluation mode. What
     keeps no running mean and variance stays as it is. Afterwards the whole network is in evaluation mode. Returns whether there
-    was anything to estimate.
+    was anything to estimate. ``samples``: 1,024 unless said.
 
     Source: standing statistics of Brock et al. (2019), arXiv:1809.11096, Appendix B; torch.optim.swa_utils.update_bn.
     """
@@ -42,8 +42,8 @@ def estimate(network: nn.Module, inputs: Inputs) -> bool:
     if not norms:
         return False
     with _batch_mode(norms), _observed(norms) as seen:
-        latent, label = inputs(SAMPLES)
-        for start in range(0, SAMPLES, BATCH):
+        latent, label = inputs(samples or SAMPLES)
+        for start in range(0, len(latent), BATCH):
             part = slice(start, start + BATCH)
             network(latent[part], None if label is None else label[part])
     for module, moments in zip(norms, seen, strict=True):

@@ -1,0 +1,169 @@
+"""Whose batch-norm statistics should the averaged generator have? Every rule, scored on the same run.
+
+    python docs/scripts/measure_statistics.py train recipes/sagan.toml --seed 0
+    python docs/scripts/measure_statistics.py table
+
+``train`` adds a line for each moment (a third of the recipe's images, and all of them) to
+docs/data/statistics-of-the-average.jsonl; ``table`` prints the table of docs/explanation/statistics-of-the-average.md from it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import statistics
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import ganblocks
+from ganblocks.assembly import Session, assemble
+from ganblocks.evaluation import wish_of
+from ganblocks.evaluation.judge import Judge
+from ganblocks.game import capable
+from ganblocks.kinds.capabilities import MixesSamples
+from ganblocks.training.average import settle
+from ganblocks.training.batch_statistics import Inputs, estimate, running
+from ganblocks.training.sampler import Sampler
+from ganblocks.values import Player
+
+DATA = Path(__file__).parents[1] / "data" / "statistics-of-the-average.jsonl"
+RULES = ("live statistics", "averaged", "re-estimated", "live")
+"""Averaged weights with the live network's, averaged, or re-estimated statistics; and the live network as it is."""
+OVERRIDES = {"evaluation.metrics.kernel.subsets": 1}
+"""There are as many images as a subset has: one says what a hundred would."""
+
+
+def train(path: str, seed: int, parts: tuple[float, ...], overrides: Mapping[str, Any]) -> None:
+    """Train a recipe in memory, and score every rule at the given parts of it."""
+    registry = ganblocks.discover()
+    recipe = ganblocks.read_recipe(path, {**OVERRIDES, **overrides}, registry=registry)
+    session = assemble(recipe, registry, seed=seed)
+    judge = Judge(session.batches.images, session.image, wish_of(recipe.evaluation, registry), registry)
+    live = session.game.networks[Player.GENERATOR]
+    average = copy.deepcopy(live).requires_grad_(False).eval()
+    marks = [int(recipe.training.images * part) for part in parts]
+    seconds = 0.0
+    while session.batches.images_seen < recipe.training.images:
+        before, began = session.batches.images_seen, time.perf_counter()
+        session.updater.step(session.batches, before)
+        follow(average, live, recipe.average.decay)
+        seconds += time.perf_counter() - began
+        seen = session.batches.images_seen
+        if any(before < mark <= seen for mark in marks):
+            facts = {"recipe": Path(path).stem, "seed": seed, "images": seen, "of": recipe.training.images}
+            row = facts | {"train_seconds": round(seconds, 1)} | compare(session, average, judge)
+            with DATA.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+            print(row, flush=True)
+
+
+@torch.no_grad()
+def follow(average: nn.Module, live: nn.Module, decay: float) -> None:
+    """Average parameters and running statistics alike; estimates of spectral norm are settled later."""
+    torch._foreach_lerp_(list(average.parameters()), list(live.parameters()), 1 - decay)
+    torch._foreach_lerp_(moments(average), moments(live), 1 - decay)
+
+
+def moments(network: nn.Module) -> list[Tensor]:
+    """The running means and variances of a network."""
+    buffers = (running(norm) for norm in capable(network, MixesSamples))
+    return [each[name] for each in buffers if each is not None for name in ("running_mean", "running_var")]
+
+
+def compare(session: Session, average: nn.Module, judge: Judge) -> dict[str, Any]:
+    """Each rule's score, the distance of its statistics from those of 4,096 other samples, and what an estimate takes."""
+    live = session.game.networks[Player.GENERATOR]
+    networks = {name: copy.deepcopy(average) for name in (*RULES[:3], "reference")}
+    for network in networks.values():
+        settled_like(network, live)
+    copy_moments(networks["live statistics"], live)
+    began = time.perf_counter()
+    estimate(networks["re-estimated"], session.batches.representative)
+    cost = time.perf_counter() - began
+    estimate(networks["reference"], others(session), samples=4096)
+    networks["live"] = copy.deepcopy(live).eval()
+    scores = {name: score(judge, session, networks[name]) for name in RULES}
+    gaps = {name: gap(networks[name], networks["reference"]) for name in RULES[:3]}
+    return {"kd": scores, "gap": gaps, "cost": round(cost, 3)}
+
+
+@torch.no_grad()
+def settled_like(network: nn.Module, live: nn.Module) -> None:
+    """Take every buffer of the live network but running statistics, and settle estimates."""
+    mine = {id(each) for each in moments(network)}
+    for buffer, other in zip(network.buffers(), live.buffers(), strict=True):
+        if id(buffer) not in mine:
+            buffer.copy_(other)
+    settle(network)
+
+
+@torch.no_grad()
+def copy_moments(network: nn.Module, live: nn.Module) -> None:
+    for mine, other in zip(moments(network), moments(live), strict=True):
+        mine.copy_(other)
+
+
+def others(session: Session) -> Inputs:
+    """Independent latents, and labels as the data has them."""
+
+    def inputs(n: int) -> tuple[Tensor, Tensor | None]:
+        rng = torch.Generator().manual_seed(10_001)
+        latent, among = torch.randn(n, session.recipe.generator.latent, generator=rng), session.batches.images.labels
+        train = session.batches.train
+        return latent, among[train[torch.randint(len(train), (n,), generator=rng)]] if session.image.classes else None
+
+    return inputs
+
+
+def gap(network: nn.Module, reference: nn.Module) -> list[float]:
+    """Of the worst layer: mean distance of its means in standard deviations, and of its variances in natural logarithms."""
+    pairs = list(zip(moments(network), moments(reference), strict=True))
+    means = [float(((a - b).abs() / v.sqrt()).mean()) for (a, b), (_, v) in zip(pairs[::2], pairs[1::2], strict=True)]
+    variances = [float((a / b).log().abs().mean()) for a, b in pairs[1::2]]
+    return [round(max(means), 4), round(max(variances), 4)]
+
+
+def score(judge: Judge, session: Session, network: nn.Module) -> float:
+    report = judge.report(Sampler(network, session.recipe.generator.latent, session.image), session.batches.images_seen)
+    return next(each.value for each in report.scores if each.name.startswith("kd["))
+
+
+def table() -> str:
+    """Mean and standard deviation over seeds, per recipe and moment."""
+    rows = [json.loads(line) for line in DATA.read_text(encoding="utf-8").splitlines()]
+    lines = ["| recipe | images | seeds | " + " | ".join(RULES) + " |", "|---|---|---|" + "---|" * len(RULES)]
+    for recipe, images in sorted({(row["recipe"], row["images"]) for row in rows}):
+        group = [row["kd"] for row in rows if (row["recipe"], row["images"]) == (recipe, images)]
+        cells = " | ".join(summary([each[rule] for each in group]) for rule in RULES)
+        lines.append(f"| {recipe} | {images:,} | {len(group)} | {cells} |")
+    return "\n".join(lines)
+
+
+def summary(values: list[float]) -> str:
+    spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.2f}{spread}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("what", choices=("train", "table"))
+    parser.add_argument("recipe", nargs="?")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--images", type=int, help="another length than the recipe's: where a schedule depends on it")
+    wanted = parser.parse_args()
+    if wanted.what == "table":
+        print(table())
+    elif wanted.images is None:
+        train(wanted.recipe, wanted.seed, (1 / 3, 1.0), {})
+    else:
+        train(wanted.recipe, wanted.seed, (1.0,), {"training.images": wanted.images})
+
+
+if __name__ == "__main__":
+    main()

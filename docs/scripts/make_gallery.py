@@ -121,6 +121,10 @@ images are farther from real ones than noise is: whatever is below 8.9 has becom
 here comes near to real images. Rows of a grid are classes where the network knows them; samples are of the averaged
 generator. Times are of a server processor that computes in bfloat16, one core (two where it says 2 threads), while other work
 went on beside it.
+
+Grids and scores are those of commit a5a0c58, which showed the averaged weights with the batch-norm statistics of the live network.
+With statistics of their own, as later commits show them, the same weights score differently, by up to some units either way
+([how much](explanation/statistics-of-the-average.md)). They will be measured again.
 """
 
 

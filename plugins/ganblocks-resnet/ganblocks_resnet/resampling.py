@@ -35,7 +35,7 @@ def folded_upsample_then(conv: nn.Module, x: Tensor) -> Tensor:
     Every output sees 2×2 different inputs at most, so that it is a transposed convolution of stride 2, whose 4×4 kernel is
     the mirrored 3×3 kernel summed over windows of 2×2.
     """
-    kernel = functional.avg_pool2d(_weight(conv), 2, stride=1, padding=1, divisor_override=1).flip(2, 3).transpose(0, 1)
+    kernel = functional.avg_pool2d(_padded(conv), 2, stride=1, divisor_override=1).flip(2, 3).transpose(0, 1)
     return functional.conv_transpose2d(x, kernel, _bias(conv), stride=2, padding=1)
 
 
@@ -45,12 +45,13 @@ def then_downsample(conv: nn.Module, x: Tensor) -> Tensor:
     It is a convolution of stride 2, whose 4×4 kernel is the mean of the 3×3 kernel over windows of 2×2: 4 products per input,
     channel and output channel instead of 9.
     """
-    kernel = functional.avg_pool2d(_weight(conv), 2, stride=1, padding=1)
+    kernel = functional.avg_pool2d(_padded(conv), 2, stride=1)
     return functional.conv2d(x, kernel, _bias(conv), stride=2, padding=1)
 
 
-def _weight(conv: nn.Module) -> Tensor:
-    return cast("Tensor", conv.weight)
+def _padded(conv: nn.Module) -> Tensor:
+    """The 3×3 kernel within a border of zeros. Pooling does not pad: on CUDA its gradient was wrong in channels_last."""
+    return functional.pad(cast("Tensor", conv.weight), (1, 1, 1, 1))
 
 
 def _bias(conv: nn.Module) -> Tensor | None:

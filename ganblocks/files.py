@@ -1,8 +1,13 @@
-"""Files that are whole or absent: written beside their place, flushed to the disk, then renamed."""
+"""Files that are whole or absent: written beside their place, flushed to the disk, then renamed.
+
+Here alone stands what systems do differently.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +16,24 @@ from typing import IO
 
 STAGED = ".tmp-"
 """How the names of things begin that are not finished; whoever opens the folder next may sweep them."""
+NOT_PLAIN = "is no plain file"
+CAREFUL = ("O_NONBLOCK", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY")
+"""Windows has only the last of them, and needs it: without it the C library would change line ends."""
+
+
+def open_plain(path: Path, flags: int) -> int:
+    """Open a plain file, never what a link leads to nor a pipe, which would wait for ever; return its descriptor.
+
+    Raise OSError; its ``strerror`` is NOT_PLAIN where something else is there.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):  # the flags hold against a change after this look
+        raise OSError(errno.EINVAL, NOT_PLAIN)
+    careful = sum(getattr(os, name, 0) for name in CAREFUL)
+    descriptor = os.open(path, flags | careful, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, NOT_PLAIN)
+    return descriptor
 
 
 @contextmanager
@@ -42,7 +65,12 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush a folder's entries to the disk: what was renamed into it stays after a power cut."""
+    """Flush a folder's entries to the disk: what was renamed into it stays after a power cut.
+
+    Where folders cannot be opened (Windows), the system's own journal has to do.
+    """
+    if not hasattr(os, "O_DIRECTORY"):
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

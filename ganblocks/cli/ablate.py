@@ -22,8 +22,8 @@ from ganblocks.training.runs import pick_device
 from ganblocks.training.stopping import stop_on_signals
 
 FAILED = 1
-HANGUP = [signal.SIGHUP] if hasattr(signal, "SIGHUP") else []
-"""Of a closed terminal; cells, which have sessions of their own, would train on without us."""
+HANGUP = [number for number in signal.Signals if number.name == "SIGHUP"]
+"""Of a closed terminal, which Windows does not have; cells, which have sessions of their own, would train on without us."""
 
 
 @frozen(kw_only=True)

@@ -10,12 +10,12 @@ import json
 import math
 import os
 import re
-import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ganblocks.errors import CheckpointError
+from ganblocks.files import NOT_PLAIN, open_plain
 
 LARGEST_JSON = 16 << 20
 """Bytes of a JSON document that is read at all."""
@@ -30,22 +30,17 @@ DTYPES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2,
 def read_plain(path: Path, largest: int) -> bytes:
     """The bytes of a plain file. Raises CheckpointError."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            facts = os.fstat(descriptor)
-            if not stat.S_ISREG(facts.st_mode):
-                raise CheckpointError(f"{path}: is no plain file")
-            if facts.st_size > largest:
-                raise CheckpointError(f"{path}: {facts.st_size:,} bytes, and at most {largest:,} are read")
-            with os.fdopen(descriptor, "rb", closefd=False) as file:
-                return file.read(largest)
-        finally:
-            os.close(descriptor)
+        descriptor = open_plain(path, os.O_RDONLY)
+        with os.fdopen(descriptor, "rb") as file:
+            size = os.fstat(descriptor).st_size
+            if size > largest:
+                raise CheckpointError(f"{path}: {size:,} bytes, and at most {largest:,} are read")
+            return file.read(largest)
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: missing") from error
     except OSError as error:
-        link = path.is_symlink()
-        raise CheckpointError(f"{path}: {'is no plain file' if link else f'cannot be read: {error.strerror}'}") from error
+        rule = NOT_PLAIN if error.strerror == NOT_PLAIN else f"cannot be read: {error.strerror}"
+        raise CheckpointError(f"{path}: {rule}") from error
 
 
 def read_json(path: Path, fits: Callable[[Any], bool] = lambda value: True) -> Any:
@@ -77,7 +72,7 @@ def check_tensors(path: Path) -> None:
     """
     try:
         if path.is_symlink() or not path.is_file():
-            raise CheckpointError(f"{path}: is no plain file")
+            raise CheckpointError(f"{path}: {NOT_PLAIN}")
         size = path.stat().st_size
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -13,7 +12,7 @@ from typing import Any, TextIO
 from filelock import FileLock, Timeout
 
 from ganblocks.errors import CheckpointError, UsageError
-from ganblocks.files import write_text
+from ganblocks.files import NOT_PLAIN, open_plain, write_text
 from ganblocks.training.checkpoint import sweep
 from ganblocks.training.reading import read_plain
 
@@ -131,11 +130,8 @@ def _is_record(record: Any) -> bool:
 def open_to_append(path: Path) -> TextIO:
     """A plain file, for lines at its end. Raises CheckpointError where something else is there, which might lead elsewhere."""
     try:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(path, flags, 0o666)
+        descriptor = open_plain(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     except OSError as error:
-        raise CheckpointError(f"{path}: cannot be written: {error.strerror}") from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise CheckpointError(f"{path}: is no plain file")
-    return os.fdopen(descriptor, "a", encoding="utf-8")
+        rule = NOT_PLAIN if error.strerror == NOT_PLAIN else f"cannot be written: {error.strerror}"
+        raise CheckpointError(f"{path}: {rule}") from error
+    return os.fdopen(descriptor, "a", encoding="utf-8", newline="\n")

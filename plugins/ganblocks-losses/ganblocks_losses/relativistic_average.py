@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from attrs import frozen
 from torch import Tensor
-from torch.nn.functional import softplus
+
+from ganblocks_losses.softplus import softplus
 
 
 @frozen(kw_only=True)

@@ -7,12 +7,13 @@ code.
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, interpolate
+from torch.nn.functional import avg_pool2d, interpolate, pad
 
 
 def blur(x: Tensor) -> Tensor:
     """[1, 2, 1] / 4 along both axes: [B, C, H, W] -> the same shape."""
-    return avg_pool2d(avg_pool2d(x, 2, stride=1, padding=1), 2, stride=1)
+    # pooling does not pad by itself: on CUDA its gradient was wrong in channels_last (pytorch issues 107201 and 188344)
+    return avg_pool2d(avg_pool2d(pad(x, (1, 1, 1, 1)), 2, stride=1), 2, stride=1)
 
 
 def upsample(x: Tensor) -> Tensor:

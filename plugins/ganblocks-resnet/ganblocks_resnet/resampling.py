@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Literal, cast
 
 from torch import Tensor, nn
 from torch.nn import functional
 
+Upsampling = Literal["nearest", "bilinear"]
 FOLD_FROM = 1024
 """Positions in a batch (B · H · W) from which folding an upsampling pays: making the 4×4 kernel costs as much whatever the
 batch. Measured on a CPU, forward and backward together take 2.5 times as long folded at 128 positions, as long at 1024, and
 0.6 of the time at 4096. A folded downsampling pays from the smallest sizes on, since four times as many positions enter it."""
 
 
-def upsample(x: Tensor) -> Tensor:
-    """Nearest neighbour, [B, C, H, W] -> [B, C, 2H, 2W]."""
-    return functional.interpolate(x, scale_factor=2, mode="nearest")
+def upsample(x: Tensor, mode: Upsampling = "nearest") -> Tensor:
+    """[B, C, H, W] -> [B, C, 2H, 2W]. Bilinear weighs the four nearest positions, and repeats those at the border."""
+    return functional.interpolate(x, scale_factor=2, mode=mode, align_corners=None if mode == "nearest" else False)
 
 
 def downsample(x: Tensor) -> Tensor:
@@ -23,10 +24,10 @@ def downsample(x: Tensor) -> Tensor:
     return functional.avg_pool2d(x, 2)
 
 
-def upsample_then(conv: nn.Module, x: Tensor) -> Tensor:
+def upsample_then(conv: nn.Module, x: Tensor, mode: Upsampling = "nearest") -> Tensor:
     """conv(upsample(x)) for a 3×3 convolution of padding 1, weight-normalised or not: [B, C, H, W] -> [B, D, 2H, 2W]."""
-    positions = x.shape[0] * x.shape[2] * x.shape[3]
-    return folded_upsample_then(conv, x) if positions >= FOLD_FROM else cast("Tensor", conv(upsample(x)))
+    folds = mode == "nearest" and x.shape[0] * x.shape[2] * x.shape[3] >= FOLD_FROM
+    return folded_upsample_then(conv, x) if folds else cast("Tensor", conv(upsample(x, mode)))
 
 
 def folded_upsample_then(conv: nn.Module, x: Tensor) -> Tensor:
@@ -35,7 +36,7 @@ def folded_upsample_then(conv: nn.Module, x: Tensor) -> Tensor:
     Every output sees 2×2 different inputs at most, so that it is a transposed convolution of stride 2, whose 4×4 kernel is
     the mirrored 3×3 kernel summed over windows of 2×2.
     """
-    kernel = functional.avg_pool2d(_weight(conv), 2, stride=1, padding=1, divisor_override=1).flip(2, 3).transpose(0, 1)
+    kernel = functional.avg_pool2d(_padded(conv), 2, stride=1, divisor_override=1).flip(2, 3).transpose(0, 1)
     return functional.conv_transpose2d(x, kernel, _bias(conv), stride=2, padding=1)
 
 
@@ -45,12 +46,13 @@ def then_downsample(conv: nn.Module, x: Tensor) -> Tensor:
     It is a convolution of stride 2, whose 4×4 kernel is the mean of the 3×3 kernel over windows of 2×2: 4 products per input,
     channel and output channel instead of 9.
     """
-    kernel = functional.avg_pool2d(_weight(conv), 2, stride=1, padding=1)
+    kernel = functional.avg_pool2d(_padded(conv), 2, stride=1)
     return functional.conv2d(x, kernel, _bias(conv), stride=2, padding=1)
 
 
-def _weight(conv: nn.Module) -> Tensor:
-    return cast("Tensor", conv.weight)
+def _padded(conv: nn.Module) -> Tensor:
+    """The 3×3 kernel within a border of zeros. Pooling does not pad: on CUDA its gradient was wrong in channels_last."""
+    return functional.pad(cast("Tensor", conv.weight), (1, 1, 1, 1))
 
 
 def _bias(conv: nn.Module) -> Tensor | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import attrs
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -18,6 +20,7 @@ from ganblocks.kinds.capabilities import ReadsForeign
 from ganblocks.recipe import Recipe, write_recipe
 from ganblocks.registry import Registry, named
 from ganblocks.training.checkpoint import Checkpoint, save_checkpoint
+from ganblocks.training.classes import classes_at_hand, listed, names_of, plain
 from ganblocks.training.provenance import provenance_of
 from ganblocks.training.run_folder import RunFolder
 from ganblocks.values import Player
@@ -42,11 +45,15 @@ def import_weights(recipe: Recipe, registry: Registry, layout: str, files: Mappi
     components = {Player.GENERATOR: recipe.generator, Player.DISCRIMINATOR: recipe.discriminator.network}
     for player, path in files.items():
         load_foreign(components[player], game.networks[player], layout, path)
+    classes = classes_at_hand(recipe.data.dataset)
+    if facts.image.classes:
+        told = listed(attrs.evolve(facts.image, class_names=names_of(classes)))
+        warnings.warn(f"the files do not name their classes, which are taken by number: {told}", stacklevel=2)
     folder = RunFolder(out)
     try:
         origin = {"layout": layout, **{str(player): _sha256(path) for player, path in files.items()}}
         made = provenance_of(facts, game.device, 0, "", registry)
-        folder.write(write_recipe(recipe, registry), made | {"imported": origin})
+        folder.write(write_recipe(recipe, registry), made | {"classes": plain(classes), "imported": origin})
         checkpoint = Checkpoint(
             images_seen=0,
             step=0,

@@ -11,7 +11,7 @@ from attrs import frozen
 from ganblocks.cli.context import Context, say
 from ganblocks.cli.output import printable
 from ganblocks.errors import UsageError
-from ganblocks.training.classes import also_meant, class_number, told
+from ganblocks.training.classes import also_meant, class_number
 from ganblocks.training.pictures import save_grid, to_bytes
 from ganblocks.training.runs import load
 from ganblocks.training.sample_files import Drawn, folders_of, write_npz, write_pngs
@@ -31,7 +31,8 @@ class Wish:
 
     def words(self, sampler: Sampler, label: int | None) -> str:
         """What was drawn; a class by number and name."""
-        which = "" if label is None else f" of class {told(label, sampler.image)}"
+        names = sampler.image.class_names
+        which = "" if label is None else f" of class {names[label]} (number {label})" if names else f" of class {label}"
         return printable(f"{self.n:,} samples{which}, {self.start:,} to {self.start + self.n - 1:,} of seed {self.seed}")
 
 

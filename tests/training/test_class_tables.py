@@ -90,7 +90,7 @@ def test_a_class_gives_the_same_images_and_scores_under_its_new_number(
             outputs = [network(x, torch.full((4,), label)) for network, label in ((ours, now), (theirs, then))]
             images, others = (each if isinstance(each, torch.Tensor) else each.logits for each in outputs)
             torch.testing.assert_close(images, others, rtol=1e-5, atol=1e-6)
-    for player, network in new.game.networks.items():
+    for player in Player:
         mine, theirs, own = (each.game.networks[player].state_dict() for each in (new, old, fresh))
         for name, dimension in class_dimensions(new, player).items():
             assert dimension is not None

@@ -45,15 +45,12 @@ def import_weights(recipe: Recipe, registry: Registry, layout: str, files: Mappi
     components = {Player.GENERATOR: recipe.generator, Player.DISCRIMINATOR: recipe.discriminator.network}
     for player, path in files.items():
         load_foreign(components[player], game.networks[player], layout, path)
-    classes = classes_at_hand(recipe.data.dataset)
-    if facts.image.classes:
-        told = listed(attrs.evolve(facts.image, class_names=names_of(classes)))
-        warnings.warn(f"the files do not name their classes, which are taken by number: {told}", stacklevel=2)
     folder = RunFolder(out)
     try:
         origin = {"layout": layout, **{str(player): _sha256(path) for player, path in files.items()}}
-        made = provenance_of(facts, game.device, 0, "", registry)
-        folder.write(write_recipe(recipe, registry), made | {"classes": plain(classes), "imported": origin})
+        classes = classes_at_hand(recipe.data.dataset)
+        made = provenance_of(facts, game.device, 0, "", registry) | {"classes": plain(classes)}
+        folder.write(write_recipe(recipe, registry), made | {"imported": origin})
         checkpoint = Checkpoint(
             images_seen=0,
             step=0,
@@ -66,6 +63,9 @@ def import_weights(recipe: Recipe, registry: Registry, layout: str, files: Mappi
         save_checkpoint(folder.checkpoints, checkpoint)
     finally:
         folder.close()
+    if facts.image.classes:
+        told = listed(attrs.evolve(facts.image, class_names=names_of(classes)))
+        warnings.warn(f"the files do not name their classes, which are taken by number: {told}", stacklevel=2)
 
 
 def load_foreign(component: Any, network: nn.Module, layout: str, path: Path) -> None:

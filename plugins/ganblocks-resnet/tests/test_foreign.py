@@ -219,8 +219,10 @@ def test_an_imported_run_can_be_sampled_from(tmp_path: Path, suffix: str) -> Non
         torch.save({"model_state_dict": foreign.state_dict(), "optimizer_state_dict": None, "global_step": 5}, file)
     else:
         save_file({name: value.contiguous() for name, value in foreign.state_dict().items()}, file)
-    import_weights(wanted, registry, "mimicry", {Player.GENERATOR: file}, tmp_path / "run")
+    with pytest.warns(UserWarning, match=r"do not name their classes, which are taken by number: .* 0 to 8 \(0 "):
+        import_weights(wanted, registry, "mimicry", {Player.GENERATOR: file}, tmp_path / "run")
     loaded = ganblocks.load(tmp_path / "run")
+    assert loaded.image.class_names == wanted.data.dataset.describe().class_names
     torch.testing.assert_close(loaded.network.state_dict()["linear.layer.weight"], foreign.state_dict()["l1.weight_orig"])
     assert loaded.sample(4).shape == (4, 3, 16, 16)
 

@@ -62,6 +62,10 @@ def test_classes_that_are_called_by_numbers_are_meant_by_these() -> None:
             class_number(text, TEN)
     padded = ImageSpec(3, 8, classes=3, class_names=("01", "02", "10"))
     assert [class_number(text, padded) for text in ("1", "2", "02", "10")] == [0, 1, 1, 2]
+    both = ImageSpec(3, 8, classes=3, class_names=("01", "1", "x"))
+    assert [class_number(text, both) for text in ("01", "1")] == [0, 1]
+    with pytest.raises(UsageError, match="several classes have that name: 0 01, 1 1"):
+        class_number("001", both)
 
 
 def test_a_number_is_a_place_where_names_are_none_and_never_part_of_a_name() -> None:

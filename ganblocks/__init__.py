@@ -27,6 +27,7 @@ from ganblocks.kinds.attention import Attention
 from ganblocks.kinds.augment import Augment
 from ganblocks.kinds.capabilities import (
     AddsTerm,
+    AppendsClasses,
     AttentionMap,
     Checked,
     DifferentiatesTwice,
@@ -58,6 +59,7 @@ from ganblocks.schedules import Constant, Cosine, Linear, Moving, Schedule, Warm
 from ganblocks.sockets import socket
 from ganblocks.values import (
     Batch,
+    ClassCount,
     Classes,
     Condition,
     Facts,
@@ -107,6 +109,7 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "AddsTerm",
     "AmbiguousComponent",
+    "AppendsClasses",
     "Attention",
     "AttentionMap",
     "Augment",
@@ -114,6 +117,7 @@ __all__ = [
     "BrokenPlugin",
     "Checked",
     "CheckpointError",
+    "ClassCount",
     "Classes",
     "Collapsed",
     "Condition",

@@ -36,6 +36,7 @@ class Session:
     recipe: Recipe
     seed: int
     image: ImageSpec
+    """With the names of the classes that the opened data set has."""
     facts: Facts
     game: Game
     updater: Updater
@@ -46,9 +47,9 @@ def assemble(recipe: Recipe, registry: Registry, device: torch.device | str = "c
     """Build everything that a recipe names. Raises RecipeError for what cannot work, DataError for data that is not there."""
     recipe = settled(spanning(recipe, recipe.training.images), device)
     facts = check(recipe, registry)
-    image = facts.image
-    game = build_game(recipe, image, seed).to(device)
+    game = build_game(recipe, facts.image, seed).to(device)
     images = recipe.data.dataset.open()
+    image = attrs.evolve(facts.image, class_names=images.class_names or facts.image.class_names)
     augment = None if recipe.data.augment is None else recipe.data.augment.build()
     batches = Batches(
         images,

@@ -37,14 +37,18 @@ def open_plain(path: Path, flags: int) -> int:
 
 
 @contextmanager
-def replace_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open a binary file that takes the place of ``path`` when the block ends well, and leaves no trace when it does not."""
+def replace_file(path: Path, durable: bool = True) -> Iterator[IO[bytes]]:
+    """Open a binary file that takes the place of ``path`` when the block ends well, and leaves no trace when it does not.
+
+    ``durable``: wait until it is on the disk, which takes longer than writing a small file.
+    """
     staged = path.with_name(f"{STAGED}{uuid.uuid4().hex}-{path.name}")
     try:
         with staged.open("wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         staged.replace(path)
     finally:
         staged.unlink(missing_ok=True)

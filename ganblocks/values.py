@@ -61,7 +61,19 @@ class Images:
     fingerprint: str
     """A hash of the images and labels: two runs with equal fingerprints saw the same data."""
     split: Mapping[str, Tensor]
-    """``"train"`` and ``"held_out"`` -> int64 indices; disjoint."""
+    """``"train"`` and ``"held_out"`` -> int64 indices; disjoint. Every class that has images has some to train on."""
+    class_names: tuple[str, ...] = ()
+    """One name per class, where only the files tell (folders of images); else ``describe`` has them, if anybody."""
+
+
+@frozen
+class ClassCount:
+    """A class of a data set: its number is its place among the others."""
+
+    name: str
+    """Empty where the data set has no names."""
+    count: int | None
+    """Training images; None where nobody has counted them."""
 
 
 @frozen

@@ -97,7 +97,7 @@ def main() -> int:
 
     chance = 1 / spec.classes
     print(f"class of samples recovered: {fake:.1%} = {fake / chance:.2f} x chance (held-out real images: {real:.1%})")
-    for name, share in zip(spec.class_names or map(str, range(spec.classes)), per_class, strict=True):
+    for name, share in zip(data.class_names or spec.class_names or map(str, range(spec.classes)), per_class, strict=True):
         print(f"  {name:24s} {share:.0%}")
     print(f"mean pairwise distance: {ratio:.2f} of real images'")
     return 0 if fake >= 3 * chance and ratio >= 0.5 else 1

@@ -103,17 +103,22 @@ def sample_command(
     context: typer.Context,
     run: Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")],
     n: Annotated[int, typer.Option("--n", min=1, help="How many images.")] = 64,
-    class_: Annotated[str | None, typer.Option("--class", metavar="K", help="One class, by number or name; else all.")] = None,
+    class_: Annotated[str | None, typer.Option("--class", metavar="K", help="One class, by name or number; else all.")] = None,
     seed: Seed = 0,
+    start: Annotated[int, typer.Option(min=0, help="Index of the first: samples START, START + 1, … of the seed.")] = 0,
     truncation: Annotated[float | None, typer.Option(help="Cut latents to [-T, T]: fewer oddities, less variety.")] = None,
     truncation_by: TruncationBy = "resample",
-    out: Annotated[Path | None, typer.Option(help="The PNG to write; by default in the run folder.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A grid: the PNG to write; by default in the run folder.")] = None,
+    to: Annotated[
+        Path | None, typer.Option(metavar="FOLDER|FILE.npz", help="Each image as it is: PNGs in a folder per class, or an npz.")
+    ] = None,
     device: Device = "cpu",
 ) -> None:
-    """Draw images from a run.  Example: ganblocks sample runs/sagan --n 64 --class 3 --truncation 0.7"""
-    from ganblocks.cli.sample import sample
+    """Draw images from a run.  Example: ganblocks sample runs/sagan --n 500 --class dogs --to out"""
+    from ganblocks.cli.sample import Wish, sample
 
-    sample(context.obj, run, n, class_, seed, truncation, truncation_by, out, device)
+    wish = Wish(n=n, class_=class_, seed=seed, start=start, truncation=truncation, convention=truncation_by)
+    sample(context.obj, run, wish, out, to, device)
 
 
 @app.command("evaluate")

@@ -12,7 +12,7 @@ import attrs
 
 from ganblocks.assembly import check as check_recipe
 from ganblocks.cli.context import Context
-from ganblocks.cli.findings import found_in, plain, refuse_fatal, show
+from ganblocks.cli.findings import found_in, plain, plain_classes, refuse_fatal, show, show_classes
 from ganblocks.cli.output import print_json, print_table
 from ganblocks.cli.recipes import blaming, read
 from ganblocks.errors import UsageError
@@ -41,15 +41,16 @@ def check(context: Context, path: Path, sets: list[str], ablation: str | None, a
             check_recipe(read(registry, path, sets, name), registry)
         facts = check_recipe(recipe, registry)
         costs = network_costs(recipe, facts.image)
-    findings = found_in(recipe.data.dataset) if data else []
+    findings, classes = found_in(recipe.data.dataset) if data else ([], ())
     if as_json:
-        inspected = {"data": plain(findings)} if data else {}
+        inspected = {"data": plain(findings), "class_counts": plain_classes(classes)} if data else {}
         print_json({"recipe": str(path), "ablation": ablation, **document(recipe, facts, costs), **inspected})
     else:
         for player, network in costs.items():
             _print_network(player, network)
         _print_totals(recipe, costs)
         show(findings)
+        show_classes(classes)
     refuse_fatal(findings)
     if not as_json:
         looked = "recipe and data" if data else "the data was not looked at: add --data"
@@ -71,14 +72,17 @@ def check_folder(registry: Registry, path: Path, as_json: bool) -> None:
     known = [(name, dataset) for name, dataset in suggested if dataset is not None]
     if not known:
         raise UsageError(f"{path}: is a folder, and no installed data set knows such files; name a recipe")
-    findings = [(name, dataset, found_in(dataset)) for name, dataset in known]
+    findings = [(name, dataset, *found_in(dataset)) for name, dataset in known]
     if as_json:
-        print_json([{"use": name, **unstructure(dataset, str), "data": plain(found)} for name, dataset, found in findings])
-    for name, dataset, found in findings:
+        inspected = [{"data": plain(found), "class_counts": plain_classes(classes)} for _, _, found, classes in findings]
+        options_of = ({"use": name, **unstructure(dataset, str)} for name, dataset, _, _ in findings)
+        print_json([one | other for one, other in zip(options_of, inspected, strict=True)])
+    for name, dataset, found, classes in findings:
         if not as_json:
             options = ", ".join(f"{key} = {shown(value)}" for key, value in unstructure(dataset, str).items())
             print(f"inspected as: use = {shown(name)}, {options}")
             show(found)
+            show_classes(classes)
         refuse_fatal(found)
     if not as_json:
         print(f"{path}: fine")

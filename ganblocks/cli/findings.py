@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import attrs
@@ -11,21 +11,36 @@ import attrs
 from ganblocks.cli.output import print_table, printable
 from ganblocks.errors import DataError
 from ganblocks.kinds.capabilities import Inspects
-from ganblocks.values import Finding
+from ganblocks.training.classes import count_classes, untrained
+from ganblocks.values import ClassCount, Finding
 
+MOST_CLASSES = 40
+"""Classes that are printed one by one."""
 EXAMPLES = 3
 """Files that a line of the table names."""
 
 
-def found_in(dataset: Any) -> list[Finding]:
-    """All findings of a data set; one that cannot inspect itself is opened instead."""
+def found_in(dataset: Any) -> tuple[list[Finding], Sequence[ClassCount]]:
+    """All findings of a data set, and its classes; one that cannot inspect itself is opened instead."""
     if isinstance(dataset, Inspects):
-        return list(dataset.inspect())
+        return list(dataset.inspect()), dataset.count()
     try:
-        dataset.open()
+        images = dataset.open()
     except DataError as error:
-        return [Finding("", "does not open", line, fatal=True) for line in str(error).splitlines()]
-    return []
+        return [Finding("", "does not open", line, fatal=True) for line in str(error).splitlines()], ()
+    return [], count_classes(dataset.describe(), images)
+
+
+def show_classes(classes: Sequence[ClassCount]) -> None:
+    """Number, name and training images of each class; of many, the first and the last."""
+    rows = [(str(number), each.name, "" if each.count is None else f"{each.count:,}") for number, each in enumerate(classes)]
+    if len(rows) > MOST_CLASSES:
+        left = len(rows) - MOST_CLASSES
+        rows = [*rows[: MOST_CLASSES - 1], ("…", f"{left} more, all of them with --json", ""), rows[-1]]
+    if rows:
+        print_table(("class", "name", "training images"), rows, right=(0, 2))
+    if words := untrained(classes):
+        print(f"warning: {printable(words)}")
 
 
 def refuse_fatal(findings: Iterable[Finding]) -> None:
@@ -44,6 +59,10 @@ def show(findings: Iterable[Finding]) -> None:
     rows = [(sort, f"{len(group):,}", _examples(group)) for sort, group in sorted(groups.items())]
     if rows:
         print_table(("changed or doubtful", "count", "such as"), rows, right=(1,))
+
+
+def plain_classes(classes: Sequence[ClassCount]) -> list[dict[str, Any]]:
+    return [{"number": number, **attrs.asdict(each)} for number, each in enumerate(classes)]
 
 
 def plain(findings: Iterable[Finding]) -> list[dict[str, Any]]:

@@ -10,12 +10,15 @@ from typing import Any
 from ganblocks.cli.context import Context, say
 from ganblocks.cli.display import watching
 from ganblocks.cli.evaluate import show
-from ganblocks.cli.output import console
+from ganblocks.cli.output import console, printable
 from ganblocks.cli.recipes import blaming, read
 from ganblocks.errors import UsageError
 from ganblocks.evaluation import Scoring, wish_of
 from ganblocks.recipe import Recipe
+from ganblocks.training.classes import names_of
 from ganblocks.training.health import read_health
+from ganblocks.training.loop import shown_classes
+from ganblocks.training.runs import kept_classes
 from ganblocks.training.runs import run as train
 from ganblocks.training.stopping import Stop
 
@@ -55,7 +58,7 @@ def finish(folder: Path, stop: Stop, scoring: Scoring, quiet: bool) -> int:
     """Say how a run ended; returns its exit code."""
     last = max((folder / "samples").glob("*.png"), key=lambda path: (len(path.name), path.name))
     say(f"{'stopped early' if stop else 'finished'}; samples: {last}")
-    for line in told(read_health(folder)):
+    for line in (*rows_of(folder), *told(read_health(folder))):
         say(line)
     if stop:
         say(f"ganblocks resume {folder} goes on from here")
@@ -63,6 +66,13 @@ def finish(folder: Path, stop: Stop, scoring: Scoring, quiet: bool) -> int:
         show(scoring.last, stderr=True)
     print(folder)
     return 0 if stop.signal is None else 128 + stop.signal
+
+
+def rows_of(folder: Path) -> list[str]:
+    """Which class each row of the run's grids shows, where classes have names."""
+    names = names_of(kept_classes(folder, None))
+    shown = [names[number] for number in shown_classes(len(names))]
+    return [printable(f"its rows, from the top: {', '.join(shown)}")] if shown else []
 
 
 def told(health: Mapping[str, Any]) -> list[str]:

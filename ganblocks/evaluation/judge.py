@@ -20,6 +20,7 @@ from ganblocks.kinds.capabilities import ExaminesGenerator
 from ganblocks.kinds.metric import Metric
 from ganblocks.options import unstructure
 from ganblocks.registry import Registry
+from ganblocks.training.classes import differing
 from ganblocks.training.runs import pick_device
 from ganblocks.training.sampler import Sampler
 from ganblocks.values import Images, ImageSpec, Sample, seed_of
@@ -126,6 +127,8 @@ class Judge:
     def _inputs(self, sampler: Sampler) -> tuple[Tensor, Tensor | None]:
         """The latents and labels of the samples."""
         n = self.wish.n or self.count
+        if found := differing(sampler.image.class_names, self.images.class_names or self.image.class_names):
+            raise DataError(f"the images are not those of the run: {found}; evaluate where its classes are as they were")
         labels = self.images.labels[self.places.repeat(-(-n // self.count))[:n]].tolist() if sampler.image.classes else None
         return sampler.inputs(n, labels, self.wish.seed, **self._cut())
 

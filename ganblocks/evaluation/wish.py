@@ -29,7 +29,7 @@ class Wish:
     """Of the generator: the moving average, or as they were trained."""
     truncation: float | None = None
     truncation_by: str = RESAMPLE
-    """What the truncation means; see :func:`ganblocks.training.sampler.latents`."""
+    """What the truncation means; see :func:`ganblocks.training.latents.latents`."""
     batch_norm: str = "moving"
     seed: int = 0
     device: str = "auto"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ganblocks.kinds.game import Turn
-    from ganblocks.values import Facts, Finding, Sample
+    from ganblocks.values import ClassCount, Facts, Finding, Sample
 
     Generate = Callable[[Tensor, Tensor | None], Tensor]
 
@@ -73,6 +73,14 @@ class AddsTerm:
         raise NotImplementedError
 
 
+class AppendsClasses:
+    """A module that appends a one-hot class to what a layer of its own gets: there the classes come last in the weight.
+
+    Weights that go from one run to another are matched by the classes' names. Tables with a row per class are known without
+    this: theirs is the dimension that has as many entries as there are classes, and one more where there is one class more.
+    """
+
+
 class DifferentiatesTwice:
     """An update rule that takes gradients of gradients (consensus): every site is told ``twice_differentiable``."""
 
@@ -123,6 +131,10 @@ class Inspects:
     def inspect(self) -> Iterable[Finding]:
         """All that is wrong or doubtful, at once, whatever the data is. What ``open`` refuses is fatal."""
         raise NotImplementedError
+
+    def count(self) -> Sequence[ClassCount]:
+        """The classes in the order of their numbers, with their training images, as far as names of files tell."""
+        return ()
 
     @classmethod
     def at(cls, path: Path) -> Self | None:

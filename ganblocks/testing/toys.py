@@ -150,7 +150,7 @@ class ToyImages:
     """Labelled images without a file: a bright disc at a place that tells the class, on noise.
 
     Options:
-        count: number of images; the first tenth is held out.
+        count: number of images; the first tenth is held out, but for those that are the only ones of their class.
         size: height and width in pixels.
         classes: number of classes.
         seed: draws the labels and the noise.
@@ -168,9 +168,11 @@ class ToyImages:
         rng = torch.Generator().manual_seed(self.seed)
         labels = torch.randint(self.classes, (self.count,), generator=rng)
         pixels = (255 * self._draw(labels, rng)).to(torch.uint8)
-        index, held_out = torch.arange(self.count), -(-self.count // 10)
+        held_out = torch.arange(self.count) < -(-self.count // 10)
+        held_out &= torch.isin(labels, labels[~held_out])
+        split = {"train": torch.nonzero(~held_out).flatten(), "held_out": torch.nonzero(held_out).flatten()}
         fingerprint = f"{seed_of('toy', self.count, self.size, self.classes, self.seed):016x}"
-        return Images(pixels.__getitem__, labels, fingerprint, {"train": index[held_out:], "held_out": index[:held_out]})
+        return Images(pixels.__getitem__, labels, fingerprint, split)
 
     def _draw(self, labels: Tensor, rng: torch.Generator) -> Tensor:
         """[B, 1, S, S] in [0, 1]."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import attrs
 import torch
 from attrs import frozen
 from safetensors.torch import load_file
@@ -20,6 +22,7 @@ from ganblocks.kinds.capabilities import Maintained, ReadsForeign, SingularValue
 from ganblocks.recipe import Recipe, write_recipe
 from ganblocks.registry import Registry, named
 from ganblocks.training.checkpoint import Checkpoint, save_checkpoint
+from ganblocks.training.classes import classes_at_hand, listed, names_of, plain
 from ganblocks.training.provenance import provenance_of
 from ganblocks.training.run_folder import RunFolder
 from ganblocks.values import Player
@@ -84,7 +87,8 @@ def import_weights(
     folder = RunFolder(out)
     try:
         origin = {"layout": layout, **{str(player): _sha256(path) for player, path in files.items()}}
-        made = provenance_of(facts, game.device, 0, "", registry)
+        classes = classes_at_hand(recipe.data.dataset)
+        made = provenance_of(facts, game.device, 0, "", registry) | {"classes": plain(classes)}
         folder.write(write_recipe(recipe, registry), made | {"imported": origin})
         checkpoint = Checkpoint(
             images_seen=0,
@@ -98,6 +102,9 @@ def import_weights(
         save_checkpoint(folder.checkpoints, checkpoint)
     finally:
         folder.close()
+    if facts.image.classes:
+        told = listed(attrs.evolve(facts.image, class_names=names_of(classes)))
+        warnings.warn(f"the files do not name their classes, which are taken by number: {told}", stacklevel=2)
     return settled
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import EllipsisType
 from typing import Any
 
 import torch
@@ -14,13 +16,21 @@ from ganblocks.assembly import Session
 from ganblocks.errors import CheckpointError
 from ganblocks.training.average import settle
 from ganblocks.training.checkpoint import latest, load_tensors
+from ganblocks.training.class_tables import Matching, carried, class_dimensions, of_player
 from ganblocks.training.manifest import NAME
 
 
-def start_from(session: Session, run: Path) -> dict[str, Any]:
+def start_from(session: Session, run: Path, classes: Sequence[str] = ()) -> dict[str, Any]:
     """Give both networks the live weights and buffers of another run, wherever name and shape are the same.
 
-    What does not fit keeps its own initial values, and a warning names it. Optimizers, the average and the clock start anew.
+    Tables with an entry per class go by the classes' names: a class that both runs have takes its entries to its own number,
+    and what the others have stays as it is here. What does not fit keeps its own initial values, and a warning names it.
+    Optimizers, the average and the clock start anew.
+
+    Args:
+        session: the new run.
+        run: the folder of the other one.
+        classes: the names of its classes; empty where they have none, so that they go by number.
 
     Returns:
         What provenance keeps of it.
@@ -31,11 +41,12 @@ def start_from(session: Session, run: Path) -> dict[str, Any]:
     """
     checkpoint = latest(run)
     theirs = load_tensors(checkpoint, "game")
-    taken = 0
+    matching = _matching(session.image.class_names, classes)
+    taken, tables = 0, 0
     for player, network in session.game.networks.items():
-        prefix = f"{player}."
-        part = {name.removeprefix(prefix): value for name, value in theirs.items() if name.startswith(prefix)}
-        fresh = _take(network, part)
+        dimensions = class_dimensions(session, player)
+        tables += len(dimensions)
+        fresh = _take(network, of_player(theirs, player), dimensions, matching)
         count = len(network.state_dict())
         taken += count - len(fresh)
         if fresh:
@@ -43,19 +54,47 @@ def start_from(session: Session, run: Path) -> dict[str, Any]:
             warnings.warn(f"{len(fresh)} of {count} tensors of the {player} start anew: {names}", stacklevel=2)
     if not taken:
         raise CheckpointError(f"{run}: no weight fits this recipe by name and shape; start from a run of a similar recipe")
+    if tables:
+        _say(run, matching)
     digest = hashlib.sha256((checkpoint / NAME).read_bytes()).hexdigest()
     return {"run": str(run), "checkpoint": checkpoint.name, "manifest": digest, "tensors": taken}
 
 
+def _matching(ours: Sequence[str], theirs: Sequence[str]) -> Matching | None:
+    """How classes go by name; None where one side has no names that tell them apart."""
+    by_name = ours and theirs and len(set(ours)) == len(ours) and len(set(theirs)) == len(theirs)
+    return Matching(ours, theirs) if by_name else None
+
+
+def _say(run: Path, matching: Matching | None) -> None:
+    if matching is None:
+        warnings.warn(f"the classes of {run} or of this recipe have no names: they are matched by number", stacklevel=3)
+    elif matching.exchanged:
+        warnings.warn(f"the classes of {run} are others: {'; '.join(matching.words())}", stacklevel=3)
+
+
 @torch.no_grad()
-def _take(network: nn.Module, theirs: dict[str, Tensor]) -> list[str]:
+def _take(
+    network: nn.Module, theirs: Mapping[str, Tensor], dimensions: Mapping[str, int | None], matching: Matching | None
+) -> list[str]:
     """Copy what fits; returns the names of what does not."""
     fresh = []
     for name, mine in network.state_dict().items():
-        other = theirs.get(name)
-        if other is None or other.shape != mine.shape:
+        found = _fitting(mine, theirs.get(name), dimensions.get(name, ...), matching)
+        if found is None:
             fresh.append(name)
         else:
-            mine.copy_(other)
+            mine.copy_(found)
     settle(network)
     return fresh
+
+
+def _fitting(
+    mine: Tensor, other: Tensor | None, dimension: int | EllipsisType | None, matching: Matching | None
+) -> Tensor | None:
+    """What ``mine`` becomes; None where it starts anew. ``dimension``: of the classes, ``...`` where it has nothing of them."""
+    if other is None or (dimension is None and matching is not None and matching.exchanged):
+        return None
+    if isinstance(dimension, int) and matching is not None and matching.exchanged:
+        return carried(mine, other, dimension, matching)
+    return other if other.shape == mine.shape else None

@@ -25,6 +25,7 @@ from ganblocks.training.checkpoint import (
     oldest,
     save_checkpoint,
 )
+from ganblocks.training.classes import count_classes, counts_of
 from ganblocks.training.gates import Gate, gates
 from ganblocks.training.health import Health, RollBack
 from ganblocks.training.pictures import save_grid
@@ -36,6 +37,8 @@ from ganblocks.values import Player, seed_of
 
 Watch = Callable[[dict[str, Any]], None]
 """Called with every record of metrics.jsonl, for a live display."""
+MOST_ROWS = 16
+"""Classes of which a grid has a row."""
 SEEN = 16
 """Images on which gated blocks are looked at when a run ends."""
 
@@ -161,7 +164,8 @@ def sampler_of(session: Session, average: Average, weights: str) -> Sampler:
     """The averaged generator, or a copy of the live one: drawing from it leaves training as it was."""
     live = session.game.networks[Player.GENERATOR]
     network = average.settled() if weights == "average" else copy.deepcopy(live)
-    return Sampler(network, session.recipe.generator.latent, session.image)
+    counts = counts_of(count_classes(session.image, session.batches.images))
+    return Sampler(network, session.recipe.generator.latent, session.image, counts)
 
 
 def restore(session: Session, average: Average, checkpoint: Checkpoint) -> None:
@@ -218,6 +222,12 @@ def tenth(images: int) -> int:
     return max(images // 10, 1)
 
 
+def shown_classes(classes: int) -> list[int]:
+    """The class of each row of a run's grid: all of them, or of more than 16 as many, evenly spaced."""
+    rows = min(classes, MOST_ROWS)
+    return [row * classes // rows for row in range(rows)]
+
+
 @frozen(eq=False)
 class FixedGrid:
     """The same latents and classes at every moment of a run: one row per class where there are classes."""
@@ -230,11 +240,10 @@ class FixedGrid:
     @classmethod
     def of(cls, session: Session) -> FixedGrid:
         classes, columns = session.image.classes, 12 if session.image.classes else 8
-        rows = min(classes, 16) or 8
+        rows = min(classes, MOST_ROWS) or 8
         rng = torch.Generator().manual_seed(seed_of(session.seed, "grid"))
         latent = torch.randn(rows * columns, session.recipe.generator.latent, generator=rng)
-        # more than 16 classes: as many, evenly spaced
-        shown = torch.arange(rows) * max(classes, 1) // rows
+        shown = torch.tensor(shown_classes(classes))
         return cls(session, latent, shown.repeat_interleave(columns) if classes else None, columns)
 
     def gates(self, average: Average) -> list[Gate]:

@@ -11,14 +11,17 @@ import torch
 import ganblocks
 from ganblocks.assembly import Session
 from ganblocks.registry import Registry
+from ganblocks.training.classes import count_classes, plain
 from ganblocks.values import Facts
 
 VARIABLES = ("CUDA_VISIBLE_DEVICES", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 
 def provenance(session: Session, registry: Registry) -> dict[str, Any]:
-    """Component -> distribution and version; torch, device, threads, seed; the data's fingerprint."""
-    return provenance_of(session.facts, session.game.device, session.seed, session.batches.images.fingerprint, registry)
+    """Component -> distribution and version; torch, device, threads, seed; the data's fingerprint and its classes."""
+    images = session.batches.images
+    found = provenance_of(session.facts, session.game.device, session.seed, images.fingerprint, registry)
+    return found | {"classes": plain(count_classes(session.image, images))}
 
 
 def provenance_of(facts: Facts, device: torch.device, seed: int, fingerprint: str, registry: Registry) -> dict[str, Any]:

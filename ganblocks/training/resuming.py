@@ -15,6 +15,7 @@ from ganblocks.errors import CheckpointError, DataError
 from ganblocks.plugins import discover
 from ganblocks.registry import Registry
 from ganblocks.training.checkpoint import latest, load_checkpoint
+from ganblocks.training.classes import differing, kept, names_of
 from ganblocks.training.determinism import deterministic
 from ganblocks.training.loop import Judged, Unjudged, Watch, train
 from ganblocks.training.memory import advising
@@ -106,10 +107,16 @@ def _compare(path: Path, then: Mapping[str, Any], now: Mapping[str, Any], exact:
     """Raises DataError for other data; warns of what else may change bits, or raises CheckpointError."""
     if then["data"] != now["data"]:
         raise DataError(f"{path}: the images are not those that this run has seen; restore them, or start a new run")
+    if words := differing(_names(then), _names(now)):
+        warnings.warn(f"{words}; the run keeps the names that it began with", stacklevel=3)
     if exact and (found := "; ".join(_differences(then, now))):
         raise CheckpointError(f"{path}: would not be bit-exact: {found}; restore what it was, or leave out --exact")
     for words in _differences(then, now):
         warnings.warn(f"not bit-exact: {words}", stacklevel=3)
+
+
+def _names(facts: Mapping[str, Any]) -> tuple[str, ...]:
+    return names_of(kept(facts, None))
 
 
 def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
+import attrs
 import torch
 from torch import Tensor
 
 from ganblocks.assembly import Session, assemble, build_generator
-from ganblocks.errors import CheckpointError, UnknownComponent, UsageError
+from ganblocks.errors import CheckpointError, GanblocksError, UnknownComponent, UsageError
 from ganblocks.plugins import discover
 from ganblocks.precision import computes_in_bf16, settled
 from ganblocks.recipe import Recipe, read_recipe, write_recipe
 from ganblocks.registry import Registry
 from ganblocks.training.batch_statistics import estimate
 from ganblocks.training.checkpoint import has_own_statistics, latest, load_tensors
+from ganblocks.training.class_tables import of_player
+from ganblocks.training.classes import count_classes, counts_of, kept, names_of, untrained
 from ganblocks.training.determinism import deterministic, rehearse
 from ganblocks.training.initialising import start_from
 from ganblocks.training.loop import Judged, Unjudged, Watch, train
@@ -25,7 +28,7 @@ from ganblocks.training.reading import read_json, refuse_other_types
 from ganblocks.training.run_folder import PROVENANCE, RunFolder
 from ganblocks.training.sampler import Sampler
 from ganblocks.training.stopping import Stop, stop_on_signals
-from ganblocks.values import Player
+from ganblocks.values import ClassCount, ImageSpec, Player
 
 
 def run(
@@ -68,7 +71,11 @@ def run(
         warnings.warn('bfloat16 is only emulated here, and many times slower: set precision = "auto" or "fp32"', stacklevel=2)
     with deterministic(recipe.training.deterministic):
         session = assemble(recipe, registry, device=where, seed=seed)
-        origin = {} if init_from is None else {"init_from": start_from(session, Path(init_from))}
+        if words := untrained(count_classes(session.image, session.batches.images)):
+            warnings.warn(words, stacklevel=2)
+        origin = (
+            {} if init_from is None else {"init_from": start_from(session, Path(init_from), _names(Path(init_from), registry))}
+        )
         if recipe.training.deterministic:
             rehearse(session)
         folder = RunFolder(Path(out))
@@ -122,6 +129,7 @@ def load(path: str | Path, device: str = "cpu", registry: Registry | None = None
     path = Path(path)
     recipe = recipe_of(path, registry or discover())
     image = recipe.data.dataset.describe()
+    classes = kept_classes(path, image)
     network = build_generator(recipe, image, seed=0)
     checkpoint = latest(path)
     found = _generator(checkpoint, weights)
@@ -130,7 +138,8 @@ def load(path: str | Path, device: str = "cpu", registry: Registry | None = None
         network.load_state_dict(found)
     except RuntimeError as error:
         raise CheckpointError(f"{checkpoint}: these weights do not fit the generator of recipe.toml: {error}") from error
-    sampler = Sampler(network.to(pick_device(device)), recipe.generator.latent, image)
+    image = attrs.evolve(image, class_names=names_of(classes))
+    sampler = Sampler(network.to(pick_device(device)), recipe.generator.latent, image, counts_of(classes))
     if weights == "average" and not has_own_statistics(checkpoint) and estimate(sampler.network, sampler.representative()):
         warnings.warn(
             f"{path}: made by an earlier ganblocks, which saved the averaged generator with the batch-norm statistics of the live"
@@ -140,12 +149,28 @@ def load(path: str | Path, device: str = "cpu", registry: Registry | None = None
     return sampler
 
 
+def _names(run: Path, registry: Registry) -> tuple[str, ...]:
+    """What another run calls its classes, also where its components are not installed."""
+    try:
+        image = recipe_of(run, registry).data.dataset.describe()
+    except GanblocksError:
+        image = None
+    return names_of(kept_classes(run, image))
+
+
+def kept_classes(run: Path, image: ImageSpec | None) -> tuple[ClassCount, ...]:
+    """The classes that a run was trained on, from its provenance; without it, those that its data set names by itself."""
+    try:
+        facts = read_json(run / PROVENANCE)
+    except CheckpointError:  # sampling needs the recipe and the weights only
+        facts = None
+    return kept(facts, image)
+
+
 def _generator(checkpoint: Path, weights: str) -> dict[str, Tensor]:
     if weights == "average":
         return load_tensors(checkpoint, "average")
-    prefix = f"{Player.GENERATOR}."
-    game = load_tensors(checkpoint, "game")
-    return {name.removeprefix(prefix): value for name, value in game.items() if name.startswith(prefix)}
+    return of_player(load_tensors(checkpoint, "game"), Player.GENERATOR)
 
 
 def pick_device(name: str) -> torch.device:

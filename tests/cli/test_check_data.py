@@ -7,8 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ganblocks_data.image_folder import ImageFolder
 from PIL import Image
 
+from ganblocks.cli.findings import show_classes
+from ganblocks.values import ClassCount
 from tests.cli.commands import ganblocks, tiny
 
 
@@ -64,3 +67,37 @@ def test_a_data_set_of_its_own_is_opened() -> None:
     done = ganblocks("check", "recipes/sagan.toml", *tiny(), "--data", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["data"] == []
+
+
+def test_number_name_and_count_of_each_class_are_printed(photos: Path) -> None:
+    """Of a recipe's data and of a folder alike; the count is of what would be trained on."""
+    (photos / "dogs").rename(photos / "Dogs")
+    for name in ("10", "9"):
+        (photos / name).mkdir()
+        Image.new("RGB", (16, 16), (int(name), 0, 0)).save(photos / name / "only.png")
+    recipe = ["recipes/sagan.toml", *small(), *(part.replace("classes = 2", "classes = 4") for part in data(photos)), "--data"]
+    for arguments in ([photos], recipe):
+        done = ganblocks("check", *arguments)
+        assert done.returncode == 0, done.stderr
+        rows = [line.split() for line in done.stdout.splitlines() if line.split()[:1] in (["0"], ["1"], ["2"], ["3"])]
+        assert [row[:2] for row in rows] == [["0", "10"], ["1", "9"], ["2", "Dogs"], ["3", "cats"]]
+        assert [row[2] for row in rows[:2]] == ["1", "1"]
+    document = json.loads(ganblocks("check", *recipe, "--json").stdout)
+    dataset = ImageFolder(path=str(photos), size=8, classes=4, channels=1)
+    images = dataset.open()
+    trained = images.labels[images.split["train"]].bincount().tolist()
+    names = ("10", "9", "Dogs", "cats")
+    expected = [{"number": k, "name": names[k], "count": trained[k]} for k in range(4)]
+    assert document["class_counts"] == expected
+    assert json.loads(ganblocks("check", photos, "--json").stdout)[0]["class_counts"] == expected
+    assert [int(row[2]) for row in rows] == trained
+
+
+def test_of_many_classes_some_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    show_classes([ClassCount(f"class{number}", number + 1) for number in range(1000)])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) < 50
+    assert any(line.split() == ["999", "class999", "1,000"] for line in lines)
+    assert any("960 more" in line for line in lines)
+    show_classes([ClassCount("a", 0), ClassCount("b", None)])
+    assert "warning: no training images of 0 a" in capsys.readouterr().out

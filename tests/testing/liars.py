@@ -1217,6 +1217,28 @@ class Leaking(ToyImages):
         )
 
 
+@liar("dataset", "opens_to_what_it_describes", "class names")
+@frozen
+class Renamed(ToyImages):
+    """Has another number of names when it is opened. Options: count, size, classes, seed."""
+
+    def open(self) -> Images:
+        return evolve(super().open(), class_names=("only",) * (self.classes + 1))
+
+
+@liar("dataset", "trains_on_every_class", "are held out")
+@frozen
+class Withholding(ToyImages):
+    """Holds out all of its last class. Options: count, size, classes, seed."""
+
+    def open(self) -> Images:
+        images = super().open()
+        held_out = images.labels == images.labels.max()
+        held_out &= ~held_out.all()
+        split = {"train": torch.nonzero(~held_out).flatten(), "held_out": torch.nonzero(held_out).flatten()}
+        return evolve(images, split=split)
+
+
 @frozen
 class Absent(ToyImages):
     """Has no data here. Options: count, size, classes, seed."""

@@ -19,6 +19,8 @@ from ganblocks.training.initialising import start_from
 from ganblocks.values import Player
 from tests.cli.commands import ROOT
 
+DIGITS = tuple("0123456789")
+
 
 def recipe(**overrides: Any) -> Recipe:
     return read_recipe(ROOT / "tests" / "fixtures" / "study.toml", {"*.weight_norm": "spectral", **overrides})
@@ -35,7 +37,7 @@ def test_the_same_recipe_takes_everything(other: Path) -> None:
     session = assemble(recipe(), public.discover(), seed=2)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        facts = start_from(session, other)
+        facts = start_from(session, other, DIGITS)
     theirs = load_tensors(latest(other), "game")
     for player, network in session.game.networks.items():
         for name, parameter in network.named_parameters():
@@ -51,7 +53,7 @@ def test_what_does_not_fit_starts_anew_and_is_named(other: Path) -> None:
     wanted = recipe(**{"*.attention": "self_attention"})
     session, fresh = (assemble(wanted, public.discover(), seed=2) for _ in range(2))
     with pytest.warns(UserWarning, match=r"of the discriminator start anew: block1\.attention"):
-        start_from(session, other)
+        start_from(session, other, DIGITS)
     theirs = load_tensors(latest(other), "game")
     for player, network in session.game.networks.items():
         own = dict(fresh.game.networks[player].named_parameters())
@@ -63,7 +65,7 @@ def test_what_does_not_fit_starts_anew_and_is_named(other: Path) -> None:
 def test_estimates_belong_to_the_weights_that_were_taken(other: Path) -> None:
     session = assemble(recipe(**{"discriminator.width": 16}), public.discover())
     with pytest.warns(UserWarning, match="start anew"):
-        start_from(session, other)
+        start_from(session, other, DIGITS)
     for network in session.game.networks.values():
         for module in network.modules():
             if hasattr(module, "sigma"):
@@ -81,7 +83,7 @@ def test_a_run_of_nothing_alike_is_refused(other: Path, monkeypatch: pytest.Monk
     session = assemble(recipe(), public.discover())
     monkeypatch.setattr("ganblocks.training.initialising.load_tensors", lambda *_: {"generator.other": torch.zeros(1)})
     with pytest.raises(CheckpointError, match="no weight fits"), pytest.warns(UserWarning, match="start anew"):
-        start_from(session, other)
+        start_from(session, other, DIGITS)
 
 
 def test_a_run_says_where_it_started_from(other: Path, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def describes_itself_without_data(case: DataCase) -> None:
 
 @promise("dataset", examples=3)
 def opens_to_what_it_describes(case: DataCase) -> None:
-    """Images are uint8 [B, C, S, S] as described; labels are int64 within the classes, one for each image."""
+    """Images are uint8 [B, C, S, S] as described; labels are int64 within the classes, one for each image, and so are names."""
     spec, images = case.spec(), case.images()
     image = images.read(torch.tensor([0, 0]))
     expect_shape(image, (2, spec.channels, spec.size, spec.size), "images")
@@ -67,6 +67,8 @@ def opens_to_what_it_describes(case: DataCase) -> None:
         f"labels are {images.labels.dtype}, {images.labels.ndim}-dim",
     )
     low, high = int(images.labels.min()), int(images.labels.max())
+    names = len(images.class_names)
+    expect(names in (0, spec.classes), f"{names} class names for {spec.classes} classes")
     expect(low >= 0 and high < max(spec.classes, 1), f"labels run from {low} to {high}, for {spec.classes} classes")
 
 
@@ -95,3 +97,11 @@ def holds_images_out(case: DataCase) -> None:
     expect(all(index in everything for index in train | held_out), f"indices reach beyond the {len(images.labels)} images")
     repeated = sum(len(images.split[name]) for name in ("train", "held_out")) - len(train) - len(held_out)
     expect(not repeated, f"{repeated} indices are repeated within a split")
+
+
+@promise("dataset", examples=3)
+def trains_on_every_class(case: DataCase) -> None:
+    """Every class that has images has some to train on: none is held out as a whole."""
+    images = case.images()
+    trained, held_out = (set(images.labels[images.split[name]].tolist()) for name in ("train", "held_out"))
+    expect(held_out <= trained, f"all images of class {min(held_out - trained, default=0)} are held out")

@@ -12,7 +12,7 @@ from attrs.validators import and_, deep_iterable, ge, instance_of, min_len, opti
 from torch import Tensor, nn
 from torch.nn.functional import one_hot, relu
 
-from ganblocks import Classes, ImageSpec, Initialization, Norm, Site, WeightNorm, seed_of, seeded, socket
+from ganblocks import AppendsClasses, Classes, ImageSpec, Initialization, Norm, Site, WeightNorm, seed_of, seeded, socket
 from ganblocks_acgan.layout import KERNEL, LAST_KERNEL, generator_multipliers
 from ganblocks_acgan.precision import full_precision
 
@@ -62,7 +62,7 @@ class AcganGenerator:
             return AcganGeneratorNetwork(site, channels, image.channels, self)
 
 
-class AcganGeneratorNetwork(nn.Module):
+class AcganGeneratorNetwork(nn.Module, AppendsClasses):
     """forward(z [B, Z], label int64 [B] | None) -> image [B, channels, S, S] in [-1, 1], in float32."""
 
     def __init__(self, site: Site, channels: Sequence[int], image_channels: int, options: AcganGenerator) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, Self
@@ -14,9 +15,9 @@ import torch
 from attrs import field
 from attrs.validators import ge, gt, in_, instance_of, le
 
-from ganblocks import DataError, Finding, Images, ImageSpec, Inspects
+from ganblocks import ClassCount, DataError, Finding, Images, ImageSpec, Inspects
 from ganblocks_data.inspecting import inspect, readable, too_many
-from ganblocks_data.listing import Listing, folders_in, list_images
+from ganblocks_data.listing import Listing, folders_in, list_images, survey
 from ganblocks_data.memory import in_memory, split
 from ganblocks_data.reading import Reader
 from ganblocks_data.splits import by_name
@@ -30,10 +31,10 @@ class ImageFolder(Inspects):
     """Images of a local folder: ``path/class/image``, or ``path/image`` without labels.
 
     PNG, JPEG, WebP and BMP of any mode become upright 8-bit squares: transparency on white, 16-bit grey scaled, the shorter
-    side resized to ``size`` (antialiased bicubic), centre crop; a warning counts what was changed. Classes are numbered in the
-    order of their names, as torchvision's ImageFolder does. Where the decoded images fit into 512 MiB they are all read when
-    the folder is opened; otherwise every batch is read when it is asked for, by several threads, and a file that cannot be
-    read is found only then, unless ``ganblocks check --data`` has named it before.
+    side resized to ``size`` (antialiased bicubic), centre crop; a warning counts what was changed. A class is called as its
+    folder, and numbered in the order of these names as text (1, 10, 2), as torchvision's ImageFolder does. Where the decoded
+    images fit into 512 MiB they are all read when the folder is opened; otherwise every batch is read when it is asked for, by
+    several threads, and a file that cannot be read is found only then, unless ``ganblocks check --data`` has named it before.
 
     Use it for your own images, and for ImageNet. Images of very unlike proportions lose what lies outside their central square:
     crop them beforehand.
@@ -46,7 +47,8 @@ class ImageFolder(Inspects):
         size: height and width in pixels.
         channels: 3 for RGB, 1 for grey.
         classes: how many class folders there are; 0 for a folder of images without labels.
-        held_out: share of the images that are held out, decided by the SHA-256 of their relative names.
+        held_out: share of the images that are held out, decided by the SHA-256 of their relative names; every class keeps at
+            least one image to train on.
         on_bad: ``error`` names every file that cannot be read; ``skip`` leaves them out, at most 1 %, and a warning lists them.
     """
 
@@ -70,22 +72,31 @@ class ImageFolder(Inspects):
         listing = list_images(root, self.classes)
         if self.on_bad == "skip":
             listing = self._without_bad(listing)
-        held_out = by_name(listing.names, self.held_out)
-        if held_out.all():
-            raise DataError(f"{root} {_too_few(len(held_out))}")
+        held_out = by_name(listing.names, listing.labels, self.held_out)
         read = Reader([root / name for name in listing.names], self.size, self.channels)
         labels = torch.tensor(listing.labels)
         if len(labels) * self.channels * self.size**2 <= MEMORY:
             pixels = read(torch.arange(len(labels)))
             read.warn_of_changes(root)
-            return in_memory(pixels, labels, held_out)
-        return Images(read=read.warning, labels=labels, fingerprint=self._fingerprint(listing), split=split(held_out))
+            return attrs.evolve(in_memory(pixels, labels, held_out), class_names=listing.classes)
+        return Images(
+            read=read.warning,
+            labels=labels,
+            fingerprint=self._fingerprint(listing),
+            split=split(held_out),
+            class_names=listing.classes,
+        )
 
     def inspect(self) -> Iterator[Finding]:
         """Decode every file of the folder; memory does not grow with it."""
-        left = yield from inspect(self._root, self.classes, self.size, self.channels, self.on_bad == "skip")
-        if left.names and by_name(left.names, self.held_out).all():
-            yield Finding(str(self._root), "too few images", _too_few(len(left.names)), fatal=True)
+        yield from inspect(self._root, self.classes, self.size, self.channels, self.on_bad == "skip")
+
+    def count(self) -> tuple[ClassCount, ...]:
+        """The class folders and how many images of each are trained on, before any is skipped; no file is opened."""
+        listing, _ = survey(self._root, self.classes)
+        held_out = by_name(listing.names, listing.labels, self.held_out).tolist()
+        trained = Counter(label for label, out in zip(listing.labels, held_out, strict=True) if not out)
+        return tuple(ClassCount(name, trained[number]) for number, name in enumerate(listing.classes))
 
     @classmethod
     def at(cls, path: Path) -> Self | None:
@@ -109,8 +120,5 @@ class ImageFolder(Inspects):
     def _fingerprint(self, listing: Listing) -> str:
         """Of names, sizes and options: reading every file would take minutes."""
         options = attrs.asdict(self, filter=attrs.filters.exclude("path", "on_bad"))
-        return hashlib.sha256(json.dumps([options, attrs.astuple(listing)], sort_keys=True).encode()).hexdigest()
-
-
-def _too_few(images: int) -> str:
-    return f"holds too few images: all {images} are held out; add images or say held_out = 0.0"
+        facts = (listing.names, listing.labels, listing.sizes)
+        return hashlib.sha256(json.dumps([options, facts], sort_keys=True).encode()).hexdigest()

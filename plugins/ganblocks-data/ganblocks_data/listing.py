@@ -27,6 +27,8 @@ class Listing:
     labels: tuple[int, ...]
     sizes: tuple[int, ...]
     """Bytes of every file."""
+    classes: tuple[str, ...] = ()
+    """The names of the class folders: the class k is the k-th."""
 
     def without(self, places: set[int]) -> Listing:
         """The images that stand at other places than these."""
@@ -35,6 +37,7 @@ class Listing:
             names=tuple(self.names[place] for place in kept),
             labels=tuple(self.labels[place] for place in kept),
             sizes=tuple(self.sizes[place] for place in kept),
+            classes=self.classes,
         )
 
 
@@ -62,6 +65,7 @@ def survey(root: Path, classes: int) -> tuple[Listing, list[Finding]]:
         names=tuple(Path(path).relative_to(root).as_posix() for path, _, _ in found),
         labels=tuple(label for _, _, label in found),
         sizes=tuple(size for _, size, _ in found),
+        classes=tuple(folder.name for folder in folders) if classes else (),
     )
     return listing, faults
 

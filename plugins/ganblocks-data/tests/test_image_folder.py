@@ -192,11 +192,42 @@ def test_link_to_nowhere_is_named(pets: Path) -> None:
         folder(pets).open()
 
 
-def test_nothing_left_to_train_on_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_folder, "by_name", lambda names, share: torch.ones(len(names), dtype=torch.bool))
-    paint(tmp_path / "only.png")
-    with pytest.raises(DataError, match="all 1 are held out"):
-        folder(tmp_path, classes=0).open()
+@pytest.mark.parametrize("memory", [0, 2**20])
+def test_a_class_of_one_image_is_trained_on(tmp_path: Path, memory: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its name: half of all names are held out."""
+    monkeypatch.setattr(image_folder, "MEMORY", memory)
+    for number in range(12):
+        paint(tmp_path / f"class{number}" / f"{number}.png", number)
+    paint(tmp_path / "class3" / "more.png", 99)
+    images = folder(tmp_path, classes=12, held_out=0.5).open()
+    assert set(images.labels[images.split["train"]].tolist()) == set(range(12))
+
+
+@pytest.mark.parametrize("memory", [0, 2**20])
+def test_classes_are_called_as_their_folders(tmp_path: Path, memory: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the order of their names as text: 10 comes before 2."""
+    monkeypatch.setattr(image_folder, "MEMORY", memory)
+    for number in range(1, 11):
+        paint(tmp_path / str(number) / "a.png", number)
+    dataset = folder(tmp_path, classes=10)
+    images = dataset.open()
+    assert images.class_names == ("1", "10", "2", "3", "4", "5", "6", "7", "8", "9")
+    assert [each.name for each in dataset.count()] == list(images.class_names)
+    for name in images.class_names:
+        (place,) = torch.nonzero(images.labels == images.class_names.index(name))
+        with Image.open(tmp_path / name / "a.png") as image:
+            square = image.convert("RGB").resize((8, 8), Image.Resampling.BICUBIC, box=(0, 1, 10, 11))
+        assert np.array_equal(images.read(place)[0].permute(1, 2, 0), square)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.5])
+def test_counts_are_those_of_what_is_trained_on(pets: Path, share: float) -> None:
+    dataset = folder(pets, held_out=share)
+    images = dataset.open()
+    trained = images.labels[images.split["train"]].bincount(minlength=3).tolist()
+    assert [(each.name, each.count) for each in dataset.count()] == list(zip(("cats", "dogs", "owls"), trained, strict=True))
+    assert folder(pets / "cats", classes=0).count() == ()
+    assert folder(pets / "cats", classes=0).open().class_names == ()
 
 
 @pytest.mark.parametrize(

@@ -358,8 +358,10 @@ def test_an_imported_run_can_be_sampled_from(tmp_path: Path, suffix: str) -> Non
         torch.save({"model_state_dict": foreign.state_dict(), "optimizer_state_dict": None, "global_step": 5}, file)
     else:
         save_file({name: value.contiguous() for name, value in foreign.state_dict().items()}, file)
-    import_weights(recipe(), ganblocks.discover(), "mimicry", {Player.GENERATOR: file}, tmp_path / "run")
+    with pytest.warns(UserWarning, match=r"do not name their classes, which are taken by number: .* 0 to 8 \(0 "):
+        import_weights(recipe(), ganblocks.discover(), "mimicry", {Player.GENERATOR: file}, tmp_path / "run")
     loaded = ganblocks.load(tmp_path / "run")
+    assert loaded.image.class_names == recipe().data.dataset.describe().class_names
     torch.testing.assert_close(loaded.network.state_dict()["linear.layer.weight"], foreign.state_dict()["l1.weight_orig"])
     assert loaded.sample(4).shape == (4, 3, 16, 16)
 
@@ -431,13 +433,13 @@ def test_numbers_and_arrays_of_numpy_beside_the_weights_are_skipped(tmp_path: Pa
 
 def test_each_player_gets_its_own_file_and_keeps_its_initial_values_without_one(tmp_path: Path) -> None:
     wanted, registry, foreign = recipe(), ganblocks.discover(), MimicryDiscriminator()
-    classes = wanted.data.dataset.describe().classes
+    classes = recipe().data.dataset.describe().classes
     foreign.l_y = sn(nn.Embedding(classes, WIDTH))
     torch.save({f"module.{name}": value for name, value in foreign.state_dict().items()}, tmp_path / "d.pth")
     import_weights(wanted, registry, "mimicry", {Player.DISCRIMINATOR: tmp_path / "d.pth"}, tmp_path / "run")
     game = load_tensors(latest(tmp_path / "run"), "game")
     assert torch.equal(game["discriminator.head.linear.layer.weight"], foreign.l4.weight_orig)
-    fresh = build_game(wanted, wanted.data.dataset.describe(), seed=0).state_dict()
+    fresh = build_game(wanted, recipe().data.dataset.describe(), seed=0).state_dict()
     assert all(torch.equal(game[name], fresh[name]) for name in fresh if name.startswith("generator."))
 
 
@@ -506,7 +508,7 @@ def test_a_tensor_of_another_shape_is_the_file_s_fault(tmp_path: Path) -> None:
     wanted, state = recipe(), MimicryGenerator().state_dict()
     state["block2.c1.weight_v"] = torch.zeros(3)
     for place in ("block2.b1", "block2.b2", "block3.b1", "block3.b2"):
-        state[f"{place}.embed.weight"] = torch.zeros(wanted.data.dataset.describe().classes, 2 * WIDTH)
+        state[f"{place}.embed.weight"] = torch.zeros(recipe().data.dataset.describe().classes, 2 * WIDTH)
     save_file(state, tmp_path / "g.safetensors")
     with pytest.raises(CheckpointError, match=r"g\.safetensors: no network of this recipe in the layout of mimicry: .*shape"):
         import_weights(

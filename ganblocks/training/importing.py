@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from ganblocks.assembly import build_game, check
 from ganblocks.errors import CheckpointError, UsageError
 from ganblocks.kinds.capabilities import ReadsForeign
-from ganblocks.recipe import Recipe, write_recipe
+from ganblocks.recipe import Recipe, rooted, write_recipe
 from ganblocks.registry import Registry, named
 from ganblocks.training.checkpoint import Checkpoint, save_checkpoint
+from ganblocks.training.comparing import recorded
 from ganblocks.training.provenance import provenance_of
 from ganblocks.training.run_folder import RunFolder
 from ganblocks.values import Player
@@ -37,6 +38,7 @@ def import_weights(recipe: Recipe, registry: Registry, layout: str, files: Mappi
         CheckpointError: a file that is no table of tensors, or whose names or shapes are another network's.
 
     """
+    recipe = rooted(recipe)
     facts = check(recipe, registry)
     game = build_game(recipe, facts.image, seed=0)
     components = {Player.GENERATOR: recipe.generator, Player.DISCRIMINATOR: recipe.discriminator.network}
@@ -46,7 +48,7 @@ def import_weights(recipe: Recipe, registry: Registry, layout: str, files: Mappi
     try:
         origin = {"layout": layout, **{str(player): _sha256(path) for player, path in files.items()}}
         made = provenance_of(facts, game.device, 0, "", registry)
-        folder.write(write_recipe(recipe, registry), made | {"imported": origin})
+        folder.write(write_recipe(recipe, registry), made | {"imported": origin, "recipe": recorded(recipe, registry)})
         checkpoint = Checkpoint(
             images_seen=0,
             step=0,

@@ -44,7 +44,7 @@ def start_from(session: Session, run: Path) -> dict[str, Any]:
     if not taken:
         raise CheckpointError(f"{run}: no weight fits this recipe by name and shape; start from a run of a similar recipe")
     digest = hashlib.sha256((checkpoint / NAME).read_bytes()).hexdigest()
-    return {"run": str(run), "checkpoint": checkpoint.name, "manifest": digest, "tensors": taken}
+    return {"run": str(run.absolute()), "checkpoint": checkpoint.name, "manifest": digest, "tensors": taken}
 
 
 @torch.no_grad()

@@ -12,9 +12,10 @@ from ganblocks.assembly import Session, assemble, build_generator
 from ganblocks.errors import CheckpointError, UnknownComponent, UsageError
 from ganblocks.plugins import discover
 from ganblocks.precision import computes_in_bf16, settled
-from ganblocks.recipe import Recipe, read_recipe, write_recipe
+from ganblocks.recipe import Recipe, read_recipe, rooted, write_recipe
 from ganblocks.registry import Registry
 from ganblocks.training.checkpoint import latest, load_tensors
+from ganblocks.training.comparing import recorded, warn_of_changes
 from ganblocks.training.determinism import deterministic, rehearse
 from ganblocks.training.initialising import start_from
 from ganblocks.training.loop import Judged, Unjudged, Watch, train
@@ -62,7 +63,7 @@ def run(
     """
     registry = registry or discover()
     where = pick_device(device)
-    recipe = settled(recipe, where)
+    recipe = as_run(recipe, where)
     if recipe.training.precision == "bf16" and not computes_in_bf16(where):
         warnings.warn('bfloat16 is only emulated here, and many times slower: set precision = "auto" or "fp32"', stacklevel=2)
     with deterministic(recipe.training.deterministic):
@@ -72,7 +73,8 @@ def run(
             rehearse(session)
         folder = RunFolder(Path(out))
         try:
-            folder.write(write_recipe(recipe, registry), provenance(session, registry) | origin)
+            known = provenance(session, registry) | {"recipe": recorded(recipe, registry)} | origin
+            folder.write(write_recipe(recipe, registry), known)
             with stop_on_signals() as stop, advising(session):
                 train(session, folder, stop, watch, judged or Unjudged())
         finally:
@@ -80,10 +82,16 @@ def run(
     return stop
 
 
+def as_run(recipe: Recipe, device: torch.device) -> Recipe:
+    """A recipe as a run folder keeps it: its precision is that of the device, and its paths mean the same files everywhere."""
+    return rooted(settled(recipe, device))
+
+
 def recipe_of(path: Path, registry: Registry) -> Recipe:
     """The resolved recipe of a run. Raises CheckpointError where the folder is none."""
     if not (path / "recipe.toml").is_file():
-        raise CheckpointError(f"{path}: no recipe.toml here; is this a run folder?")
+        hint = "one that was stopped before it had written its recipe is begun again by the same ganblocks run"
+        raise CheckpointError(f"{path}: no recipe.toml here; is this a run folder? ({hint})")
     _refuse_absent(path, registry)
     return read_recipe(path / "recipe.toml", registry=registry)
 
@@ -119,7 +127,9 @@ def load(path: str | Path, device: str = "cpu", registry: Registry | None = None
 
     """
     path = Path(path)
-    recipe = recipe_of(path, registry or discover())
+    registry = registry or discover()
+    recipe = recipe_of(path, registry)
+    warn_of_changes(path, recipe, registry)
     image = recipe.data.dataset.describe()
     network = build_generator(recipe, image, seed=0)
     checkpoint = latest(path)
@@ -149,4 +159,4 @@ def pick_device(name: str) -> torch.device:
     return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")
 
 
-__all__ = ["Session", "load", "pick_device", "recipe_of", "run"]
+__all__ = ["Session", "as_run", "load", "pick_device", "recipe_of", "run"]

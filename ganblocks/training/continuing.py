@@ -81,15 +81,26 @@ class Continuation:
             if words:
                 warnings.warn(f"{length:,} images instead of {self.before:,}: {words}", stacklevel=4)
 
-    def record(self, folder: RunFolder, registry: Registry) -> None:
-        """Write down what is another from here on; recipe.toml stays as it is unless something was asked for."""
+    def record(self, folder: RunFolder, registry: Registry, components: Mapping[str, Any]) -> None:
+        """Write down what is another from here on; recipe.toml stays as it is unless something was asked for.
+
+        Args:
+            folder: of the run.
+            registry: knows the names of components.
+            components: what provenance says of them now. Where only a version is another one, the run keeps that which it had.
+        """
         now = recorded(self.recipe, registry)
         wanted = list(differences(recorded(self.written, registry), now))
         if not (self.edits or wanted):
             return
         change = {"images": self.seen, "what": [str(each) for each in (*self.edits, *wanted)]}
         text = write_recipe(self.recipe, registry) if wanted else folder.papers()[RECIPE]
-        folder.write(text, {**self.facts, "recipe": now, "changes": [*self.facts.get("changes", ()), change]})
+        old = self.facts["components"]
+        kept = {
+            place: old[place] if old.get(place, {}).get("name") == new["name"] else new for place, new in components.items()
+        }
+        changes = [*self.facts.get("changes", ()), change]
+        folder.write(text, {**self.facts, "recipe": now, "components": kept, "changes": changes})
 
 
 def asked(recipe: Recipe, images: int | None, data: str | Path | None) -> Recipe:

@@ -86,12 +86,13 @@ def _go_on(
         with naming_data(wanted.run, recipe, "resume"):
             session = assemble(recipe, registry, device=where, seed=facts["seed"])
             refuse_other_images(wanted.run, facts["data"], session.batches.images, "restore them, or start a new run")
-        _compare(wanted.run, facts, provenance(session, registry), exact)
+        now = provenance(session, registry)
+        _compare(wanted.run, facts, now, exact)
         if start is None:
             _begin_again(session, wanted.run, facts, judged)
         else:
             refuse_other_types(wanted.run, session.game.state_dict(), start.game)
-        wanted.record(folder, registry)
+        wanted.record(folder, registry, now["components"])
         folder.cut(start.step if start else 0)
         with stop_on_signals() as stop, advising(session):
             train(session, folder, stop, watch, judged, start)

@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from ganblocks.recipe import Recipe, read_recipe
     from ganblocks.registry import Registry
     from ganblocks.stepping import guarded_step
+    from ganblocks.training.resuming import resume
     from ganblocks.training.runs import load, run
 
 __version__ = "0.1.0"
@@ -95,6 +96,7 @@ _LATER = {
     "guarded_step": "ganblocks.stepping",
     "load": "ganblocks.training.runs",
     "read_recipe": "ganblocks.recipe",
+    "resume": "ganblocks.training.resuming",
     "run": "ganblocks.training.runs",
 }
 
@@ -181,6 +183,7 @@ __all__ = [
     "load",
     "moving",
     "read_recipe",
+    "resume",
     "run",
     "seed_of",
     "seeded",

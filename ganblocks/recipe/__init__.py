@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ganblocks.recipe.ablation import parse_override
 from ganblocks.recipe.comparing import Difference, differences
+from ganblocks.recipe.lengths import fates
 from ganblocks.recipe.paths import paths_of, rooted, with_data
 from ganblocks.recipe.read import read_recipe, recipe_from
 from ganblocks.recipe.schema import Recipe
@@ -13,6 +14,7 @@ __all__ = [
     "Difference",
     "Recipe",
     "differences",
+    "fates",
     "parse_override",
     "paths_of",
     "read_recipe",

@@ -11,11 +11,11 @@ import attrs
 from attrs import frozen
 
 from ganblocks.errors import CheckpointError, UsageError
-from ganblocks.recipe import Difference, Recipe, differences, with_data, write_recipe
+from ganblocks.recipe import Difference, Recipe, differences, fates, with_data, write_recipe
 from ganblocks.registry import Registry
 from ganblocks.training.checkpoint import Checkpoint, in_order, latest, load_checkpoint
 from ganblocks.training.comparing import read_provenance, recipe_changes, recorded
-from ganblocks.training.lengthening import cadences, fates
+from ganblocks.training.lengthening import cadences
 from ganblocks.training.run_folder import RECIPE, RunFolder
 from ganblocks.training.runs import recipe_of
 

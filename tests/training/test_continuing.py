@@ -24,10 +24,10 @@ from PIL import Image
 import ganblocks as public
 from ganblocks.errors import CheckpointError, DataError, UsageError
 from ganblocks.evaluation import evaluate, wish_of
-from ganblocks.recipe import Recipe, differences, read_recipe, rooted, with_data
+from ganblocks.recipe import Recipe, differences, fates, read_recipe, rooted, with_data
+from ganblocks.recipe.lengths import schedules
 from ganblocks.schedules import Constant, Cosine, Linear, WarmUp, spanning
 from ganblocks.testing import examples
-from ganblocks.training.lengthening import fates, schedules
 from ganblocks.training.resuming import resume
 from tests.training.test_resuming import SEED, logged, pictures, recipe, run, state, stopping_at
 

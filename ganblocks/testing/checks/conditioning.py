@@ -72,7 +72,9 @@ def samples_meet_only_if_it_says_so(case: HeadCase) -> None:
     only_if(not isinstance(case.component, CouplesSamples), "says that samples meet in it")
     case = case.but(batch=4, scale=case.scale or 1.0)
     head, (features, label) = case.build(), case.arguments()
-    for module in capable(head, AddsTerm):
+    adding = list(capable(head, AddsTerm))
+    only_if(adding, "adds no term")
+    for module in adding:
         for player in Player:
 
             def term(part: slice, module: AddsTerm = module, player: Player = player) -> Tensor:

@@ -30,6 +30,7 @@ from ganblocks.kinds.capabilities import (
     AppendsClasses,
     AttentionMap,
     Checked,
+    CouplesSamples,
     DifferentiatesTwice,
     ExaminesGenerator,
     Gated,
@@ -85,6 +86,7 @@ if TYPE_CHECKING:
     from ganblocks.recipe import Recipe, read_recipe
     from ganblocks.registry import Registry
     from ganblocks.stepping import guarded_step
+    from ganblocks.training.resuming import resume
     from ganblocks.training.runs import load, run
 
 __version__ = "0.1.0"
@@ -96,6 +98,7 @@ _LATER = {
     "guarded_step": "ganblocks.stepping",
     "load": "ganblocks.training.runs",
     "read_recipe": "ganblocks.recipe",
+    "resume": "ganblocks.training.resuming",
     "run": "ganblocks.training.runs",
 }
 
@@ -124,6 +127,7 @@ __all__ = [
     "Conditioning",
     "Constant",
     "Cosine",
+    "CouplesSamples",
     "DataError",
     "Dataset",
     "DifferentiatesTwice",
@@ -183,6 +187,7 @@ __all__ = [
     "load",
     "moving",
     "read_recipe",
+    "resume",
     "run",
     "seed_of",
     "seeded",

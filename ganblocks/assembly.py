@@ -14,7 +14,7 @@ from torch import nn
 
 from ganblocks.batches import Batches
 from ganblocks.errors import Misfit, Mistake, RecipeError
-from ganblocks.game import Game, Term
+from ganblocks.game import Game, Term, comparable
 from ganblocks.kinds.capabilities import Checked, DifferentiatesTwice
 from ganblocks.kinds.discriminator import Discriminator
 from ganblocks.kinds.generator import Generator
@@ -50,6 +50,7 @@ def assemble(recipe: Recipe, registry: Registry, device: torch.device | str = "c
     game = build_game(recipe, facts.image, seed).to(device)
     images = recipe.data.dataset.open()
     image = attrs.evolve(facts.image, class_names=images.class_names or facts.image.class_names)
+    game.compared = comparable(len(images.split["train"]))
     augment = None if recipe.data.augment is None else recipe.data.augment.build()
     batches = Batches(
         images,
@@ -115,7 +116,7 @@ def _other_versions(recipe: Recipe) -> Iterator[Mistake]:
 def facts_of(recipe: Recipe, registry: Registry) -> Facts:
     """What components may ask about a recipe."""
     uses = (Use(path, kind, registry.offer_of(part).name, part) for path, kind, part in components(recipe))
-    return Facts(recipe.data.dataset.describe(), tuple(uses))
+    return Facts(recipe.data.dataset.describe(), tuple(uses), recipe.training.batch, recipe.training.microbatch)
 
 
 def components(value: Any, path: str = "") -> Iterator[tuple[str, str, Any]]:

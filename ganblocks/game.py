@@ -20,6 +20,11 @@ from ganblocks.schedules import Constant, Moving
 from ganblocks.values import Batch, Metrics, Objective, Player, Score, View, seed_of, seeded
 
 C = TypeVar("C")
+COMPARED = 64
+"""Images of a batch that are compared with each other, at most."""
+SAME = 1e-5
+"""Squared distance of two real images, as a share of the sum of their squares, up to which they count as one: about half of an
+8-bit step."""
 
 
 @frozen(eq=False)
@@ -73,6 +78,7 @@ class Game:
         augment: what all images pass on their way into the discriminator; None for nothing.
         microbatch: at most so many samples in one forward; None for the whole batch.
         precision: ``"fp32"``, or ``"bf16"`` for autocast (losses, softmax and spectral norm stay in float32).
+        compared: images of a batch that are compared with each other, to see whether fakes collapse.
     """
 
     networks: Mapping[Player, nn.Module]
@@ -81,6 +87,7 @@ class Game:
     augment: nn.Module | None = None
     microbatch: int | None = None
     precision: str = "fp32"
+    compared: int = COMPARED
     turns: dict[Player, int] = field(factory=lambda: dict.fromkeys(Player, 0))
     """Turns that each player has taken."""
     _separate: bool = field(init=False)
@@ -106,7 +113,7 @@ class Game:
                 if each not in through:
                     stack.enter_context(frozen_parameters(network))
             objective, turn = self._play(player, batch, images_seen)
-            return Objective(objective.total, objective.metrics | varieties(turn))
+            return Objective(objective.total, objective.metrics | varieties(turn, self.compared))
 
     def backward(self, player: Player, batch: Batch, images_seen: int, observe: bool = True) -> Metrics:
         network, other = self.networks[player], self.networks[player.other]
@@ -133,7 +140,7 @@ class Game:
         if observe:
             self._observe(whole)
             self.turns[player] += 1
-        return metrics | varieties(whole)
+        return metrics | varieties(whole, self.compared)
 
     def make(self, latent: Tensor, label: Tensor | None) -> Tensor:
         """Fakes [B, C, H, W] in float32."""
@@ -238,29 +245,39 @@ class Game:
                 observer.observe(turn)
 
 
-COMPARED = 64
-"""Images of a batch that are compared with each other, at most."""
+def comparable(images: int) -> int:
+    """Images of a batch to compare, for so many training images: so few that a generator of all of them seldom repeats one."""
+    return min(COMPARED, max(images // 4, 2))
 
 
 @torch.no_grad()
-def varieties(turn: Turn) -> Metrics:
+def varieties(turn: Turn, compared: int = COMPARED) -> Metrics:
     """How far real images and fakes are from the nearest other of their batch, on average: what collapses when modes do.
 
-    Root of the mean square over pixels and channels, in the units of images in [-1, 1]. Nothing for a batch of one, and in the
+    Root of the mean square over pixels and channels, in the units of images in [-1, 1]. Real images are held against the
+    nearest that is another one: a small data set has the same image twice in a batch. Nothing for a batch of one, and in the
     generator's turn.
     """
     if turn.player is not Player.DISCRIMINATOR:
         return {}
     assert turn.real is not None, "a discriminator's turn always has real images"
-    sides = {"real": turn.real.image, "fake": turn.fake.image}
-    return {f"{name}/nearest": nearest(image[:COMPARED]) for name, image in sides.items() if len(image) > 1}
+    real, fake = (view.image[:compared] for view in (turn.real, turn.fake))
+    return {"real/nearest": nearest(real, distinct=True), "fake/nearest": nearest(fake)} if len(fake) > 1 else {}
 
 
-def nearest(image: Tensor) -> Tensor:
-    """Mean over images [B, C, H, W], B at least 2, of the distance to the nearest other one: 0-dim, float32."""
+def nearest(image: Tensor, distinct: bool = False) -> Tensor:
+    """Mean over images [B, C, H, W], B at least 2, of the distance to the nearest other one: 0-dim, float32.
+
+    Where ``distinct``, images that are the same do not count as others; 0 where all are the same.
+    """
     flat = image.flatten(1).float()
     distances = torch.cdist(flat, flat).fill_diagonal_(torch.inf)
-    mean: Tensor = distances.amin(1).mean() / flat.shape[1] ** 0.5
+    if distinct:
+        squares = flat.square().sum(1)
+        distances = distances.masked_fill(distances.square() <= SAME * (squares[:, None] + squares), torch.inf)
+    closest = distances.amin(1)
+    found = closest < torch.inf if distinct else torch.ones_like(closest, dtype=torch.bool)
+    mean: Tensor = closest.where(found, 0).sum() / found.sum().clamp_min(1) / flat.shape[1] ** 0.5
     return mean
 
 

@@ -59,11 +59,14 @@ class Images:
     labels: Tensor
     """int64 [n]: the class of every image; zeros where the images have no labels."""
     fingerprint: str
-    """A hash of the images and labels: two runs with equal fingerprints saw the same data."""
+    """A hash of the images and labels: two runs with equal fingerprints saw the same data. One of a part of every file only
+    says so: it begins with ``sampled:``."""
     split: Mapping[str, Tensor]
     """``"train"`` and ``"held_out"`` -> int64 indices; disjoint. Every class that has images has some to train on."""
     class_names: tuple[str, ...] = ()
     """One name per class, where only the files tell (folders of images); else ``describe`` has them, if anybody."""
+    former: tuple[str, ...] = ()
+    """What earlier versions called the same images: runs that they began go on."""
 
 
 @frozen
@@ -301,6 +304,25 @@ class Facts:
 
     image: ImageSpec
     uses: tuple[Use, ...]
+    batch: int | None = None
+    """Samples of one turn; None where nothing is trained."""
+    microbatch: int | None = None
+    """Samples of one forward, where they are fewer than a batch."""
+
+    @property
+    def together(self) -> int | None:
+        """Samples that meet in one forward; None where nothing is trained."""
+        return self.microbatch or self.batch
+
+    def too_few(self, least: int) -> str:
+        """Where fewer samples than ``least`` meet in one forward: how many there are, and what to set; empty otherwise."""
+        if self.together is None or self.batch is None or self.together >= least:
+            return ""
+        parts = [size for size in range(least, self.batch) if self.batch % size == 0]
+        fix = f"training.microbatch = {parts[0]}" if parts else "training.microbatch = training.batch"
+        fix = fix if self.batch >= least else f"training.batch = {least} or more"
+        fix += " and training.microbatch with it" if self.microbatch is not None and self.batch < least else ""
+        return f"{self.together} at once {'is' if self.together == 1 else 'are'} too few, and {least} are needed: set {fix}"
 
     def find(self, kind: str, under: str = "") -> tuple[Use, ...]:
         """The components of ``kind`` whose path begins with ``under``."""

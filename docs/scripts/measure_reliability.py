@@ -32,8 +32,9 @@ from ganblocks.game import varieties
 from ganblocks.recipe import read_recipe
 from ganblocks.training import checkpoint as checkpoints
 from ganblocks.training import loop, manifest
-from ganblocks.training.loop import averaging
+from ganblocks.training.average import Average
 from ganblocks.training.checkpoint import FORMAT, latest, load_checkpoint, save_checkpoint
+from ganblocks.training.loop import averaging
 from ganblocks.training.manifest import verify
 from ganblocks.training.resuming import resume
 from ganblocks.training.run_folder import read_metrics

@@ -90,12 +90,20 @@ def resume_command(
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda; by default that of the run.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
     feature_cache: FeatureCache = None,
-    exact: Annotated[bool, typer.Option("--exact", help="Refuse where versions or the device may change bits.")] = False,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Refuse where versions, the device or an edited recipe may change bits.")
+    ] = False,
+    images: Annotated[
+        int | None, typer.Option(min=1, help="Train until so many images were seen; by default the recipe's.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Where the run's images are now, if they have moved.")
+    ] = None,
 ) -> None:
-    """Go on with a stopped run, as if it never had been.  Example: ganblocks resume runs/sagan"""
+    """Go on with a stopped run, as if it never had been, or longer.  Example: ganblocks resume runs/sagan --images 120000"""
     from ganblocks.cli.resume import resume
 
-    raise typer.Exit(resume(context.obj, run, device, quiet, feature_cache, exact))
+    raise typer.Exit(resume(context.obj, run, device, quiet, feature_cache, exact, images, data))
 
 
 @app.command("sample")
@@ -135,6 +143,12 @@ def evaluate_command(
     seed: Seed = 0,
     device: Device = "auto",
     feature_cache: FeatureCache = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Where the run's images are now, if they have moved.")
+    ] = None,
+    other_data: Annotated[
+        bool, typer.Option("--other-data", help="Score against the images that are there, though the run has seen others.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Score a run, with controls beside each number.  Example: ganblocks evaluate runs/sagan --metric kernel"""
@@ -148,8 +162,8 @@ def evaluate_command(
         "device": device,
         "n": n,
     }
-    options |= {"weights": "live"} if live else {}
-    evaluate(context.obj, run, metric or (), extractor, options, feature_cache, as_json)
+    options |= ({"weights": "live"} if live else {}) | {"other_data": other_data}
+    evaluate(context.obj, run, metric or (), extractor, options, feature_cache, data, as_json)
 
 
 @app.command("check")

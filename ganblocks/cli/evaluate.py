@@ -27,6 +27,7 @@ def evaluate(
     extractor: str | None,
     options: dict[str, Any],
     cache: Path | None,
+    data: Path | None,
     as_json: bool,
 ) -> None:
     """``metrics``, ``extractor`` and ``options`` that are given take the place of what the run's recipe says."""
@@ -37,7 +38,7 @@ def evaluate(
     if extractor is not None:
         wish = attrs.evolve(wish, extractor=component(registry, "feature_extractor", extractor))
     options = {name: value for name, value in options.items() if value is not None}
-    report = judge(run, attrs.evolve(wish, **options), registry, cache)
+    report = judge(run, attrs.evolve(wish, **options), registry, cache, data)
     keep(run, report)
     if as_json:
         print_json(report.plain())

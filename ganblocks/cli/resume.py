@@ -9,19 +9,29 @@ from ganblocks.cli.display import watching
 from ganblocks.cli.output import console
 from ganblocks.cli.run import finish, refuse_unused
 from ganblocks.evaluation import Scoring, wish_of
-from ganblocks.training.checkpoint import images_seen, latest
+from ganblocks.training.checkpoint import images_seen, in_order, latest
+from ganblocks.training.continuing import asked
 from ganblocks.training.resuming import resume as go_on
 from ganblocks.training.runs import recipe_of
 
 
-def resume(context: Context, folder: Path, device: str | None, quiet: bool, cache: Path | None, exact: bool) -> int:
+def resume(
+    context: Context,
+    folder: Path,
+    device: str | None,
+    quiet: bool,
+    cache: Path | None,
+    exact: bool,
+    images: int | None,
+    data: Path | None,
+) -> int:
     """Returns the exit code, as ``ganblocks run`` does."""
     registry = context.registry()
-    recipe = recipe_of(folder, registry)
+    recipe = asked(recipe_of(folder, registry), images, data)
     refuse_unused(cache, recipe, folder)
-    seen = images_seen(latest(folder))
-    say(f"{recipe.title}: {folder}, from {seen:,} images on")
+    seen = images_seen(latest(folder)) if in_order(folder / "checkpoints") else 0
+    say(f"{recipe.title}: {folder}, {f'from {seen:,} images on' if seen else 'from the beginning'}")
     scoring = Scoring(recipe.data.dataset, wish_of(recipe.evaluation, registry, device or "auto"), registry, folder, cache)
     with watching(recipe.training.images, console(stderr=True), quiet) as watch:
-        stop = go_on(folder, device, registry, watch, scoring, exact)
-    return finish(folder, stop, scoring, quiet)
+        stop = go_on(folder, device, registry, watch, scoring, exact, images, data)
+    return finish(folder, stop, scoring, quiet, recipe.training.images)

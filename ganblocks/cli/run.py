@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
@@ -44,7 +45,7 @@ def run(
     scoring = Scoring(recipe.data.dataset, wish_of(recipe.evaluation, registry, device), registry, folder, cache)
     with blaming(path), watching(recipe.training.images, console(stderr=True), quiet) as watch:
         stop = train(recipe, folder, device, seed, registry, watch, scoring, init_from)
-    return finish(folder, stop, scoring, quiet)
+    return finish(folder, stop, scoring, quiet, recipe.training.images)
 
 
 def refuse_unused(cache: Path | None, recipe: Recipe, path: Path) -> None:
@@ -54,14 +55,14 @@ def refuse_unused(cache: Path | None, recipe: Recipe, path: Path) -> None:
         raise UsageError(f"--feature-cache {cache}: {path} is not scored, so that there are no features to keep; {fix}")
 
 
-def finish(folder: Path, stop: Stop, scoring: Scoring, quiet: bool) -> int:
+def finish(folder: Path, stop: Stop, scoring: Scoring, quiet: bool, images: int) -> int:
     """Say how a run ended; returns its exit code."""
     last = max((folder / "samples").glob("*.png"), key=lambda path: (len(path.name), path.name))
     say(f"{'stopped early' if stop else 'finished'}; samples: {last}")
     for line in (*rows_of(folder), *told(read_health(folder))):
         say(line)
-    if stop:
-        say(f"ganblocks resume {folder} goes on from here")
+    command = f"ganblocks resume {shlex.quote(str(folder))}"
+    say(f"{command} goes on from here" if stop else f"to train longer: {command} --images {2 * images}")
     if scoring.last is not None and not quiet:
         show(scoring.last, stderr=True)
     print(folder)

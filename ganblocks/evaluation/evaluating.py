@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+import attrs
 from attrs import define, field
 from filelock import FileLock
 
@@ -15,11 +17,14 @@ from ganblocks.evaluation.report import Report
 from ganblocks.evaluation.wish import Wish
 from ganblocks.files import write_text
 from ganblocks.kinds.dataset import Dataset
+from ganblocks.recipe import with_data
 from ganblocks.registry import Registry
 from ganblocks.training.checkpoint import images_seen, latest
+from ganblocks.training.comparing import naming_data, read_provenance, refuse_other_images, same_images
 from ganblocks.training.reading import read_json
 from ganblocks.training.runs import load, recipe_of
 from ganblocks.training.sampler import Sampler
+from ganblocks.values import Images
 
 KEPT = "scores.json"
 """The file of a run folder that holds every report, newest last."""
@@ -27,18 +32,38 @@ KEPT_LOCK = ".scores.lock"
 """Whoever changes that file holds it: not the lock of the folder, which a run holds for as long as it trains."""
 
 
-def evaluate(path: str | Path, wish: Wish, registry: Registry, cache: Path | None = None) -> Report:
-    """Judge the generator of a run against the training images that its recipe names.
+def evaluate(
+    path: str | Path, wish: Wish, registry: Registry, cache: Path | None = None, data: str | Path | None = None
+) -> Report:
+    """Judge the generator of a run against the training images that its recipe names, or that now lie at ``data``.
 
     Raises:
         CheckpointError: the folder is no finished run.
-        DataError: images or weights of the extractor are missing.
+        DataError: images or weights of the extractor are missing, or the images are not those that the run has seen.
         UsageError: a wish that cannot be.
 
     """
     path = Path(path)
     sampler = load(path, wish.device, registry, wish.weights)
-    return _judge(recipe_of(path, registry).data.dataset, wish, registry, cache).report(sampler, images_seen(latest(path)))
+    recipe = recipe_of(path, registry)
+    recipe = recipe if data is None else with_data(recipe, Path(data))
+    with naming_data(path, recipe, "evaluate"):
+        judge = _judge(recipe.data.dataset, wish, registry, cache)
+        judge.wish = attrs.evolve(wish, other_data=_others(path, judge.images, wish))
+    return judge.report(sampler, images_seen(latest(path)))
+
+
+def _others(path: Path, images: Images, wish: Wish) -> bool:
+    """Whether the images are not those that a run has seen. Raises DataError where that was not asked for."""
+    try:
+        fingerprint = read_provenance(path)["data"]
+    except CheckpointError as error:
+        warnings.warn(f"{error}, nor whether these are the images that the run has seen", stacklevel=3)
+        return False
+    if wish.other_data:
+        return not same_images(fingerprint, images)
+    refuse_other_images(path, fingerprint, images, "to score against these all the same, add --other-data")
+    return False
 
 
 @define(eq=False)

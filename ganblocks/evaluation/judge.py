@@ -101,12 +101,15 @@ class Judge:
         wish = self.wish
         weights = {"average": "the averaged generator", "live": "the live generator"}[wish.weights]
         return {
-            "real": f"{self.count} training images of {self.images.fingerprint}",
+            "real": f"{self.count} training images of {self.images.fingerprint}{self._whose()}",
             "fake": f"{wish.n or self.count} samples of {weights}, classes as in the real images",
             "batch_norm": wish.batch_norm,
             "truncation": "none" if wish.truncation is None else f"{wish.truncation:g} by {wish.truncation_by}",
             "seed": str(wish.seed),
         }
+
+    def _whose(self) -> str:
+        return ", which are not those that the run has seen" if self.wish.other_data else ""
 
     def ids(self) -> set[str]:
         """The protocols of all its numbers."""
@@ -149,7 +152,7 @@ class Judge:
 
     def _memorised(self, fake: Sample) -> float | None:
         """How near samples are to their nearest training image, over how near held-out images are."""
-        if self.held_out is None:
+        if self.held_out is None or self.wish.other_data:  # it has no training image among them
             return None
         mine, theirs = (nearest(each.features, self.real.features).mean() for each in (fake, self.held_out))
         return float(mine / theirs)

@@ -33,6 +33,8 @@ class Wish:
     batch_norm: str = "moving"
     seed: int = 0
     device: str = "auto"
+    other_data: bool = False
+    """Score against the images that are there, also where they are not those that the run has seen."""
 
 
 def wish_of(evaluation: Evaluation | None, registry: Registry, device: str = "auto") -> Wish:

@@ -57,6 +57,14 @@ class MixesSamples:
     """
 
 
+class CouplesSamples:
+    """A component whose value for a batch is not the mean of those for its parts, because it compares samples with each other.
+
+    Smaller microbatches make another objective of it, and not only another order of the same sum. (A module whose forward mixes
+    samples inherits ``MixesSamples``.)
+    """
+
+
 class Observes:
     """A module that remembers something of each turn (LeCam's averages, ADA's probability), in its buffers."""
 

@@ -6,6 +6,7 @@ import difflib
 import math
 from collections.abc import Callable, Mapping
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from attrs import frozen
@@ -58,6 +59,15 @@ def read_string(value: Any) -> str:
     raise Wrong("must be a string", f'put it in quotes: "{shown(value)}"' if single else "")
 
 
+def read_path(value: Any) -> Path:
+    """A path of this machine, as it is written: whoever starts a run makes it absolute."""
+    if isinstance(value, Path):
+        return value
+    if "\0" in (text := read_string(value)):
+        raise Wrong("must be a path, which holds no zero byte")
+    return Path(text)
+
+
 def read_choice(value: Any, choices: tuple[Any, ...]) -> Any:
     """One of ``choices``: equal and of the same type, so that 1 is not true."""
     for choice in choices:
@@ -75,7 +85,13 @@ def read_enum(value: Any, cls: type[Enum]) -> Enum:
     return cls(read_choice(value, tuple(member.value for member in cls)))
 
 
-READERS: dict[Any, Callable[[Any], Any]] = {int: read_integer, float: read_number, bool: read_boolean, str: read_string}
+READERS: dict[Any, Callable[[Any], Any]] = {
+    int: read_integer,
+    float: read_number,
+    bool: read_boolean,
+    str: read_string,
+    Path: read_path,
+}
 
 
 def _unquoted(value: Any, read: Callable[[Any], Any]) -> str:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from itertools import islice
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -17,7 +18,7 @@ from ganblocks.schedules import SCHEDULES
 
 LONGEST = 80
 """Characters of a value that an error shows."""
-_WORDS = {int: "an integer", float: "a number", bool: "true or false", str: "a string"}
+_WORDS = {int: "an integer", float: "a number", bool: "true or false", str: "a string", Path: "a path"}
 _COMPARISONS = {">=": "at least", "<=": "at most", ">": "above", "<": "below"}
 
 
@@ -54,6 +55,8 @@ def _written(value: Any) -> str:
             return _written(value.value)
         case int():
             return str(value) if value.bit_length() <= 64 else f"an integer of {value.bit_length()} bits"
+        case Path():
+            return _written(str(value))
         case str():
             return escaped(json.dumps(value[: LONGEST + 1], ensure_ascii=False))
         case Mapping():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -44,6 +45,8 @@ def plain(value: Any, name_of: NameOf = lambda component: type(component).__name
             return value.value
         case Enum():
             return value.value
+        case Path():
+            return str(value)
         case Mapping():
             return {key: plain(item, name_of) for key, item in value.items()}
         case list() | tuple():

@@ -59,6 +59,12 @@ def read_recipe(
     return recipe
 
 
+def recipe_from(table: Mapping[str, Any], registry: Registry) -> Recipe:
+    """The recipe that a table of plain values says, as :func:`ganblocks.recipe.write.table_of` gives it. Raises RecipeError."""
+    recipe: Recipe = structure(Recipe, table, "", registry.get)
+    return recipe
+
+
 def _refuse_bombs(overrides: Mapping[str, Any]) -> None:
     """Changes keep to the limits of a file."""
     refuse_bombs(overrides, "--set")

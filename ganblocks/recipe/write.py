@@ -1,8 +1,8 @@
-"""A Recipe -> canonical TOML: resolved, with every default written out."""
+"""A Recipe -> canonical TOML, or the table that it says: resolved, with every default written out."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
@@ -25,7 +25,12 @@ def write_recipe(recipe: Recipe, registry: Registry | None = None) -> str:
         from ganblocks.plugins import discover
 
         registry = discover()
+    return tomli_w.dumps(table_of(recipe, registry))
+
+
+def table_of(recipe: Recipe, registry: Registry) -> dict[str, Any]:
+    """What :func:`write_recipe` writes, as plain values."""
     table = unstructure(recipe, lambda component: registry.offer_of(component).name)
     for name, ablation in table["ablation"].items():
         table["ablation"][name] = {key: value for key, value in ablation.items() if value}
-    return tomli_w.dumps({key: value for key, value in table.items() if value != {}})
+    return {key: value for key, value in table.items() if value != {}}

@@ -25,13 +25,12 @@ from filelock import FileLock, Timeout
 from ganblocks.errors import CheckpointError, UsageError
 from ganblocks.evaluation import Report, kept
 from ganblocks.files import write_text
-from ganblocks.precision import settled
 from ganblocks.recipe import write_recipe
 from ganblocks.registry import Registry
 from ganblocks.study.plan import Cell, Plan
 from ganblocks.training.checkpoint import latest
 from ganblocks.training.run_folder import LOCK, RECIPE, read_metrics
-from ganblocks.training.runs import pick_device
+from ganblocks.training.runs import as_run, pick_device
 from ganblocks.training.stopping import Stop
 
 DIVERGED = 4
@@ -209,7 +208,7 @@ class Runner:
     def _goes_on(self, cell: Cell) -> bool:
         """Whether the cell's folder holds a good checkpoint of the very recipe, its precision settled for this device."""
         folder = self.place.run(cell)
-        wanted = settled(cell.variant.recipe, pick_device(self.device))
+        wanted = as_run(cell.variant.recipe, pick_device(self.device))
         try:
             latest(folder)
             return (folder / RECIPE).read_text(encoding="utf-8") == write_recipe(wanted, self.registry)

@@ -87,6 +87,10 @@ def expect(holds: object, found: str) -> None:
         broken(found)
 
 
+MEETING = " (inherit ganblocks.CouplesSamples if samples are meant to meet)"
+"""The fix where samples of a batch meet in a value without a word."""
+
+
 def only_if(applies: object, reason: str) -> None:
     """Go on with the check only if it says something about this example."""
     if not applies:

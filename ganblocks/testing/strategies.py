@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from enum import Enum
+from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
@@ -112,7 +113,8 @@ def values(hint: Any, attribute: attrs.Attribute[Any], smallest: int = 0) -> Sea
         return _numbers(limits.low, limits.above, limits.high, limits.below)
     if isinstance(hint, type) and issubclass(hint, Enum):
         return st.sampled_from(list(hint))
-    return st.text("abc/", min_size=1, max_size=4) if hint is str else st.nothing()
+    words = st.text("abc/", min_size=1, max_size=4)
+    return words if hint is str else words.map(Path) if hint is Path else st.nothing()
 
 
 def _of_choices(hint: Any, choices: Sequence[Any]) -> SearchStrategy[Any]:

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import shlex
 import shutil
 import uuid
 import warnings
@@ -135,7 +136,8 @@ def latest(run: Path) -> Path:
     found = in_order(run / "checkpoints")[::-1]
     if not found:
         raise CheckpointError(
-            f"{run}: no checkpoint here; a run writes its first one at its first checkpoint interval or its end"
+            f"{run}: no checkpoint here; a run writes its first one at its first checkpoint interval or its end. If it was"
+            f" stopped before, this starts it again: ganblocks resume {shlex.quote(str(run))}"
         )
     complaints = []
     for checkpoint in found:

@@ -16,8 +16,10 @@ from attrs import frozen
 from torch import Tensor
 
 from ganblocks.assembly import Session
+from ganblocks.batches import real_images
 from ganblocks.errors import Collapsed, Diverged
 from ganblocks.files import write_text
+from ganblocks.game import COMPARED, nearest
 from ganblocks.training.average import Average
 from ganblocks.training.diagnosis import where_not_finite
 from ganblocks.training.gates import Gate
@@ -62,6 +64,11 @@ class Health:
         last = records[-1]["step"] if records else 0
         told = read_health(self.run).get("events", [])
         self.events = [event for event in told if event["step"] <= last or event["event"] == ROLLED_BACK]
+
+    def begin(self) -> None:
+        """Say before the first step where nothing can tell whether fakes collapse."""
+        if self.policy.collapse != "off" and (why := blind(self.session)):
+            self._tell({"images": 0, "step": 0}, "blind", f"{why}, so that nothing tells whether fakes collapse")
 
     def before(self) -> None:
         """Remember what a step may spoil."""
@@ -151,6 +158,18 @@ class Health:
         self.session.game.load_state_dict(self._kept["game"])
         self.average.load_state_dict(self._kept["average"])
         self.session.updater.load_state_dict(self._kept["updater"])
+
+
+def blind(session: Session) -> str:
+    """Why real images say nothing of how far fakes should be from each other; empty where they do."""
+    batches = session.batches
+    if batches.size < 2:
+        return "a batch is one image"
+    count = len(batches.train)
+    places = batches.train[torch.arange(min(count, COMPARED)) * count // min(count, COMPARED)]
+    images = real_images(batches.images.read(places), torch.device("cpu"))
+    same = len(images) < 2 or not bool(nearest(images, distinct=True))
+    return f"the training images are all the same ({count} of them)" if same else ""
 
 
 def read_health(run: Path) -> dict[str, Any]:

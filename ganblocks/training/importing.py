@@ -19,10 +19,11 @@ from torch import Tensor, nn
 from ganblocks.assembly import build_game, check
 from ganblocks.errors import CheckpointError, UsageError
 from ganblocks.kinds.capabilities import Maintained, ReadsForeign, SingularValue
-from ganblocks.recipe import Recipe, write_recipe
+from ganblocks.recipe import Recipe, rooted, write_recipe
 from ganblocks.registry import Registry, named
 from ganblocks.training.checkpoint import Checkpoint, save_checkpoint
 from ganblocks.training.classes import classes_at_hand, listed, names_of, plain
+from ganblocks.training.comparing import recorded
 from ganblocks.training.provenance import provenance_of
 from ganblocks.training.run_folder import RunFolder
 from ganblocks.values import Player
@@ -77,6 +78,7 @@ def import_weights(
         CheckpointError: a file that is no table of tensors, or whose names or shapes are another network's.
 
     """
+    recipe = rooted(recipe)
     facts = check(recipe, registry)
     game = build_game(recipe, facts.image, seed=0)
     components = {Player.GENERATOR: recipe.generator, Player.DISCRIMINATOR: recipe.discriminator.network}
@@ -89,7 +91,7 @@ def import_weights(
         origin = {"layout": layout, **{str(player): _sha256(path) for player, path in files.items()}}
         classes = classes_at_hand(recipe.data.dataset)
         made = provenance_of(facts, game.device, 0, "", registry) | {"classes": plain(classes)}
-        folder.write(write_recipe(recipe, registry), made | {"imported": origin})
+        folder.write(write_recipe(recipe, registry), made | {"imported": origin, "recipe": recorded(recipe, registry)})
         checkpoint = Checkpoint(
             images_seen=0,
             step=0,

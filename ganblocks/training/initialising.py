@@ -57,7 +57,7 @@ def start_from(session: Session, run: Path, classes: Sequence[str] = ()) -> dict
     if tables:
         _say(run, matching)
     digest = hashlib.sha256((checkpoint / NAME).read_bytes()).hexdigest()
-    return {"run": str(run), "checkpoint": checkpoint.name, "manifest": digest, "tensors": taken}
+    return {"run": str(run.absolute()), "checkpoint": checkpoint.name, "manifest": digest, "tensors": taken}
 
 
 def _matching(ours: Sequence[str], theirs: Sequence[str]) -> Matching | None:

@@ -99,6 +99,7 @@ def train(
         restore(session, average, start)
         judged.forget(start.images_seen)
     health = Health(session, average, folder.path, folder.records(), start.rollbacks if start else 0)
+    health.begin()
     step, clock = start.step if start else 0, Clock(start.seconds if start else 0.0)
     if start is None:
         grid.save(average, folder, 0)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import attrs
 import torch
 
 from ganblocks.assembly import Session
 from ganblocks.errors import OutOfMemory
+from ganblocks.game import capable
+from ganblocks.kinds.capabilities import Checked, CouplesSamples, DifferentiatesTwice, MixesSamples
 from ganblocks.summary import network_costs
 
 NAMED = 2
@@ -44,10 +47,40 @@ def advice(session: Session) -> str:
         for block in network.blocks
     ]
     named = ", ".join(f"{name} {size / 2**20:.1f} MiB" for size, name in sorted(blocks, reverse=True)[:NAMED])
-    smaller = next((part for part in range(at_once // 2, 0, -1) if training.batch % part == 0), None)
-    remedy = (
-        f"--set training.microbatch={smaller} adds up the gradients of the same batch"
-        if smaller
-        else "only smaller images or narrower networks need less"
+    return f"{asked}{peak}; {remedy(session)} (most memory for each image: {named}; ganblocks check shows every block)"
+
+
+def remedy(session: Session) -> str:
+    """What needs less memory, and whether it is the same training."""
+    training = session.recipe.training
+    if whole := [use.name for use in session.facts.uses if isinstance(use.component, DifferentiatesTwice)]:
+        rule = f"{whole[0]} takes the whole batch at once, whatever training.microbatch says"
+        return f"only a smaller training.batch, smaller images or narrower networks need less: {rule}"
+    at_once = training.microbatch or training.batch
+    parts = [part for part in range(at_once - 1, 0, -1) if training.batch % part == 0]
+    smaller = next((part for part in parts if part <= at_once // 2 and _works(session, part)), None)
+    if smaller is None:
+        return "only smaller images or narrower networks need less"
+    setting, names = f"--set training.microbatch={smaller}", ", ".join(coupling(session))
+    if not names:
+        return f"{setting} adds up the gradients of the same batch"
+    return (
+        f"{setting} needs less, but is another training: {names} then looks at {smaller} samples together instead of {at_once}"
     )
-    return f"{asked}{peak}; {remedy} (most memory for each image: {named}; ganblocks check shows every block)"
+
+
+def coupling(session: Session) -> list[str]:
+    """What looks at several samples of a forward together: components that say so, and modules of the networks."""
+    named = [f"{use.kind} {use.name}" for use in session.facts.uses if isinstance(use.component, CouplesSamples)]
+    mixing = [
+        f"the {player}'s {type(module).__name__}"
+        for player, network in session.game.networks.items()
+        for module in capable(network, MixesSamples)
+    ]
+    return list(dict.fromkeys((*named, *mixing)))
+
+
+def _works(session: Session, microbatch: int) -> bool:
+    """Whether no component complains of so small a microbatch."""
+    facts = attrs.evolve(session.facts, microbatch=microbatch)
+    return not any(list(use.component.check(facts)) for use in facts.uses if isinstance(use.component, Checked))

@@ -1,7 +1,8 @@
-"""Go on with a run that was stopped, as if it never had been."""
+"""Go on with a run that was stopped, as if it never had been; or for longer than it was meant to go."""
 
 from __future__ import annotations
 
+import shlex
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,22 +11,23 @@ from typing import Any
 
 import torch
 
-from ganblocks.assembly import assemble
-from ganblocks.errors import CheckpointError, DataError
+from ganblocks.assembly import Session, assemble
+from ganblocks.errors import CheckpointError
 from ganblocks.plugins import discover
 from ganblocks.registry import Registry
-from ganblocks.training.checkpoint import latest, load_checkpoint
 from ganblocks.training.classes import differing, kept, names_of
-from ganblocks.training.determinism import deterministic
+from ganblocks.training.comparing import naming_data, refuse_other_images
+from ganblocks.training.continuing import Continuation
+from ganblocks.training.determinism import deterministic, rehearse
+from ganblocks.training.initialising import start_from
 from ganblocks.training.loop import Judged, Unjudged, Watch, train
 from ganblocks.training.memory import advising
 from ganblocks.training.provenance import provenance
-from ganblocks.training.reading import read_json, refuse_other_types
-from ganblocks.training.run_folder import PROVENANCE, RunFolder
-from ganblocks.training.runs import pick_device, recipe_of
+from ganblocks.training.reading import refuse_other_types
+from ganblocks.training.run_folder import RECIPE, RunFolder
+from ganblocks.training.runs import class_names_of, pick_device, recipe_of
 from ganblocks.training.stopping import Stop, stop_on_signals
 
-MOST_THREADS = 1024
 SAME = ("ganblocks", "torch", "python", "machine", "device", "components")
 """What must be as it was for the same bits; where it is not, the run goes on and says so."""
 
@@ -37,12 +39,15 @@ def resume(
     watch: Watch = lambda record: None,
     judged: Judged | None = None,
     exact: bool = False,
+    images: int | None = None,
+    data: str | Path | None = None,
 ) -> Stop:
     """Continue a stopped run from its newest good checkpoint; what ``ganblocks resume`` does.
 
     Parameters, buffers, optimizers, the average and the place in the data are as they were; every other number of a step is a
     function of the seed and of that place. So the result is bit for bit that of a run that was never stopped, with the same
-    versions, device and threads; where one of them differs, a warning says so.
+    versions, device, threads and recipe; where one of them differs, a warning says so. A run that was stopped before its first
+    checkpoint begins again.
 
     Args:
         path: the run folder.
@@ -51,29 +56,65 @@ def resume(
         watch: as in :func:`ganblocks.run`.
         judged: as in :func:`ganblocks.run`.
         exact: refuse to go on where anything differs that may change bits, instead of warning.
+        images: train until so many were seen, whatever the recipe said. Warnings say what becomes of each schedule, and of
+            cadences; where no schedule follows the length, the result is that of a run that was begun with so many.
+        data: where the data set lies now, if its files have moved.
 
     Raises:
         CheckpointError: no run, no good checkpoint, a component that is not installed, or, with ``exact``, a difference.
         DataError: the images are not those that the run has seen.
-        UsageError: another process is training there.
+        UsageError: another process is training there, or ``images`` were seen already.
 
     """
     path, registry = Path(path), registry or discover()
-    recipe, facts = recipe_of(path, registry), _facts(path)
+    recipe_of(path, registry)  # no run at all is no place to write a lock
     folder = RunFolder.reopen(path)
     try:
-        start = load_checkpoint(latest(path))
-        with _threads(facts["threads"]), deterministic(recipe.training.deterministic):
-            where = device or ("cpu" if facts["device"] == "cpu" else "cuda")
-            session = assemble(recipe, registry, device=pick_device(where), seed=facts["seed"])
-            _compare(path, facts, provenance(session, registry), exact)
-            refuse_other_types(path, session.game.state_dict(), start.game)
-            folder.cut(start.step)
-            with stop_on_signals() as stop, advising(session):
-                train(session, folder, stop, watch, judged or Unjudged(), start)
+        return _go_on(
+            Continuation.of(path, registry, images, data), folder, device, registry, watch, judged or Unjudged(), exact
+        )
     finally:
         folder.close()
+
+
+def _go_on(
+    wanted: Continuation, folder: RunFolder, device: str | None, registry: Registry, watch: Watch, judged: Judged, exact: bool
+) -> Stop:
+    recipe, facts, start = wanted.recipe, wanted.facts, wanted.start
+    wanted.warn(exact)
+    with _threads(facts["threads"]), deterministic(recipe.training.deterministic):
+        where = pick_device(device or ("cpu" if facts["device"] == "cpu" else "cuda"))
+        with naming_data(wanted.run, recipe, "resume"):
+            session = assemble(recipe, registry, device=where, seed=facts["seed"])
+            refuse_other_images(wanted.run, facts["data"], session.batches.images, "restore them, or start a new run")
+        now = provenance(session, registry)
+        _compare(wanted.run, facts, now, exact)
+        if start is None:
+            _begin_again(session, wanted.run, facts, judged, registry)
+        else:
+            refuse_other_types(wanted.run, session.game.state_dict(), start.game)
+        wanted.record(folder, registry, now["components"])
+        folder.cut(start.step if start else 0)
+        with stop_on_signals() as stop, advising(session):
+            train(session, folder, stop, watch, judged, start)
     return stop
+
+
+def _begin_again(session: Session, run: Path, facts: Mapping[str, Any], judged: Judged, registry: Registry) -> None:
+    """What :func:`ganblocks.run` does before its first step. Raises CheckpointError where it cannot start from the same."""
+    if (origin := facts.get("init_from")) and _start(session, origin, registry) != origin["manifest"]:
+        rule = f"began with the weights of {origin['run']}, which has gone on since, and was stopped before its own checkpoint"
+        fix = f"ganblocks run {shlex.quote(str(run / RECIPE))} --init-from {shlex.quote(origin['run'])} --out ANOTHER"
+        raise CheckpointError(f"{run}: {rule}; start anew with {fix}")
+    if session.recipe.training.deterministic:
+        rehearse(session)
+    judged.forget(0)
+
+
+def _start(session: Session, origin: Mapping[str, Any], registry: Registry) -> object:
+    """Take the weights that a run began with; return the manifest of the checkpoint that has them now."""
+    run = Path(origin["run"])
+    return start_from(session, run, class_names_of(run, registry))["manifest"]
 
 
 @contextmanager
@@ -87,26 +128,8 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _facts(path: Path) -> dict[str, Any]:
-    try:
-        facts: dict[str, Any] = read_json(path / PROVENANCE, _is_provenance)
-    except CheckpointError as error:
-        raise CheckpointError(f"{path / PROVENANCE}: missing or damaged; without it the seed is not known") from error
-    return facts
-
-
-def _is_provenance(facts: Any) -> bool:
-    """Everything that is used of it, of the types that it was written with."""
-    owners = [each[part] for each in facts["components"].values() for part in ("name", "distribution", "version")]
-    texts = (facts["device"], facts["data"], *owners)
-    counts = type(facts["threads"]) is int and 1 <= facts["threads"] <= MOST_THREADS and type(facts["seed"]) is int
-    return counts and abs(facts["seed"]) < 2**63 and all(isinstance(text, str) for text in texts)
-
-
 def _compare(path: Path, then: Mapping[str, Any], now: Mapping[str, Any], exact: bool) -> None:
-    """Raises DataError for other data; warns of what else may change bits, or raises CheckpointError."""
-    if then["data"] != now["data"]:
-        raise DataError(f"{path}: the images are not those that this run has seen; restore them, or start a new run")
+    """Warn of what may change bits; or, where exactness is asked for, raise CheckpointError."""
     if words := differing(_names(then), _names(now)):
         warnings.warn(f"{words}; the run keeps the names that it began with", stacklevel=3)
     if exact and (found := "; ".join(_differences(then, now))):

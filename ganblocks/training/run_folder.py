@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -12,7 +13,7 @@ from typing import Any, TextIO
 from filelock import FileLock, Timeout
 
 from ganblocks.errors import CheckpointError, UsageError
-from ganblocks.files import NOT_PLAIN, open_plain, write_text
+from ganblocks.files import NOT_PLAIN, STAGED, open_plain, write_text
 from ganblocks.training.checkpoint import sweep
 from ganblocks.training.reading import read_plain
 
@@ -25,15 +26,14 @@ class RunFolder:
     """Where a run keeps what it makes.
 
     Args:
-        path: the folder; made if it is absent, refused if it already holds a run.
+        path: the folder; made if it is absent, refused if it already holds a run, or anything else.
     """
 
     def __init__(self, path: Path) -> None:
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise UsageError(f"{path}: exists and is not empty; name another folder with --out, or move it away")
+        _refuse_used(path)
         try:
-            (path / "samples").mkdir(parents=True)
-            (path / "checkpoints").mkdir()
+            (path / "samples").mkdir(parents=True, exist_ok=True)
+            (path / "checkpoints").mkdir(exist_ok=True)
         except OSError as error:
             raise UsageError(f"{path}: cannot be made: {error.strerror}") from error
         self._open(path)
@@ -86,8 +86,9 @@ class RunFolder:
         return self.path / "samples" / f"images-{images_seen:010d}.png"
 
     def write(self, recipe: str, provenance: Mapping[str, Any]) -> None:
-        write_text(self.path / RECIPE, recipe)
+        """The recipe comes last: where it stands, the run can be started again, whenever it was killed."""
         write_text(self.path / PROVENANCE, json.dumps(provenance, indent=2) + "\n")
+        write_text(self.path / RECIPE, recipe)
 
     def log(self, record: Mapping[str, Any]) -> None:
         """Append one line to metrics.jsonl; a number that JSON does not have becomes null."""
@@ -102,6 +103,26 @@ class RunFolder:
     def close(self) -> None:
         self._metrics.close()
         self._lock.release()
+
+
+def _refuse_used(path: Path) -> None:
+    """Raise UsageError where a run may not begin: what a run leaves that was killed before it had a recipe does not count."""
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{path}: is no folder; name another one with --out")
+    if (path / RECIPE).exists():
+        go_on = f"go on with it by: ganblocks resume {shlex.quote(str(path))}"
+        raise UsageError(f"{path}: holds a run already; {go_on}, or name another folder with --out")
+    if path.exists() and (others := sorted(each.name for each in path.rglob("*") if not _left(each, path))):
+        raise UsageError(f"{path}: exists and is not empty ({others[0]}); name another folder with --out, or move it away")
+
+
+def _left(each: Path, folder: Path) -> bool:
+    """Whether this is what a run makes before its recipe stands."""
+    if each.parent != folder:
+        return False
+    empty = each.is_file() and not each.is_symlink() and not each.stat().st_size
+    made = each.is_dir() and not each.is_symlink() and each.name in ("samples", "checkpoints")
+    return made or (empty and each.name in (METRICS, LOCK)) or each.name == PROVENANCE or each.name.startswith(STAGED)
 
 
 def read_metrics(run: Path) -> list[dict[str, Any]]:

@@ -13,12 +13,13 @@ from ganblocks.assembly import Session, assemble, build_generator
 from ganblocks.errors import CheckpointError, GanblocksError, UnknownComponent, UsageError
 from ganblocks.plugins import discover
 from ganblocks.precision import computes_in_bf16, settled
-from ganblocks.recipe import Recipe, read_recipe, write_recipe
+from ganblocks.recipe import Recipe, read_recipe, rooted, write_recipe
 from ganblocks.registry import Registry
 from ganblocks.training.batch_statistics import estimate
 from ganblocks.training.checkpoint import has_own_statistics, latest, load_tensors
 from ganblocks.training.class_tables import of_player
 from ganblocks.training.classes import count_classes, counts_of, kept, names_of, untrained
+from ganblocks.training.comparing import recorded, warn_of_changes
 from ganblocks.training.determinism import deterministic, rehearse
 from ganblocks.training.initialising import start_from
 from ganblocks.training.loop import Judged, Unjudged, Watch, train
@@ -66,7 +67,7 @@ def run(
     """
     registry = registry or discover()
     where = pick_device(device)
-    recipe = settled(recipe, where)
+    recipe = as_run(recipe, where)
     if recipe.training.precision == "bf16" and not computes_in_bf16(where):
         warnings.warn('bfloat16 is only emulated here, and many times slower: set precision = "auto" or "fp32"', stacklevel=2)
     with deterministic(recipe.training.deterministic):
@@ -74,13 +75,16 @@ def run(
         if words := untrained(count_classes(session.image, session.batches.images)):
             warnings.warn(words, stacklevel=2)
         origin = (
-            {} if init_from is None else {"init_from": start_from(session, Path(init_from), _names(Path(init_from), registry))}
+            {}
+            if init_from is None
+            else {"init_from": start_from(session, Path(init_from), class_names_of(Path(init_from), registry))}
         )
         if recipe.training.deterministic:
             rehearse(session)
         folder = RunFolder(Path(out))
         try:
-            folder.write(write_recipe(recipe, registry), provenance(session, registry) | origin)
+            known = provenance(session, registry) | {"recipe": recorded(recipe, registry)} | origin
+            folder.write(write_recipe(recipe, registry), known)
             with stop_on_signals() as stop, advising(session):
                 train(session, folder, stop, watch, judged or Unjudged())
         finally:
@@ -88,10 +92,16 @@ def run(
     return stop
 
 
+def as_run(recipe: Recipe, device: torch.device) -> Recipe:
+    """A recipe as a run folder keeps it: its precision is that of the device, and its paths mean the same files everywhere."""
+    return rooted(settled(recipe, device))
+
+
 def recipe_of(path: Path, registry: Registry) -> Recipe:
     """The resolved recipe of a run. Raises CheckpointError where the folder is none."""
     if not (path / "recipe.toml").is_file():
-        raise CheckpointError(f"{path}: no recipe.toml here; is this a run folder?")
+        hint = "one that was stopped before it had written its recipe is begun again by the same ganblocks run"
+        raise CheckpointError(f"{path}: no recipe.toml here; is this a run folder? ({hint})")
     _refuse_absent(path, registry)
     return read_recipe(path / "recipe.toml", registry=registry)
 
@@ -127,7 +137,9 @@ def load(path: str | Path, device: str = "cpu", registry: Registry | None = None
 
     """
     path = Path(path)
-    recipe = recipe_of(path, registry or discover())
+    registry = registry or discover()
+    recipe = recipe_of(path, registry)
+    warn_of_changes(path, recipe, registry)
     image = recipe.data.dataset.describe()
     classes = kept_classes(path, image)
     network = build_generator(recipe, image, seed=0)
@@ -149,7 +161,7 @@ def load(path: str | Path, device: str = "cpu", registry: Registry | None = None
     return sampler
 
 
-def _names(run: Path, registry: Registry) -> tuple[str, ...]:
+def class_names_of(run: Path, registry: Registry) -> tuple[str, ...]:
     """What another run calls its classes, also where its components are not installed."""
     try:
         image = recipe_of(run, registry).data.dataset.describe()
@@ -182,4 +194,4 @@ def pick_device(name: str) -> torch.device:
     return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")
 
 
-__all__ = ["Session", "load", "pick_device", "recipe_of", "run"]
+__all__ = ["Session", "as_run", "load", "pick_device", "recipe_of", "run"]

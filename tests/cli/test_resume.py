@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -101,6 +103,8 @@ def test_a_finished_run_is_left_as_it_is(whole: Path) -> None:
     before, scores = final(whole), (whole / "scores.json").read_bytes()
     done = ganblocks("resume", whole, "--quiet")
     assert done.returncode == 0, done.stderr
+    assert "finished" in done.stderr
+    assert f"to train longer: ganblocks resume {whole} --images 3200" in done.stderr
     assert final(whole) == before
     assert (whole / "scores.json").read_bytes() == scores
 
@@ -117,6 +121,33 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
     assert f"warning: {newest}/updater.safetensors: " in done.stderr
     assert "Warning" not in done.stderr, "no word of Python's"
     assert final(tmp_path / "run") == final(whole)
+
+
+def test_a_run_killed_before_its_first_checkpoint_is_begun_again(tmp_path: Path) -> None:
+    folder = tmp_path / "a run"
+    words = ["run", str(RECIPE), "--out", str(folder), *LONG, "--set", "training.images=240"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ganblocks", *words, "--set", "training.checkpoint_every=240"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    until = time.monotonic() + 120
+    while not (folder / "recipe.toml").exists():
+        assert process.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    assert not list((folder / "checkpoints").iterdir())
+    again = ganblocks(*words)
+    assert again.returncode == 2
+    (command,) = re.findall("ganblocks (resume .*?), or", again.stderr)
+    done = ganblocks(*shlex.split(command), "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert "from the beginning" in done.stderr
+    (longer,) = re.findall("to train longer: ganblocks (.*)", done.stderr)
+    more = ganblocks(*shlex.split(longer), "--quiet")
+    assert more.returncode == 0, more.stderr
+    assert logged(folder)[-1]["images"] == 480
 
 
 def test_where_there_is_nothing_to_resume(tmp_path: Path) -> None:

@@ -15,8 +15,10 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from ganblocks import (
+    AddsTerm,
     AttentionMap,
     Classes,
+    CouplesSamples,
     DataError,
     ExaminesGenerator,
     Features,
@@ -571,6 +573,22 @@ class Unwrapped:
         return _BareHead(site)
 
 
+class _Gathering(_Head, AddsTerm):
+    def term(self, turn: Turn) -> Tensor:
+        features = turn.fake.score.features
+        assert features is not None
+        return (features - features.mean(0)).square().mean()
+
+
+@liar("conditioning", "samples_meet_only_if_it_says_so", "CouplesSamples if samples are meant to meet")
+@frozen
+class Gathering:
+    """Draws the features of a batch to their mean, and says nothing of it."""
+
+    def build(self, site: Site) -> nn.Module:
+        return _Gathering(site)
+
+
 # networks
 
 Change = Callable[[Any], Any]
@@ -758,6 +776,21 @@ class Growing(Logistic):
 
     def for_discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
         return super().for_discriminator(real, fake) * (1 + 0.01 * next(_memory))
+
+
+@liar("loss", "samples_meet_only_if_it_says_so", "CouplesSamples if samples are meant to meet")
+@frozen
+class Levelling(Logistic):
+    """Compares fakes with the mean of real images, and says nothing of it."""
+
+    def for_discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        return functional.softplus(-real).mean() + functional.softplus(fake - real.mean()).mean()
+
+
+@liar("loss", "samples_meet_only_if_it_says_so", "is that of the whole")
+@frozen
+class Sociable(CouplesSamples, Logistic):
+    """Says that samples meet in it, and they do not."""
 
 
 @liar("loss", "reads_real_in_the_generator_s_turn_only_if_it_says_so", "generator_reads_real is True")
@@ -952,6 +985,16 @@ class Amnesic(Flat):
         def forward(self, turn: Turn) -> Tensor:
             self.turns += turn.images_seen > 0
             return (1 + self.turns) * turn.fake.score.logits.square().mean()
+
+
+@liar("penalty", "samples_meet_only_if_it_says_so", "CouplesSamples if samples are meant to meet")
+@frozen
+class Crowded(Flat):
+    """Spreads the logits of a batch, and says nothing of it."""
+
+    class module(nn.Module):  # noqa: N801
+        def forward(self, turn: Turn) -> Tensor:
+            return (turn.fake.score.logits - turn.fake.score.logits.mean()).square().mean()
 
 
 @liar("penalty", "weights_scale_it", "weights")

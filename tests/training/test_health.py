@@ -20,6 +20,7 @@ from ganblocks.batches import Batches
 from ganblocks.errors import Diverged
 from ganblocks.game import Game
 from ganblocks.recipe import read_recipe
+from ganblocks.training.average import Average
 from ganblocks.training.checkpoint import first_not_finite, latest, load_checkpoint
 from ganblocks.training.health import Health, read_health
 from ganblocks.training.loop import averaging

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,15 @@ from ganblocks_losses.hinge import Hinge
 from torch import Tensor
 
 import ganblocks as public
+from ganblocks.assembly import assemble
 from ganblocks.cli import main
 from ganblocks.errors import OutOfMemory
 from ganblocks.recipe import read_recipe
+from ganblocks.training.memory import remedy
 from tests.cli.commands import ROOT
 
+ALONE = {"generator.norm": "none", "generator.final_norm": "none"}
+"""No sample is normalised by others: microbatches add up."""
 RECIPE = ROOT / "tests" / "fixtures" / "study.toml"
 
 
@@ -43,8 +48,37 @@ def test_it_says_what_to_set(
 ) -> None:
     monkeypatch.setattr(Hinge, "for_generator", fail)
     with pytest.raises(OutOfMemory, match=advice) as caught:
-        public.run(read_recipe(RECIPE, settings), tmp_path / "run", "cpu")
+        public.run(read_recipe(RECIPE, ALONE | settings), tmp_path / "run", "cpu")
     assert "most memory for each image: " in str(caught.value)
+
+
+MEETING: list[tuple[dict[str, Any], str]] = [
+    (
+        {"generator.norm": "batch"},
+        "--set training.microbatch=4 needs less, but is another training: the generator's BatchNorm then",
+    ),
+    (
+        {"loss": "relativistic_average"},
+        "training.microbatch=4 needs less, .*: loss relativistic_average then looks at 4 samples",
+    ),
+    (
+        {"discriminator.conditioning": "data_to_data"},
+        "another training: conditioning data_to_data then .* together instead of 8",
+    ),
+    ({"penalties.dragan": {"weight": 1.0}}, "another training: penalty dragan then looks at 4 samples"),
+    ({"loss": "relativistic_average", "training.microbatch": 2}, "only smaller images or narrower networks need less"),
+    ({"loss": "relativistic_average", "training.batch": 3}, "only smaller images or narrower networks need less"),
+    (
+        {"update": {"use": "consensus", **{player: {"use": "sgd", "rate": 0.1} for player in ("generator", "discriminator")}}},
+        "only a smaller training.batch, .*: consensus takes the whole batch at once",
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "advice"), MEETING, ids=str)
+def test_it_does_not_call_another_training_the_same(settings: dict[str, Any], advice: str) -> None:
+    session = assemble(read_recipe(RECIPE, ALONE | settings), public.discover())
+    assert re.search(advice, remedy(session)), remedy(session)
 
 
 def test_the_command_line_shows_no_traceback(

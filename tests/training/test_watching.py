@@ -7,21 +7,24 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import torch
 from ganblocks_update_rules.alternating import AlternatingUpdater
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from torch import Tensor, nn
 
 import ganblocks as public
 from ganblocks.errors import Collapsed
-from ganblocks.game import nearest
+from ganblocks.game import Turn, comparable, nearest, varieties
 from ganblocks.recipe import read_recipe
 from ganblocks.training.health import Health, RollBack, read_health
 from ganblocks.training.resuming import resume
 from ganblocks.training.run_folder import read_metrics
 from ganblocks.training.watching import COLLAPSED, MEMORY, PATIENCE, Lookout, Smoothed
+from ganblocks.values import Player, Score, View
 from tests.cli.commands import ROOT
 
 RECIPE = ROOT / "tests" / "fixtures" / "study.toml"
@@ -90,6 +93,81 @@ def test_nearest_is_the_distance_to_the_nearest_other(count: int, size: int, see
 def test_images_that_are_the_same_have_no_distance() -> None:
     image = torch.rand(1, 3, 8, 8).expand(40, -1, -1, -1)
     assert float(nearest(image)) < 1e-3
+
+
+@given(st.lists(st.integers(0, 4), min_size=2, max_size=40), st.integers(0, 2**31))
+def test_distinct_images_are_held_against_the_nearest_that_is_another_one(drawn: list[int], seed: int) -> None:
+    """Computed anew from the distances of the images that were drawn, without the copies."""
+    kinds = torch.rand(5, 3, 8, 8, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+    gaps = (kinds[:, None] - kinds[None]).double().square().mean((2, 3, 4)).sqrt()
+    closest = [min((float(gaps[i, j]) for j in set(drawn) if j != i), default=0.0) for i in drawn]
+    found = float(nearest(kinds[drawn], distinct=True))
+    assert found == pytest.approx(sum(closest) / len(closest), rel=1e-4)
+    assert (found == 0) == (len(set(drawn)) == 1)
+
+
+@pytest.mark.parametrize("copies", [1, 20])
+@pytest.mark.parametrize("count", [2, 3, 6, 15, 63])
+def test_a_small_data_set_does_not_make_it_blind(count: int, copies: int) -> None:
+    """Batches of 64 from fewer images, or from many copies: collapse is seen, and a generator of all of them is none."""
+    kinds = torch.rand(count, 1, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    data = kinds.repeat(copies, 1, 1, 1)
+    score = Score(torch.zeros(64))
+    rng = torch.Generator().manual_seed(2)
+    seen = {}
+    for name in ("constant", "memoriser"):
+        lookout, alarms = Lookout.new(), []
+        for _ in range(PATIENCE + 60):
+            order = torch.cat([torch.randperm(len(data), generator=rng) for _ in range(-(-64 // len(data)))])[:64]
+            fake = (
+                kinds[torch.randint(count, (64,), generator=rng)] if name == "memoriser" else kinds[:1].expand(64, -1, -1, -1)
+            )
+            views = View(data[order], None, score), View(fake, None, score)
+            turn: Any = Turn(None, Player.DISCRIMINATOR, 0, torch.zeros(64, 1), rng, *views)  # type: ignore[arg-type]
+            metrics = varieties(turn, comparable(len(data)))
+            alarms += lookout.read({key: float(value) for key, value in metrics.items()})
+        seen[name] = [alarm.kind for alarm in alarms]
+    assert seen["constant"] == ["collapse"]
+    assert copies > 1 or seen["memoriser"] == []
+
+
+@pytest.mark.parametrize(("images", "expected"), [(1, 2), (7, 2), (15, 3), (256, 64), (10**6, 64)])
+def test_how_many_are_compared(images: int, expected: int) -> None:
+    assert comparable(images) == expected
+
+
+def blind(tmp_path: Path, images: int, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    for i in range(images):
+        Image.new("L", (8, 8), 40).save(tmp_path / f"{i}.png")
+    data = {"use": "image_folder", "path": str(tmp_path), "size": 8, "channels": 1, "held_out": 0.0}
+    wanted: dict[str, Any] = {
+        "data": data,
+        "generator.norm": "none",
+        "generator.final_norm": "none",
+        "discriminator.conditioning": "none",
+    }
+    wanted |= {"training.images": 16, "evaluation.n": 8, "evaluation.every": 10_000}
+    recipe = attrs.evolve(read_recipe(RECIPE, wanted | settings), evaluation=None)
+    public.run(recipe, tmp_path / "run", "cpu")
+    events: list[dict[str, Any]] = read_health(tmp_path / "run")["events"]
+    return events
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [({}, r"the training images are all the same \(3 of them\)"), ({"training.batch": 1}, "a batch is one image")],
+    ids=["same", "one"],
+)
+def test_where_nothing_can_be_compared_it_is_said_before_the_first_step(
+    tmp_path: Path, settings: dict[str, Any], why: str
+) -> None:
+    with pytest.warns(UserWarning, match=f"blind: {why}, so that nothing tells whether fakes collapse"):
+        events = blind(tmp_path, 3, settings)
+    assert [(event["event"], event["images"]) for event in events] == [("blind", 0)]
+
+
+def test_where_nobody_looks_nothing_is_said(tmp_path: Path) -> None:
+    assert blind(tmp_path, 3, {"health.collapse": "off"}) == []
 
 
 class Constant(nn.Module):

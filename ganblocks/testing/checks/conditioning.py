@@ -9,15 +9,18 @@ import torch
 from attrs import frozen
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
-from torch import Tensor
+from torch import Tensor, nn
 
+from ganblocks.game import Turn, capable
+from ganblocks.kinds.capabilities import AddsTerm, CouplesSamples
 from ganblocks.registry import Registry
 from ganblocks.testing.cases import Arguments, SiteCase, call
 from ganblocks.testing.checks.attention import expect_all_wrapped
 from ganblocks.testing.checks.modules import is_score, stands_anywhere_or_says_why_not
-from ganblocks.testing.promises import expect, expect_same, expect_shape, promise, tried_with
+from ganblocks.testing.promises import MEETING, expect, expect_close, expect_same, expect_shape, only_if, promise, tried_with
 from ganblocks.testing.strategies import batches, components, scales, seeds, sites
-from ganblocks.values import Classes
+from ganblocks.testing.toys import toy_game
+from ganblocks.values import Classes, Player, View
 
 _one = st.just((1, 1))
 
@@ -61,6 +64,31 @@ promise("conditioning", cases=anywhere)(stands_anywhere_or_says_why_not)
 def its_layers_take_the_weight_norm(case: HeadCase) -> None:
     """Every layer with a weight goes through site.layer, so that the weight norm of the recipe reaches it."""
     expect_all_wrapped(case)
+
+
+@promise("conditioning")
+def samples_meet_only_if_it_says_so(case: HeadCase) -> None:
+    """Its term for a batch is the mean of those for its halves, so that microbatches add up; or it inherits CouplesSamples."""
+    only_if(not isinstance(case.component, CouplesSamples), "says that samples meet in it")
+    case = case.but(batch=4, scale=case.scale or 1.0)
+    head, (features, label) = case.build(), case.arguments()
+    adding = list(capable(head, AddsTerm))
+    only_if(adding, "adds no term")
+    for module in adding:
+        for player in Player:
+
+            def term(part: slice, module: AddsTerm = module, player: Player = player) -> Tensor:
+                return module.term(_turn(head, player, features[part], None if label is None else label[part]))
+
+            halves = torch.stack([term(slice(0, 2)), term(slice(2, 4))]).mean()
+            expect_close(halves, term(slice(4)), f"its term: the mean of two halves of a batch, for the whole{MEETING}", 1e-4)
+
+
+def _turn(head: nn.Module, player: Player, features: Tensor, label: Tensor | None) -> Turn:
+    """A turn in which real images and fakes have the same features."""
+    image = torch.zeros(len(features), 1, 8, 8)
+    view = View(image, label, is_score(head(features, label)))
+    return Turn(toy_game(), player, 0, torch.zeros(len(features), 6), torch.Generator(), view, view)
 
 
 @promise("conditioning")

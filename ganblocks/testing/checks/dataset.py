@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -44,7 +45,7 @@ class DataCase(Case):
 @tried_with("dataset")
 def datasets(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchStrategy[DataCase]:
     """Paths and switches stay as they are: where data lies, and whether to download it, is for people to say."""
-    return st.builds(DataCase, component=components(cls, registry, given, still=(str, bool)), seed=seeds)
+    return st.builds(DataCase, component=components(cls, registry, given, still=(str, bool, Path)), seed=seeds)
 
 
 @promise("dataset", examples=3)

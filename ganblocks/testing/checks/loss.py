@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from torch import Tensor
 
+from ganblocks.kinds.capabilities import CouplesSamples
 from ganblocks.registry import Registry
 from ganblocks.testing.cases import Case
-from ganblocks.testing.promises import expect, expect_close, expect_finite, expect_same, promise, tried_with
+from ganblocks.testing.promises import MEETING, expect, expect_close, expect_finite, expect_same, promise, tried_with
 from ganblocks.testing.strategies import components, seeds
 
 
@@ -112,6 +113,21 @@ def is_a_mean_over_the_batch(case: LossCase) -> None:
         once = loss(real, fake)
         expect_close(loss(real.repeat(2), fake.repeat(2)), once, f"{name} of the batch twice over", 1e-6)
         expect_close(loss(real.flip(0), fake.flip(0)), once, f"{name} of the batch in reverse", 1e-6)
+
+
+@promise("loss")
+def samples_meet_only_if_it_says_so(case: LossCase) -> None:
+    """Its value for a batch is the mean of those for its halves, so that microbatches add up; or it inherits CouplesSamples."""
+    says = isinstance(case.component, CouplesSamples)
+    real, fake = (each.double() for each in case.but(batch=2 * case.batch, scale=case.scale or 1.0).logits())
+    gaps = []
+    for name, loss in case.players().items():
+        whole = loss(real, fake)
+        halves = torch.stack([loss(*half) for half in zip(real.chunk(2), fake.chunk(2), strict=True)]).mean()
+        gaps.append((whole - halves).abs())
+        if not says:
+            expect_close(halves, whole, f"{name}: the mean of two halves of a batch, for the whole{MEETING}", 1e-6)
+    expect(not says or max(gaps) > 0, "inherits CouplesSamples, but the mean of two halves of a batch is that of the whole")
 
 
 @promise("loss")

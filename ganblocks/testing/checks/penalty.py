@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import attrs
 from attrs import frozen
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
@@ -14,10 +15,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ganblocks.game import Game, Term
+from ganblocks.kinds.capabilities import CouplesSamples
 from ganblocks.registry import Registry
 from ganblocks.schedules import Constant
 from ganblocks.testing.cases import Case, state
-from ganblocks.testing.promises import broken, expect, expect_finite, expect_same, promise, tried_with
+from ganblocks.testing.promises import MEETING, broken, expect, expect_finite, expect_same, only_if, promise, tried_with
 from ganblocks.testing.strategies import components, seeds
 from ganblocks.testing.toys import ToyImages, toy_batches, toy_game
 from ganblocks.values import Batch, ImageSpec, Player, seeded
@@ -126,6 +128,27 @@ def its_state_goes_through_a_file(case: PenaltyCase) -> None:
         other.load_state_dict(load_file(Path(folder) / "game.safetensors"))
     batch = case.batch_of(player, seed=9)
     expect_same(case.value(other, player, batch), case.value(game, player, batch), "the penalty after loading")
+
+
+@promise("penalty")
+def samples_meet_only_if_it_says_so(case: PenaltyCase) -> None:
+    """What changing one sample adds to it does not depend on another sample, so that microbatches add up; or it inherits
+    CouplesSamples.
+    """
+    only_if(not isinstance(case.component, CouplesSamples), "says that samples meet in it")
+    case = case.but(batch=max(case.batch, 2))
+    for player in case.players():
+        game, batch, other = case.game(), case.batch_of(player), case.batch_of(player, case.seed + 1)
+        values = {}
+        for changed in ((), (0,), (1,), (0, 1)):
+            image, latent = batch.image.clone(), batch.latent.clone()
+            for i in changed:
+                image[i], latent[i] = other.image[i], other.latent[i]
+            values[changed] = case.value(game, player, attrs.evolve(batch, image=image, latent=latent)).detach().double()
+        alone = values[0,] + values[1,] - values[()]
+        tolerance = 1e-4 * max(abs(value) for value in values.values()) + 1e-6
+        found = f"two changed samples together give {values[0, 1]:.6g}, and by what each adds alone it is {alone:.6g}"
+        expect(abs(values[0, 1] - alone) <= tolerance, f"{found}{MEETING}")
 
 
 @promise("penalty")

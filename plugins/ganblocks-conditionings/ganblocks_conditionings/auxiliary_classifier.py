@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from attrs import field, frozen
 from attrs.validators import gt, instance_of
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from ganblocks import AddsTerm, Classes, Player, Score, Site, Turn, View
+from ganblocks import AddsTerm, Checked, Classes, Facts, Player, Score, Site, Turn, View
 from ganblocks_conditionings.scoring import linear, score
 
 
 @frozen(kw_only=True)
-class AuxiliaryClassifier:
+class AuxiliaryClassifier(Checked):
     """One linear unit tells real from fake and K others tell the class, which both players want told right.
 
     D(x) = w · φ(x) + b, and c(x) = W φ(x) + a are the class logits. Beside the adversarial loss,
@@ -39,6 +41,10 @@ class AuxiliaryClassifier:
     on_fake: bool = field(default=True, validator=instance_of(bool))
     bias: bool = field(default=True, validator=instance_of(bool))
     class_bias: bool = field(default=True, validator=instance_of(bool))
+
+    def check(self, facts: Facts) -> Iterator[str]:
+        if facts.image.classes == 1:
+            yield 'tells classes apart, and there is one: the term is 0 at every step; use conditioning = "none"'
 
     def build(self, site: Site) -> nn.Module:
         """A head for features [B, C], C = ``site.channels``. Raises ``Misfit`` where there are no classes."""

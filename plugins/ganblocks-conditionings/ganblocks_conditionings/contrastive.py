@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 import torch
@@ -9,12 +10,12 @@ from attrs import field, frozen
 from attrs.validators import ge, gt, instance_of
 from torch import Tensor, nn
 
-from ganblocks import Site
-from ganblocks_conditionings.embedding import EmbeddingHead
+from ganblocks import Checked, CouplesSamples, Facts, Site
+from ganblocks_conditionings.embedding import EmbeddingHead, uncomparable
 
 
 @frozen(kw_only=True)
-class Contrastive:
+class Contrastive(CouplesSamples, Checked):
     """The logit is linear in the features; images of a class attract each other and their class's proxy, and repel all others.
 
     D(x) = w · φ(x) + b, and both players add weight times the mean over the images i of a microbatch of
@@ -24,7 +25,7 @@ class Contrastive:
     the discriminator's of real images, the generator's of its fakes. f_i is a linear map of the features φ(x_i), v_y a learned
     proxy of the class, and both have length 1. The second sum leaves i itself out, as the authors' code does. An image alone
     with its class is drawn to its proxy and driven from the others; where a microbatch holds one class only, all ℓ_i are 0.
-    Contrasts are among the images of one microbatch: smaller microbatches are another loss, not only another order.
+    Contrasts are among the images of one microbatch, at least two: smaller ones are another loss, not only another order.
 
     Use it with batches that hold several images of most classes; with few images per class in a batch it says little more than
     a classifier, and then data_to_data or projection is the better choice. Classes may come out exchanged: images of one class
@@ -46,6 +47,9 @@ class Contrastive:
     temperature: float = field(default=1.0, validator=[instance_of((int, float)), ge(0.01)])
     embedding: int = field(default=512, validator=[instance_of(int), ge(2)])
     bias: bool = field(default=True, validator=instance_of(bool))
+
+    def check(self, facts: Facts) -> Iterator[str]:
+        yield from uncomparable(facts)
 
     def build(self, site: Site) -> nn.Module:
         """A head for features [B, C], C = ``site.channels``. Raises ``Misfit`` where there are no classes."""

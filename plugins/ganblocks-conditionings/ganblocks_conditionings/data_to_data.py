@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 import torch
@@ -9,14 +10,14 @@ from attrs import field, frozen
 from attrs.validators import ge, gt, instance_of, le
 from torch import Tensor, nn
 
-from ganblocks import Site
-from ganblocks_conditionings.embedding import EmbeddingHead
+from ganblocks import Checked, CouplesSamples, Facts, Site
+from ganblocks_conditionings.embedding import EmbeddingHead, uncomparable
 
 _number = instance_of((int, float))
 
 
 @frozen(kw_only=True)
-class DataToData:
+class DataToData(CouplesSamples, Checked):
     """The logit is linear in the features; an image is drawn to its class's proxy, and driven from images of other classes.
 
     D(x) = w · φ(x) + b, and both players add weight times the mean over the images i of a microbatch of
@@ -27,7 +28,7 @@ class DataToData:
     learned proxy of the class, and both have length 1, so that neither features nor weights grow to lower the loss. An image
     nearer to its proxy than m_p, and a pair of images less alike than m_n, are easy: their gradients are 0. Images of the same
     class do not attract each other. Where a microbatch holds one class only, all ℓ_i are 0. Contrasts are among the images of
-    one microbatch: smaller microbatches are another loss, not only another order.
+    one microbatch, at least two: smaller microbatches are another loss, not only another order.
 
     Use it where an auxiliary classifier collapses or draws only easy samples, as with many classes; it needs several classes in
     each microbatch, and nothing more.
@@ -51,6 +52,9 @@ class DataToData:
     negative_margin: float = field(default=0.02, validator=[_number, ge(-1), le(1)])
     embedding: int = field(default=512, validator=[instance_of(int), ge(2)])
     bias: bool = field(default=True, validator=instance_of(bool))
+
+    def check(self, facts: Facts) -> Iterator[str]:
+        yield from uncomparable(facts)
 
     def build(self, site: Site) -> nn.Module:
         """A head for features [B, C], C = ``site.channels``. Raises ``Misfit`` where there are no classes."""

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from ganblocks import AddsTerm, Classes, Player, Score, Site, Turn
+from ganblocks import AddsTerm, Classes, Facts, Player, Score, Site, Turn
 from ganblocks_conditionings.scoring import linear, score
 
 Comparison = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(embedded images f [B, E], the proxies v [B, E] of their classes, label int64 [B]) -> 0-dim; f and v have length 1."""
+
+
+def uncomparable(facts: Facts) -> Iterator[str]:
+    """Complaints where no image of a microbatch has another to be compared with, so that a term is 0 at every step."""
+    if facts.image.classes == 1:
+        yield 'compares images of different classes, and there is one: the term is 0 at every step; use conditioning = "none"'
+    if lack := facts.too_few(2):
+        yield f"compares images that meet in one forward: an image alone makes the term 0 at every step; {lack}"
 
 
 class EmbeddingHead(nn.Module, AddsTerm):

@@ -33,7 +33,7 @@ class Cifar10:
         download: fetch the files (170 MB) where they are missing.
     """
 
-    path: str = field(default="data", validator=instance_of(str))
+    path: Path = field(default=Path("data"), converter=Path)
     download: bool = field(default=False, validator=instance_of(bool))
 
     def describe(self) -> ImageSpec:
@@ -43,7 +43,7 @@ class Cifar10:
         """Read all images. Raises ``DataError`` where files are missing, damaged, or cannot be downloaded."""
         from torchvision.datasets import CIFAR10  # takes seconds to import
 
-        root = Path(self.path).expanduser()
+        root = self.path.expanduser()
         try:
             train, test = (CIFAR10(root, train=side, download=self.download) for side in (True, False))
         except (RuntimeError, OSError) as error:

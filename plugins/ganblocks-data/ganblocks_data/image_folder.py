@@ -16,6 +16,7 @@ from attrs import field
 from attrs.validators import ge, gt, in_, instance_of, le
 
 from ganblocks import ClassCount, DataError, Finding, Images, ImageSpec, Inspects
+from ganblocks_data.contents import SAMPLED, sampled
 from ganblocks_data.inspecting import inspect, readable, too_many
 from ganblocks_data.listing import Listing, folders_in, list_images, survey
 from ganblocks_data.memory import in_memory, split
@@ -35,6 +36,7 @@ class ImageFolder(Inspects):
     folder, and numbered in the order of these names as text (1, 10, 2), as torchvision's ImageFolder does. Where the decoded
     images fit into 512 MiB they are all read when the folder is opened; otherwise every batch is read when it is asked for, by
     several threads, and a file that cannot be read is found only then, unless ``ganblocks check --data`` has named it before.
+    The fingerprint of such a folder begins with ``sampled:``: it is of names, sizes and 12 KiB of every file.
 
     Use it for your own images, and for ImageNet. Images of very unlike proportions lose what lies outside their central square:
     crop them beforehand.
@@ -52,7 +54,7 @@ class ImageFolder(Inspects):
         on_bad: ``error`` names every file that cannot be read; ``skip`` leaves them out, at most 1 %, and a warning lists them.
     """
 
-    path: str = field(validator=instance_of(str))
+    path: Path = field(converter=Path)
     size: int = field(validator=[instance_of(int), gt(0)])
     channels: Literal[1, 3] = field(default=3, validator=in_((1, 3)))
     classes: int = field(default=0, validator=[instance_of(int), ge(0)])
@@ -82,9 +84,10 @@ class ImageFolder(Inspects):
         return Images(
             read=read.warning,
             labels=labels,
-            fingerprint=self._fingerprint(listing),
+            fingerprint=self._fingerprint(listing, sampled(read.files)),
             split=split(held_out),
             class_names=listing.classes,
+            former=(self._fingerprint(listing),),
         )
 
     def inspect(self) -> Iterator[Finding]:
@@ -101,11 +104,11 @@ class ImageFolder(Inspects):
     @classmethod
     def at(cls, path: Path) -> Self | None:
         """The folder at 64 pixels, with the classes that it has."""
-        return cls(path=str(path), size=64, classes=len(folders_in(path))) if path.is_dir() else None
+        return cls(path=path, size=64, classes=len(folders_in(path))) if path.is_dir() else None
 
     @property
     def _root(self) -> Path:
-        return Path(self.path).expanduser().absolute()
+        return self.path.expanduser().absolute()
 
     def _without_bad(self, listing: Listing) -> Listing:
         """Raises DataError where too many files cannot be read."""
@@ -117,8 +120,13 @@ class ImageFolder(Inspects):
             warnings.warn(f"{len(bad)} of {len(listing.names)} files are skipped:\n{lines}", stacklevel=3)
         return listing.without(set(bad))
 
-    def _fingerprint(self, listing: Listing) -> str:
-        """Of names, sizes and options: reading every file would take minutes."""
+    def _fingerprint(self, listing: Listing, contents: str = "") -> str:
+        """Of names, sizes, options and some of every file: reading all of it would take minutes."""
         options = attrs.asdict(self, filter=attrs.filters.exclude("path", "on_bad"))
-        facts = (listing.names, listing.labels, listing.sizes)
-        return hashlib.sha256(json.dumps([options, facts], sort_keys=True).encode()).hexdigest()
+        facts = [options, [listing.names, listing.labels, listing.sizes], *filter(None, [contents])]
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+        return f"{SAMPLED}{digest}" if contents else digest
+
+
+def _too_few(images: int) -> str:
+    return f"holds too few images: all {images} are held out; add images or say held_out = 0.0"

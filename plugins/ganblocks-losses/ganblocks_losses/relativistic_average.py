@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 from attrs import frozen
 from torch import Tensor
 
+from ganblocks import Checked, CouplesSamples, Facts
 from ganblocks_losses.softplus import softplus
 
 
 @frozen(kw_only=True)
-class RelativisticAverage:
+class RelativisticAverage(CouplesSamples, Checked):
     """Each image is compared with the mean of the other side: real ones shall lie above the mean fake, fakes below.
 
     With r = D(x), f = D(G(z)) and sp(t) = ln(1 + eᵗ): L_D = E[sp(-(r - E[f]))] + E[sp(f - E[r])], and L_G is the same with r
     and f exchanged. At D = 0: 2 ln 2 and 2 ln 2 (there is no factor ½, as in TF-GAN). Adding a number to all logits changes
-    nothing. The means are those of a microbatch, so that microbatches change the value a little.
+    nothing. The means are those of a microbatch, of at least two: smaller microbatches are another loss.
 
     Use it with batches large enough for a mean to mean something; with a penalty such as ``r1`` the paired form is the one that
     is known to converge locally (R3GAN).
@@ -26,6 +28,10 @@ class RelativisticAverage:
     """
 
     generator_reads_real: ClassVar[bool] = True
+
+    def check(self, facts: Facts) -> Iterator[str]:
+        if lack := facts.too_few(2):
+            yield f"compares with the mean of a microbatch, which is one image here: {lack}, or use relativistic_paired"
 
     def for_discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
         return softplus(fake.mean() - real).mean() + softplus(fake - real.mean()).mean()

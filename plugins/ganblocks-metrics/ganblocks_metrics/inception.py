@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 import torch
 from attrs import field, frozen
-from attrs.validators import instance_of
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
@@ -48,7 +47,7 @@ class Inception2015:
 
     named: ClassVar[str] = "inception-2015"
 
-    path: str = field(validator=instance_of(str))
+    path: Path = field(converter=Path)
 
     def protocol(self) -> dict[str, str]:
         return {
@@ -58,7 +57,7 @@ class Inception2015:
 
     def open(self) -> nn.Module:
         """Raises DataError where the file is missing or is another one."""
-        weights = read_weights(Path(self.path).expanduser(), SHA256_2015, WHERE_2015)
+        weights = read_weights(self.path.expanduser(), SHA256_2015, WHERE_2015)
         network = _Network2015()
         network.load_state_dict(weights)
         return _Inception2015(network)
@@ -104,7 +103,7 @@ class InceptionTorchvision:
 
     named: ClassVar[str] = "inception-torchvision"
 
-    path: str = field(validator=instance_of(str))
+    path: Path = field(converter=Path)
 
     def protocol(self) -> dict[str, str]:
         return {
@@ -114,7 +113,7 @@ class InceptionTorchvision:
 
     def open(self) -> nn.Module:
         """Raises DataError where the file is missing or is another one."""
-        weights = read_weights(Path(self.path).expanduser(), SHA256_TORCHVISION, WHERE_TORCHVISION)
+        weights = read_weights(self.path.expanduser(), SHA256_TORCHVISION, WHERE_TORCHVISION)
         network = inception_v3(weights=None, transform_input=True, init_weights=False)
         network.load_state_dict(weights)
         return _Torchvision(network)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from attrs import field, frozen
 from attrs.validators import gt, instance_of, le
 from torch import Tensor, nn
 
-from ganblocks import MixesSamples, Site
+from ganblocks import Checked, Facts, MixesSamples, Site
 
 
 @frozen(kw_only=True)
-class Batch:
+class Batch(Checked):
     """Normalise each channel over the batch and all positions, then scale and shift it.
 
     y = gain · (x - mean) / sqrt(var + eps) + bias, with the batch's statistics in training and running ones in evaluation:
@@ -31,8 +33,17 @@ class Batch:
     momentum: float = field(default=0.1, validator=[instance_of((int, float)), gt(0), le(1)])
     affine: bool = field(default=True, validator=instance_of(bool))
 
+    def check(self, facts: Facts) -> Iterator[str]:
+        yield from too_few_to_normalise(facts)
+
     def build(self, site: Site) -> nn.Module:
         return BatchNorm(site.channels, eps=self.eps, momentum=self.momentum, affine=self.affine)
+
+
+def too_few_to_normalise(facts: Facts) -> Iterator[str]:
+    """The complaint where a batch is one image, normalised by itself in training and by all images afterwards."""
+    if lack := facts.too_few(2):
+        yield f'normalises by the images of a microbatch, which is one image here: {lack}, or use a norm such as "group"'
 
 
 class BatchNorm(nn.BatchNorm2d, MixesSamples):

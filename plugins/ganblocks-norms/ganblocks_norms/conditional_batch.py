@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
@@ -10,11 +11,12 @@ from attrs.validators import gt, in_, instance_of, le, optional
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganblocks import Classes, MixesSamples, Site, Vector
+from ganblocks import Checked, Classes, Facts, MixesSamples, Site, Vector
+from ganblocks_norms.batch import too_few_to_normalise
 
 
 @frozen(kw_only=True)
-class ConditionalBatch:
+class ConditionalBatch(Checked):
     """Normalise each channel over the batch, then scale and shift it by what the condition says.
 
     y = gain(c) · (x - mean) / sqrt(var + eps) + bias(c), with statistics as in ``batch``, shared by all conditions.
@@ -41,6 +43,9 @@ class ConditionalBatch:
     gain: Literal["direct", "one_plus"] | None = field(default=None, validator=optional(in_(("direct", "one_plus"))))
     eps: float = field(default=1e-5, validator=[instance_of((int, float)), gt(0)])
     momentum: float = field(default=0.1, validator=[instance_of((int, float)), gt(0), le(1)])
+
+    def check(self, facts: Facts) -> Iterator[str]:
+        yield from too_few_to_normalise(facts)
 
     def build(self, site: Site) -> nn.Module:
         """A module with forward(x [B, C, H, W], label int64 [B] or vector float [B, width])."""

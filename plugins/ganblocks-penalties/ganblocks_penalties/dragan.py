@@ -9,17 +9,17 @@ from attrs import field, frozen
 from attrs.validators import ge, instance_of
 from torch import Tensor, nn
 
-from ganblocks import Player, Turn
+from ganblocks import CouplesSamples, Player, Turn
 from ganblocks_penalties.slope import image_gradient, norms
 
 
 @frozen(kw_only=True)
-class Dragan:
+class Dragan(CouplesSamples):
     """DRAGAN: the discriminator's slope shall be 1 at noisy real images.
 
     R = E[(‖∇D(x + δ)‖ - k)²], δ ~ N(0, c I) drawn for every pixel, with √c = noise · s, where s is the standard deviation of
-    all pixels of the real batch. x + δ has the label of x. The recipe's ``weight`` is λ (10 in the code). It costs one
-    forward of its own. Where the slope at a sample is exactly 0, that sample has a value but no pull.
+    all pixels of the real images of a microbatch. x + δ has the label of x. The recipe's ``weight`` is λ (10 in the code). It
+    costs one forward of its own. Where the slope at a sample is exactly 0, that sample has a value but no pull.
 
     Use it with saturating or non-saturating losses whose discriminator grows sharp at the data; it regularises only there, and
     not between data and fakes as ``gradient_penalty`` does. ``r1``, which wants no slope at all, is the usual choice today.

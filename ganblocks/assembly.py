@@ -114,7 +114,8 @@ def _other_versions(recipe: Recipe) -> Iterator[Mistake]:
 def facts_of(recipe: Recipe, registry: Registry) -> Facts:
     """What components may ask about a recipe."""
     uses = (Use(path, kind, registry.offer_of(part).name, part) for path, kind, part in components(recipe))
-    return Facts(recipe.data.dataset.describe(), tuple(uses))
+    scored = None if recipe.evaluation is None else recipe.evaluation.n
+    return Facts(recipe.data.dataset.describe(), tuple(uses), real=scored, fake=scored)
 
 
 def components(value: Any, path: str = "") -> Iterator[tuple[str, str, Any]]:

@@ -289,6 +289,10 @@ class Facts:
 
     image: ImageSpec
     uses: tuple[Use, ...]
+    real: int | None = None
+    """Real images that metrics compare samples with, at most; None: not known before the data is opened."""
+    fake: int | None = None
+    """Samples that metrics see; None: likewise."""
 
     def find(self, kind: str, under: str = "") -> tuple[Use, ...]:
         """The components of ``kind`` whose path begins with ``under``."""

@@ -70,11 +70,14 @@ def run(
         origin = {} if init_from is None else {"init_from": start_from(session, Path(init_from))}
         if recipe.training.deterministic:
             rehearse(session)
+        judge = judged or Unjudged()
+        if recipe.evaluation is not None:
+            judge.prepare()
         folder = RunFolder(Path(out))
         try:
             folder.write(write_recipe(recipe, registry), provenance(session, registry) | origin)
             with stop_on_signals() as stop, advising(session):
-                train(session, folder, stop, watch, judged or Unjudged())
+                train(session, folder, stop, watch, judge)
         finally:
             folder.close()
     return stop

@@ -334,7 +334,7 @@ def test_a_recipe_without_evaluation_is_scored_by_the_kernel_distance(tmp_path: 
 def test_all_files_say_the_same(wanted: Plan, tmp_path: Path) -> None:
     results = cells(wanted, lambda name, seed: seed + len(name) / 7)
     table = tabulate(wanted, results)
-    paths = {path.name: path for path in write(table, results, tmp_path, "ganblocks ablate it")}
+    paths = {path.name: path for path in write(table, results, tmp_path, "ganblocks ablate it")[0]}
     lines = list(csv.DictReader(io.StringIO(paths["table.csv"].read_text())))
     assert len(lines) == len(table.rows) * len(table.moments)
     end = next(line for line in lines if line["variant"] == "attention" and line["moment"] == "end")

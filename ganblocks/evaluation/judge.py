@@ -70,7 +70,7 @@ class Judge:
         missing = [each for metric, tried in found for each in self._missing(metric, tried)]
         memorised = Tried.of(lambda: self._memorised(fake))
         if memorised.reason:
-            missing.append(Missing((NEAREST,), memorised.reason))
+            missing.append(Missing((NEAREST,), memorised.reason, HELD_OUT if memorised.error is self.held_out else SAMPLES))
         if not rows:
             first = next((tried.error for _, tried in found if tried.error is not None), None)
             raise nothing(merged(missing), first) from first

@@ -102,10 +102,10 @@ class Report:
     def untrained(self) -> str:
         """A sentence where the samples score no better than noise does; empty where they score better.
 
-        A metric whose held-out control is missing may rank noise above real images: it only counts where all are like that.
+        A metric whose held-out control is missing may rank noise above real images. Where all are like that, the first tells.
         """
         telling = [score for score in self.scores if score.no_better_than_noise is not None]
-        telling = [score for score in telling if score.held_out is not None] or telling
+        telling = [score for score in telling if score.held_out is not None] or telling[:1]
         worse = [score for score in telling if score.no_better_than_noise]
         if not worse:
             return ""

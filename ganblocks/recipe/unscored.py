@@ -27,5 +27,4 @@ def hinted(mistake: Mistake) -> Mistake:
     """The mistake, with the way to score nothing where that is likely to be meant."""
     if mistake.where.split(".")[0] != SECTION or mistake.arrived not in OFF:
         return mistake
-    hint = "" if mistake.hint == "leave it out" else mistake.hint
-    return attrs.evolve(mistake, hint=f"{hint}; {HINT}" if hint else HINT)
+    return attrs.evolve(mistake, hint=f"{mistake.hint}; {HINT}" if mistake.hint else HINT)

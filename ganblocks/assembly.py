@@ -116,7 +116,8 @@ def _other_versions(recipe: Recipe) -> Iterator[Mistake]:
 def facts_of(recipe: Recipe, registry: Registry) -> Facts:
     """What components may ask about a recipe."""
     uses = (Use(path, kind, registry.offer_of(part).name, part) for path, kind, part in components(recipe))
-    return Facts(recipe.data.dataset.describe(), tuple(uses), recipe.training.batch, recipe.training.microbatch)
+    training, scored = recipe.training, None if recipe.evaluation is None else recipe.evaluation.n
+    return Facts(recipe.data.dataset.describe(), tuple(uses), training.batch, training.microbatch, real=scored, fake=scored)
 
 
 def components(value: Any, path: str = "") -> Iterator[tuple[str, str, Any]]:

@@ -308,6 +308,10 @@ class Facts:
     """Samples of one turn; None where nothing is trained."""
     microbatch: int | None = None
     """Samples of one forward, where they are fewer than a batch."""
+    real: int | None = None
+    """Real images that metrics compare samples with, at most; None: not known before the data is opened."""
+    fake: int | None = None
+    """Samples that metrics see; None: likewise."""
 
     @property
     def together(self) -> int | None:

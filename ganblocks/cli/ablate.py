@@ -42,7 +42,7 @@ class Options:
 
 
 def ablate(context: Context, path: Path, options: Options) -> int:
-    """Returns the exit code: 0, 1 where a cell failed, or 128 and the number of the signal that stopped the study."""
+    """Returns the exit code: 0, 1 where a cell failed or a file was not written, or 128 and the number of a signal."""
     if options.dry_run and options.score is not None:
         raise UsageError(
             f"--score {options.score}: a dry run makes no table, and cannot tell what scores there will be; leave it out"
@@ -66,14 +66,16 @@ def ablate(context: Context, path: Path, options: Options) -> int:
         if stop.signal is not None:
             say(f"stopped; {folder} keeps the cells that have finished, and the same command goes on from there")
             return 128 + stop.signal
-        table = _tabulated(wanted, place, options, path)
+        table, unwritten = _tabulated(wanted, place, options, path)
     if options.as_json:
         print_json(document(table))
     else:
         _show(table, folder)
+    for words in unwritten:
+        say(f"{words}; the same command tries it again, without training")
     if failed:
         say(f"{len(failed)} cells failed: {'; '.join(cell.name for cell in failed)}; the same command tries them again")
-    return FAILED if failed else 0
+    return FAILED if failed or unwritten else 0
 
 
 def _announce(wanted: Plan, folder: Path) -> None:
@@ -84,12 +86,14 @@ def _announce(wanted: Plan, folder: Path) -> None:
         say(f"  {variant.name}: {cost}{against}")
 
 
-def _tabulated(wanted: Plan, place: Place, options: Options, path: Path) -> Table:
+def _tabulated(wanted: Plan, place: Place, options: Options, path: Path) -> tuple[Table, list[str]]:
+    """The table, and what of it could not be written."""
     results = [result for cell in wanted.cells() if (result := result_of(cell, place)) is not None]
     table = tabulate(wanted, results, options.score)
-    for written in write(table, results, place.folder, _command(path, options)):
-        say(f"wrote {written}")
-    return table
+    written, failed = write(table, results, place.folder, _command(path, options))
+    for each in written:
+        say(f"wrote {each}")
+    return table, failed
 
 
 def _command(path: Path, options: Options) -> str:
@@ -109,4 +113,5 @@ def _show(table: Table, folder: Path) -> None:
     )
     for verdict in table.verdicts():
         print(verdict)
-    print(folder / "table.md")
+    if (folder / "table.md").is_file():
+        print(folder / "table.md")

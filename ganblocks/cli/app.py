@@ -35,6 +35,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 FeatureCache = Annotated[
     Path | None, typer.Option("--feature-cache", metavar="DIR", help="Keep features of real images there, for others to read.")
 ]
+NoScore = Annotated[bool, typer.Option("--no-score", help="Score nothing, whatever [evaluation] says.")]
 TruncationBy = Annotated[
     str, typer.Option(help="What T means: resample until within it, scaled_resample (T times the normal cut to 2), or std.")
 ]
@@ -76,11 +77,14 @@ def run_command(
     init_from: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Start from the weights of another run, where they fit.")
     ] = None,
+    no_score: NoScore = False,
 ) -> None:
     """Train a recipe.  Example: ganblocks run recipes/sagan.toml --ablation residual"""
     from ganblocks.cli.run import run
 
-    raise typer.Exit(run(context.obj, recipe, sets or [], ablation, out, device, seed, quiet, feature_cache, init_from))
+    scored = not no_score
+    code = run(context.obj, recipe, sets or [], ablation, out, device, seed, quiet, feature_cache, init_from, scored)
+    raise typer.Exit(code)
 
 
 @app.command("resume")
@@ -99,11 +103,12 @@ def resume_command(
     data: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Where the run's images are now, if they have moved.")
     ] = None,
+    no_score: NoScore = False,
 ) -> None:
     """Go on with a stopped run, as if it never had been, or longer.  Example: ganblocks resume runs/sagan --images 120000"""
     from ganblocks.cli.resume import resume
 
-    raise typer.Exit(resume(context.obj, run, device, quiet, feature_cache, exact, images, data))
+    raise typer.Exit(resume(context.obj, run, device, quiet, feature_cache, exact, images, data, not no_score))
 
 
 @app.command("sample")

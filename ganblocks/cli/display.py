@@ -59,7 +59,7 @@ class Progress:
         yield "D's score", self._pair("real", "discriminator/real", "fake", "discriminator/fake")
         for name, value in self.records[-1].items():
             if name.startswith("gamma/"):
-                yield f"γ {name.removeprefix('gamma/')}", f"{value:+.4f}"
+                yield f"γ {name.removeprefix('gamma/')} (live)", f"{value:+.4f}"
 
     def _pair(self, first: str, first_name: str, second: str, second_name: str) -> str:
         pairs = ((first, self.mean(first_name)), (second, self.mean(second_name)))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 from ganblocks.cli.context import Context
-from ganblocks.cli.output import print_json, print_table
+from ganblocks.cli.output import print_json, print_table, printable
 from ganblocks.errors import UsageError
-from ganblocks.evaluation import Report, keep, wish_of
+from ganblocks.evaluation import Report, kept_or_said, wish_of
 from ganblocks.evaluation import evaluate as judge
 from ganblocks.evaluation.evaluating import KEPT
 from ganblocks.recipe import parse_override
@@ -39,11 +39,11 @@ def evaluate(
         wish = attrs.evolve(wish, extractor=component(registry, "feature_extractor", extractor))
     options = {name: value for name, value in options.items() if value is not None}
     report = judge(run, attrs.evolve(wish, **options), registry, cache, data)
-    keep(run, report)
+    kept = kept_or_said(run, report)
     if as_json:
         print_json(report.plain())
     else:
-        show(report)
+        show(report, kept)
 
 
 def component(registry: Registry, kind: str, text: str) -> Any:
@@ -56,19 +56,27 @@ def component(registry: Registry, kind: str, text: str) -> Any:
     return registry.create(kind, name, **options)
 
 
-def show(report: Report, stderr: bool = False) -> None:
+def show(report: Report, kept: bool, stderr: bool = False) -> None:
+    """Print a report: its numbers, what it has none of, their protocol, and whether the run folder holds it."""
     rows = [
         (score.name, f"{score.value:.4g}", _number(score.held_out), _number(score.noise), score.better, score.id)
         for score in report.scores
     ]
     columns = ("score", "samples", "held-out real", "noise", "better", "protocol")
     print_table(columns, rows, right=(1, 2, 3), stderr=stderr)
-    lines = [f"  {name}: {words}" for name, words in report.scores[0].protocol.items()]
+    print("\n".join(printable(line) for line in _foot(report, kept)), file=sys.stderr if stderr else sys.stdout)
+
+
+def _foot(report: Report, kept: bool) -> Iterator[str]:
+    """The lines below the table."""
+    if untrained := report.untrained():
+        yield untrained
     if report.nearest is not None:
         nearest = f"nearest training image: {report.nearest:.3g} times as far as from held-out images"
-        lines.insert(0, f"{nearest} (far below 1: memorised)")
-    lines.append(f"after {report.images:,} images; kept in {KEPT}")
-    print("\n".join(lines), file=sys.stderr if stderr else sys.stdout)
+        yield f"{nearest} (far below 1: memorised)"
+    yield from (missing.words() for missing in report.missing)
+    yield from (f"  {name}: {words}" for name, words in report.scores[0].protocol.items())
+    yield f"after {report.images:,} images; {f'kept in {KEPT}' if kept else 'not kept'}"
 
 
 def _number(value: float | None) -> str:

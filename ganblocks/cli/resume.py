@@ -24,14 +24,16 @@ def resume(
     exact: bool,
     images: int | None,
     data: Path | None,
+    scored: bool,
 ) -> int:
     """Returns the exit code, as ``ganblocks run`` does."""
     registry = context.registry()
     recipe = asked(recipe_of(folder, registry), images, data)
-    refuse_unused(cache, recipe, folder)
+    refuse_unused(cache, recipe, folder, scored)
     seen = images_seen(latest(folder)) if in_order(folder / "checkpoints") else 0
     say(f"{recipe.title}: {folder}, {f'from {seen:,} images on' if seen else 'from the beginning'}")
     scoring = Scoring(recipe.data.dataset, wish_of(recipe.evaluation, registry, device or "auto"), registry, folder, cache)
+    judged = scoring if scored else None
     with watching(recipe.training.images, console(stderr=True), quiet) as watch:
-        stop = go_on(folder, device, registry, watch, scoring, exact, images, data)
-    return finish(folder, stop, scoring, quiet, recipe.training.images)
+        stop = go_on(folder, device, registry, watch, judged, exact, images, data)
+    return finish(folder, stop, judged, quiet, recipe.training.images)

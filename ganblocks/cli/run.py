@@ -13,8 +13,9 @@ from ganblocks.cli.display import watching
 from ganblocks.cli.evaluate import show
 from ganblocks.cli.output import console, printable
 from ganblocks.cli.recipes import blaming, read
-from ganblocks.errors import UsageError
+from ganblocks.errors import CheckpointError, GanblocksError, UsageError
 from ganblocks.evaluation import Scoring, wish_of
+from ganblocks.evaluation.remembering import Remembered
 from ganblocks.recipe import Recipe
 from ganblocks.training.classes import names_of
 from ganblocks.training.health import read_health
@@ -35,38 +36,65 @@ def run(
     quiet: bool,
     cache: Path | None,
     init_from: Path | None,
+    scored: bool,
 ) -> int:
-    """Returns the exit code: 0, or 128 and the number of the signal that stopped the run."""
+    """Returns the exit code: 0, that of the error for which the end could not be scored, or 128 and a signal's number."""
     registry = context.registry()
     recipe = read(registry, path, sets, ablation)
-    refuse_unused(cache, recipe, path)
+    refuse_unused(cache, recipe, path, scored)
     folder = out or fresh_folder(path.stem if ablation is None else f"{path.stem}-{ablation}")
     say(f"{recipe.title}{f', ablation {ablation}' if ablation else ''} -> {folder}")
     scoring = Scoring(recipe.data.dataset, wish_of(recipe.evaluation, registry, device), registry, folder, cache)
+    judged = scoring if scored else None
     with blaming(path), watching(recipe.training.images, console(stderr=True), quiet) as watch:
-        stop = train(recipe, folder, device, seed, registry, watch, scoring, init_from)
-    return finish(folder, stop, scoring, quiet, recipe.training.images)
+        stop = train(recipe, folder, device, seed, registry, watch, judged, init_from)
+    return finish(folder, stop, judged, quiet, recipe.training.images)
 
 
-def refuse_unused(cache: Path | None, recipe: Recipe, path: Path) -> None:
-    """Raises UsageError for a cache of features where nothing is scored."""
+def refuse_unused(cache: Path | None, recipe: Recipe, path: Path, scored: bool) -> None:
+    """Raises UsageError for a cache of features where nothing is scored, or where none can be kept."""
+    if cache is not None and not scored:
+        raise UsageError(f"--feature-cache {cache}: --no-score leaves no features to keep; leave one of both out")
     if cache is not None and recipe.evaluation is None:
         fix = "add [evaluation] to the recipe, or leave it out and give it to ganblocks evaluate"
         raise UsageError(f"--feature-cache {cache}: {path} is not scored, so that there are no features to keep; {fix}")
+    Remembered(cache).refuse_unwritable()
 
 
-def finish(folder: Path, stop: Stop, scoring: Scoring, quiet: bool, images: int) -> int:
-    """Say how a run ended; returns its exit code."""
-    last = max((folder / "samples").glob("*.png"), key=lambda path: (len(path.name), path.name))
-    say(f"{'stopped early' if stop else 'finished'}; samples: {last}")
-    for line in (*rows_of(folder), *told(read_health(folder))):
+def finish(folder: Path, stop: Stop, scoring: Scoring | None, quiet: bool, images: int) -> int:
+    """Say how a run ended; returns its exit code. ``scoring``: None where nothing was to be scored."""
+    pictures = sorted((folder / "samples").glob("*.png"), key=lambda path: (len(path.name), path.name))
+    say(f"{'stopped early' if stop else 'finished'}; samples: {pictures[-1] if pictures else 'none could be written'}")
+    for line in (*rows_of(folder), *_met(folder)):
         say(line)
-    command = f"ganblocks resume {shlex.quote(str(folder))}"
+    command = f"ganblocks resume {shlex.quote(str(folder))}{' --no-score' if scoring is None else ''}"
     say(f"{command} goes on from here" if stop else f"to train longer: {command} --images {2 * images}")
-    if scoring.last is not None and not quiet:
-        show(scoring.last, stderr=True)
+    if scoring is not None and scoring.last is not None and not quiet:
+        show(scoring.last, scoring.kept, stderr=True)
+    error = None if scoring is None or stop else scoring.error
+    if error is not None:
+        say(
+            f"the run is whole, and its end is not scored; when what is said above is mended: ganblocks evaluate {shlex.quote(str(folder))}"
+        )
     print(folder)
-    return 0 if stop.signal is None else 128 + stop.signal
+    return exit_code(stop, error)
+
+
+def exit_code(stop: Stop, error: Exception | None) -> int:
+    """Of a run that was stopped by a signal, or whose end could not be scored; else 0."""
+    if stop.signal is not None:
+        return 128 + stop.signal
+    if error is None:
+        return 0
+    return error.exit_code if isinstance(error, GanblocksError) else GanblocksError.exit_code
+
+
+def _met(folder: Path) -> list[str]:
+    """What a run met; one that is over is not spoilt by a file that cannot be read."""
+    try:
+        return told(read_health(folder))
+    except CheckpointError as error:
+        return [f"warning: {error}"]
 
 
 def rows_of(folder: Path) -> list[str]:

@@ -11,9 +11,11 @@ import attrs
 from attrs import define, field
 from filelock import FileLock
 
-from ganblocks.errors import CheckpointError
+from ganblocks.errors import CheckpointError, DataError, UsageError
 from ganblocks.evaluation.judge import Judge
+from ganblocks.evaluation.remembering import Remembered
 from ganblocks.evaluation.report import Report
+from ganblocks.evaluation.trying import in_words
 from ganblocks.evaluation.wish import Wish
 from ganblocks.files import write_text
 from ganblocks.kinds.dataset import Dataset
@@ -39,11 +41,13 @@ def evaluate(
 
     Raises:
         CheckpointError: the folder is no finished run.
-        DataError: images or weights of the extractor are missing, or the images are not those that the run has seen.
-        UsageError: a wish that cannot be.
+        DataError: images or weights of the extractor are missing, the images are not those that the run has seen, or no number
+            can be had.
+        UsageError: a wish that cannot be, or a cache that cannot be written.
 
     """
     path = Path(path)
+    Remembered(cache).refuse_unwritable()
     sampler = load(path, wish.device, registry, wish.weights)
     recipe = recipe_of(path, registry)
     recipe = recipe if data is None else with_data(recipe, Path(data))
@@ -68,7 +72,10 @@ def _others(path: Path, images: Images, wish: Wish) -> bool:
 
 @define(eq=False)
 class Scoring:
-    """Scores a run while it goes on, into its folder; the judge is opened when it is first needed."""
+    """Scores a run while it goes on, into its folder; the judge is opened when it is first needed.
+
+    A run never stops because of a score: what goes wrong is a warning, and ``error`` once the run has ended.
+    """
 
     dataset: Dataset
     wish: Wish
@@ -76,32 +83,82 @@ class Scoring:
     folder: Path
     cache: Path | None = None
     last: Report | None = None
+    """Of the latest moment; None where it could not be scored."""
+    error: Exception | None = None
+    """Why it could not."""
+    kept: bool = True
+    """Whether the run folder holds it."""
     _opened: Judge | None = field(default=None, init=False)
 
-    def __call__(self, sampler: Sampler, images_seen: int) -> None:
+    @property
+    def judge(self) -> Judge:
         self._opened = self._opened or _judge(self.dataset, self.wish, self.registry, self.cache)
-        self.last = self._known(self._opened.ids(), images_seen)
-        if self.last is None:
-            self.last = self._opened.report(sampler, images_seen)
-            keep(self.folder, self.last)
+        return self._opened
 
-    def _known(self, ids: set[str], images_seen: int) -> Report | None:
+    def prepare(self) -> None:
+        """Raise before the first step what is known by then to be impossible; see :meth:`Judge.refuse_impossible`."""
+        try:
+            self.judge.refuse_impossible()
+        except (DataError, UsageError) as error:
+            kind = DataError if isinstance(error, DataError) else UsageError
+            raise kind(f"{error}; to train without scores, add --no-score") from error
+
+    def __call__(self, sampler: Sampler, images_seen: int) -> None:
+        self.last = self.error = None
+        try:
+            self._score(sampler, images_seen)
+        except Exception as error:  # of a disk, an image, an extractor or a metric: what was trained is worth more
+            self.error = error
+            warnings.warn(f"{images_seen:,} images: not scored: {in_words(error)}", stacklevel=2)
+
+    def _score(self, sampler: Sampler, images_seen: int) -> None:
+        self.last = self._known(images_seen)
+        if self.last is None:
+            self.last = self.judge.report(sampler, images_seen)
+            self.kept = kept_or_said(self.folder, self.last)
+
+    def _known(self, images_seen: int) -> Report | None:
         """The report of this moment, where a finished run is resumed."""
-        same = (each for each in kept(self.folder) if each.images == images_seen and {score.id for score in each.scores} == ids)
-        return next(same, None)
+        try:
+            reports = [report for report in kept(self.folder) if report.images == images_seen]
+        except CheckpointError:  # said when the new report is to join them
+            return None
+        ids, names = self.judge.ids(), self.judge.names()
+        return next((report for report in reports if report.ids() <= ids and names <= report.names()), None)
 
     def forget(self, images_seen: int) -> None:
         """Drop reports of later moments: the run comes to them again."""
-        with FileLock(self.folder / KEPT_LOCK):
-            reports = kept(self.folder)
-            if any(report.images > images_seen for report in reports):
-                _write(self.folder, [report for report in reports if report.images <= images_seen])
+        try:
+            with FileLock(self.folder / KEPT_LOCK):
+                reports = kept(self.folder)
+                if any(report.images > images_seen for report in reports):
+                    _write(self.folder, [report for report in reports if report.images <= images_seen])
+        except (CheckpointError, OSError) as error:
+            warnings.warn(f"scores of later moments stay: {in_words(error)}", stacklevel=2)
 
 
 def keep(run: Path, report: Report) -> None:
-    """Add a report to those of a run folder, to which another process may be adding one."""
-    with FileLock(run / KEPT_LOCK):
-        _write(run, [*kept(run), report])
+    """Add a report to those of a run folder, to which another process may be adding one.
+
+    Raises:
+        CheckpointError: the folder cannot be written, or what it holds are no reports.
+
+    """
+    try:
+        with FileLock(run / KEPT_LOCK):
+            _write(run, [*kept(run), report])
+    except OSError as error:
+        raise CheckpointError(f"{run / KEPT}: cannot be written: {error.strerror or error}") from error
+
+
+def kept_or_said(run: Path, report: Report) -> bool:
+    """Keep a report, or warn that it was not kept; says which. It has been computed at a price, and is worth showing."""
+    try:
+        keep(run, report)
+    except CheckpointError as error:
+        warnings.warn(f"the scores are not kept: {error}", stacklevel=2)
+        return False
+    return True
 
 
 def _write(run: Path, reports: Sequence[Report]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,25 +10,28 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganblocks.errors import DataError, UsageError
+from ganblocks.errors import DataError, Mistake, RecipeError, UsageError
 from ganblocks.evaluation.looking import Read, chosen, drawn, look, nearest, noise
 from ganblocks.evaluation.normalising import normalising
 from ganblocks.evaluation.remembering import Remembered
-from ganblocks.evaluation.report import Report, Score, id_of
+from ganblocks.evaluation.report import HELD_OUT, NOISE, SAMPLES, Missing, Report, Score, id_of
+from ganblocks.evaluation.trying import Tried, merged, nothing
 from ganblocks.evaluation.wish import Wish
-from ganblocks.kinds.capabilities import ExaminesGenerator
+from ganblocks.kinds.capabilities import Checked, ExaminesGenerator
 from ganblocks.kinds.metric import Metric
 from ganblocks.options import unstructure
 from ganblocks.registry import Registry
 from ganblocks.training.classes import differing
 from ganblocks.training.runs import pick_device
 from ganblocks.training.sampler import Sampler
-from ganblocks.values import Images, ImageSpec, Sample, seed_of
+from ganblocks.values import Facts, Images, ImageSpec, Sample, seed_of
 
 INCEPTION_2015 = "6726825d0af5"
 """How the sha256 of the Inception weights of 2015 begins."""
 CLASSIC = {"fd": "fid", "intra_fd": "intra_fid", "kd": "kid", "kd_std": "kid_std", "is": "is", "is_std": "is_std"}
 """What papers call a number, if those weights have seen the images."""
+NEAREST = "nearest training image"
+"""What the memorisation ratio is called where it is missing."""
 
 
 class Judge:
@@ -50,21 +53,51 @@ class Judge:
         if self.count < 2 or (wish.n or 2) < 2:
             raise UsageError(f"{self.count} images cannot be compared: ask for at least 2")
         self.places = chosen(images, "train", self.count, seed_of(wish.seed, "real") % 2**31)
-        self._controls: dict[str, tuple[Mapping[str, float], Mapping[str, float]]] = {}
+        self._controls: dict[str, dict[str, Tried]] = {}
 
     def report(self, sampler: Sampler, images_seen: int) -> Report:
         """Judge a generator. Nothing outside changes: neither the sampler's network nor torch's global random numbers.
 
+        A number that cannot be had is named with its reason, and takes no other with it.
+
         Raises:
-            DataError: weights of the extractor are missing.
-            UsageError: a metric needs what the extractor does not give, or examines a generator whose samples are mixed.
+            DataError: weights of the extractor are missing, or there is no number at all.
+            UsageError: no number at all, for what was asked.
 
         """
-        fake = self._at_samples(sampler)
-        rows: list[Score] = []
-        for metric in self.wish.metrics.values():
-            rows += self._examined(metric, sampler) if isinstance(metric, ExaminesGenerator) else self._rows(metric, fake)
-        return Report(tuple(rows), self._memorised(fake), images_seen)
+        _, fake = self.real, self._at_samples(sampler)
+        found = [(metric, self._tried(metric, sampler, fake)) for metric in self.wish.metrics.values()]
+        rows = [score for metric, tried in found for score in self._rows(metric, tried)]
+        missing = [each for metric, tried in found for each in self._missing(metric, tried)]
+        memorised = Tried.of(lambda: self._memorised(fake))
+        if memorised.reason:
+            missing.append(Missing((NEAREST,), memorised.reason, HELD_OUT if memorised.error is self.held_out else SAMPLES))
+        if not rows:
+            first = next((tried.error for _, tried in found if tried.error is not None), None)
+            raise nothing(merged(missing), first) from first
+        return Report(tuple(rows), memorised.numbers.get(NEAREST), images_seen, merged(missing))
+
+    def refuse_impossible(self) -> None:
+        """Raise before anything is trained what is known to be impossible then.
+
+        Raises:
+            DataError: weights of the extractor are missing, or images cannot be read.
+            UsageError: features cannot be kept where they shall be.
+            RecipeError: a metric that was asked for needs more images, or what the extractor does not give.
+
+        """
+        self.remembered.refuse_unwritable()
+        two, labels = self.places[:2], self.images.labels[:2] if self.image.classes else None
+        seen = self._look(self.images.read, two, labels)
+        facts = Facts(self.image, (), real=self.count, fake=self.wish.n or self.count)
+        asked = self.wish.metrics.items() if self.wish.asked else ()
+        mistakes = [
+            Mistake(f"evaluation.metrics.{name}", "", complaint)
+            for name, metric in asked
+            for complaint in [*self._lacking(metric, seen), *(metric.check(facts) if isinstance(metric, Checked) else ())]
+        ]
+        if mistakes:
+            raise RecipeError(mistakes)
 
     @cached_property
     def network(self) -> nn.Module:
@@ -79,11 +112,16 @@ class Judge:
         return self._remembered("train", lambda: self._look(self.images.read, self.places, self.images.labels[self.places]))
 
     @cached_property
-    def held_out(self) -> Sample | None:
+    def held_out(self) -> Sample | DataError:
+        """Features of the held-out images, or why there are none: a control that cannot be had is no reason to say nothing."""
         places = self.images.split["held_out"]
         if len(places) < 2:
-            return None
-        return self._remembered("held out", lambda: self._look(self.images.read, places, self.images.labels[places]))
+            rule = "a control needs at least 2: add images, or hold more of them out"
+            return DataError(f"{len(places)} of the images {'is' if len(places) == 1 else 'are'} held out, and {rule}")
+        try:
+            return self._remembered("held out", lambda: self._look(self.images.read, places, self.images.labels[places]))
+        except DataError as error:
+            return error
 
     @cached_property
     def noise(self) -> Sample:
@@ -139,56 +177,89 @@ class Judge:
         """How latents are cut, in the words of the sampler."""
         return {"truncation": self.wish.truncation, "convention": self.wish.truncation_by}
 
-    def _examined(self, metric: ExaminesGenerator, sampler: Sampler) -> list[Score]:
+    def _tried(self, metric: Metric, sampler: Sampler, fake: Sample) -> Tried:
+        return Tried.of(lambda: self._ask(metric, sampler, fake))
+
+    def _ask(self, metric: Metric, sampler: Sampler, fake: Sample) -> Mapping[str, float]:
+        """The numbers of one metric for the samples, or for the generator that makes them."""
+        if isinstance(metric, ExaminesGenerator):
+            return self._examined(metric, sampler)
+        for complaint in self._lacking(metric, fake):
+            raise UsageError(complaint)
+        return metric.score(self.real, fake, self.wish.seed)
+
+    def _lacking(self, metric: Metric, sample: Sample) -> Iterator[str]:
+        """What a metric reads and a sample has not."""
+        if missing := [part for part in sorted(metric.reads - {"features"}) if getattr(sample, part) is None]:
+            needs = f"{type(metric).__name__} needs {' and '.join(missing)}"
+            given = f"which {self.wish.extractor.named} does not give for these images"
+            yield f"{needs}, {given}: take another metric, or another extractor"
+
+    def _examined(self, metric: ExaminesGenerator, sampler: Sampler) -> Mapping[str, float]:
         """The numbers of a metric that looks into the generator; neither real images nor noise have any."""
         wish = self.wish
         if wish.batch_norm == "batch":
             rule = f"{type(metric).__name__} examines single samples, which have no batch to be normalised by"
             raise UsageError(f"{rule}; evaluate with --batch-norm moving or standing")
-        protocol = self._protocol_of(metric)
         with normalising(sampler, wish.batch_norm, wish.seed, **self._cut()):
-            found = metric.examine(sampler.generate, *self._inputs(sampler), wish.seed)
-        return [Score(key, value, protocol, metric.better.get(key, "")) for key, value in found.items()]
+            return metric.examine(sampler.generate, *self._inputs(sampler), wish.seed)
 
-    def _memorised(self, fake: Sample) -> float | None:
+    def _memorised(self, fake: Sample) -> Mapping[str, float]:
         """How near samples are to their nearest training image, over how near held-out images are."""
-        if self.held_out is None or self.wish.other_data:  # it has no training image among them
-            return None
+        if isinstance(self.held_out, DataError):
+            raise self.held_out
+        if self.wish.other_data:
+            raise DataError("the run has not seen these images, so that none of them can be one that it memorised")
         mine, theirs = (nearest(each.features, self.real.features).mean() for each in (fake, self.held_out))
-        return float(mine / theirs)
+        if not theirs > 0:
+            raise DataError("held-out images are copies of training images, so that there is no distance to compare with")
+        return {NEAREST: float(mine / theirs)}
 
-    def _rows(self, metric: Metric, fake: Sample) -> list[Score]:
-        """The numbers of one metric for the samples, and for the controls where they have enough images."""
-        named = self.wish.extractor.named
-        if missing := [part for part in sorted(metric.reads - {"features"}) if getattr(fake, part) is None]:
-            rule = f"{type(metric).__name__} needs {' and '.join(missing)}, which {named} does not give for these images"
-            raise UsageError(rule)
-        protocol = self._protocol_of(metric)
-        found = metric.score(self.real, fake, self.wish.seed)
-        held_out, static = self._controls_of(metric, protocol["metric"])
+    def _rows(self, metric: Metric, tried: Tried) -> list[Score]:
+        """The numbers that one metric has for the samples, beside those of the controls."""
+        protocol, better = self._protocol_of(metric), metric.better
+        controls = self._controls_of(metric) if tried.numbers else {}
+        held_out, static = (controls[which].numbers if which in controls else {} for which in (HELD_OUT, NOISE))
         return [
-            Score(
-                score_name(key, named, protocol),
-                value,
-                protocol,
-                metric.better.get(key, ""),
-                held_out.get(key),
-                static.get(key),
-            )
-            for key, value in found.items()
+            Score(self._called(metric, key), value, protocol, better.get(key, ""), held_out.get(key), static.get(key))
+            for key, value in tried.numbers.items()
         ]
 
-    def _controls_of(self, metric: Metric, key: str) -> tuple[Mapping[str, float], Mapping[str, float]]:
-        """The numbers of held-out real images, and of noise."""
+    def _missing(self, metric: Metric, tried: Tried) -> list[Missing]:
+        """The leading numbers that one metric does not have, for the samples and for the controls."""
+        whose = {SAMPLES: tried, **(self._controls_of(metric) if tried.numbers else {})}
+        return [
+            Missing(tuple(self._called(metric, key) for key in each.lacking(metric.better)), each.reason, column)
+            for column, each in whose.items()
+            if each.reason
+        ]
+
+    def _controls_of(self, metric: Metric) -> dict[str, Tried]:
+        """The numbers of held-out real images, and of noise; a metric that examines the generator has none."""
+        if isinstance(metric, ExaminesGenerator):
+            return {}
+        key = self._protocol_of(metric)["metric"]
         if key not in self._controls:
-            self._controls[key] = self._control(metric, self.held_out), self._control(metric, self.noise)
+            self._controls[key] = {
+                HELD_OUT: self._control(metric, self.held_out),
+                NOISE: self._control(metric, self.noise),
+            }
         return self._controls[key]
 
-    def _control(self, metric: Metric, control: Sample | None) -> Mapping[str, float]:
-        try:
-            return {} if control is None else metric.score(self.real, control, self.wish.seed)
-        except DataError:  # too few of them for this metric
-            return {}
+    def _control(self, metric: Metric, control: Sample | DataError) -> Tried:
+        if isinstance(control, DataError):
+            return Tried({}, str(control), error=control)
+        return Tried.of(lambda: metric.score(self.real, control, self.wish.seed))
+
+    def names(self) -> set[str]:
+        """What its leading numbers are called, whether they can be had or not."""
+        return {self._called(metric, key) for metric in self.wish.metrics.values() for key in metric.better}
+
+    def _called(self, metric: Metric, key: str) -> str:
+        """What a number of a metric is called in a report."""
+        if isinstance(metric, ExaminesGenerator):
+            return key
+        return score_name(key, self.wish.extractor.named, self._protocol_of(metric))
 
     def _name(self, metric: Metric) -> str:
         return self.registry.offer_of(metric).name

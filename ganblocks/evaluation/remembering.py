@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
+import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import attrs
@@ -27,25 +30,37 @@ class Remembered:
     def sample(self, facts: Mapping[str, str], look: Callable[[], Sample]) -> Sample:
         """The sample of ``facts``, looked at where it is not there yet. A damaged file is written anew.
 
-        Raises UsageError where the folder cannot be written.
+        Where the folder cannot be written any more, a warning says so, and the sample is as good.
         """
         if self.folder is None:
             return look()
         text = json.dumps(dict(facts), sort_keys=True, ensure_ascii=False)
         path = self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.safetensors"
         if path.is_file():
-            try:
+            with suppress(SafetensorError, TypeError, OSError):
                 return Sample(**load_file(path))
-            except (SafetensorError, TypeError):
-                path.unlink()
         sample = look()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with replace_file(path) as file:
                 file.write(_bytes(sample))
         except OSError as error:
-            raise UsageError(f"{self.folder}: features cannot be kept here: {error.strerror}") from error
+            warnings.warn(
+                f"{self.folder}: features cannot be kept here: {error.strerror}; they will be computed again", stacklevel=2
+            )
         return sample
+
+    def refuse_unwritable(self) -> None:
+        """Raise UsageError where the folder cannot be written: before anything is computed that should be kept there."""
+        if self.folder is None:
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.folder):
+                pass
+        except OSError as error:
+            fix = "name another folder, or leave --feature-cache out"
+            raise UsageError(f"{self.folder}: features cannot be kept here: {error.strerror}; {fix}") from error
 
 
 def _bytes(sample: Sample) -> bytes:

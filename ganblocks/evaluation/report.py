@@ -12,6 +12,12 @@ from attrs import frozen
 
 from ganblocks.errors import UsageError
 
+SAMPLES, HELD_OUT, NOISE = "samples", "held-out real", "noise"
+"""Columns of a report."""
+DERIVED = ("id", "no_better_than_noise")
+"""What a plain score says beside its fields."""
+UNTRAINED = "not trained yet; do not compare"
+
 
 def id_of(protocol: Mapping[str, str]) -> str:
     """Twelve digits that are equal for equal protocols only."""
@@ -40,6 +46,37 @@ class Score:
         """Twelve digits: numbers of other digits do not compare with this one."""
         return id_of(self.protocol)
 
+    @property
+    def no_better_than_noise(self) -> bool | None:
+        """Whether images of noise score at least as well; None where that says nothing.
+
+        So it is without noise or a direction, and where the metric does not even rank held-out images above noise.
+        """
+        if self.noise is None or self.better not in ("higher", "lower"):
+            return None
+        if self.held_out is not None and not self._beats(self.held_out, self.noise):
+            return None
+        return not self._beats(self.value, self.noise)
+
+    def _beats(self, one: float, other: float) -> bool:
+        return one > other if self.better == "higher" else one < other
+
+
+@frozen
+class Missing:
+    """Numbers that could not be had."""
+
+    names: tuple[str, ...]
+    """What they would be called: ``is[efficientnet-lite0]``."""
+    reason: str
+    """Why there are none, and what to do."""
+    column: str = SAMPLES
+    """Whose they are: the samples', or a control's."""
+
+    def words(self) -> str:
+        whose = "" if self.column == SAMPLES else f" of {self.column} images"
+        return f"no {', '.join(self.names)}{whose}: {self.reason}"
+
 
 @frozen
 class Report:
@@ -50,17 +87,43 @@ class Report:
     """Mean distance of samples to their nearest training image, over that of held-out images: far below 1, it has memorised."""
     images: int = 0
     """Images seen by the weights that were judged."""
+    missing: tuple[Missing, ...] = ()
+    """What could not be had, and why."""
+
+    def ids(self) -> set[str]:
+        """The protocols of its numbers."""
+        return {score.id for score in self.scores}
+
+    def names(self) -> set[str]:
+        """The numbers of the samples that it tells of: those that it has, and those that could not be had."""
+        missing = (name for each in self.missing if each.column == SAMPLES for name in each.names)
+        return {score.name for score in self.scores} | set(missing)
+
+    def untrained(self) -> str:
+        """A sentence where the samples score no better than noise does; empty where they score better.
+
+        A metric whose held-out control is missing may rank noise above real images. Where all are like that, the first tells.
+        """
+        telling = [score for score in self.scores if score.no_better_than_noise is not None]
+        telling = [score for score in telling if score.held_out is not None] or telling[:1]
+        worse = [score for score in telling if score.no_better_than_noise]
+        if not worse:
+            return ""
+        numbers = "; ".join(f"{score.name} {score.value:.4g}, noise {score.noise:.4g}" for score in worse)
+        return f"no better than noise ({numbers}): {UNTRAINED if worse[0] is telling[0] else 'do not compare by it'}"
 
     def plain(self) -> dict[str, Any]:
         """As JSON can hold it."""
-        scores = [{**attrs.asdict(score), "id": score.id} for score in self.scores]
-        return {"images": self.images, "nearest": self.nearest, "scores": scores}
+        scores = [attrs.asdict(score) | {name: getattr(score, name) for name in DERIVED} for score in self.scores]
+        missing = [attrs.asdict(each) | {"names": list(each.names)} for each in self.missing]
+        return {"images": self.images, "nearest": self.nearest, "scores": scores, "missing": missing}
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Report:
-        """The report that :meth:`plain` wrote."""
-        scores = tuple(Score(**{key: value for key, value in score.items() if key != "id"}) for score in plain["scores"])
-        return cls(scores, plain["nearest"], plain["images"])
+        """The report that :meth:`plain` wrote, now or when nothing was told of missing numbers."""
+        scores = (Score(**{key: value for key, value in score.items() if key not in DERIVED}) for score in plain["scores"])
+        missing = (Missing(**{**each, "names": tuple(each["names"])}) for each in plain.get("missing", ()))
+        return cls(tuple(scores), plain["nearest"], plain["images"], tuple(missing))
 
 
 def refuse_unlike(reports: Iterable[Report]) -> None:

@@ -23,6 +23,8 @@ class Wish:
 
     extractor: FeatureExtractor
     metrics: Mapping[str, Metric]
+    asked: bool = True
+    """Whether somebody chose the metrics: then one that cannot be had is known before a training, and not only after it."""
     n: int | None = None
     """Samples, and real images; None: as many as there are training images, at most 10,000."""
     weights: str = field(default="average", validator=in_(("average", "live")))
@@ -41,8 +43,15 @@ def wish_of(evaluation: Evaluation | None, registry: Registry, device: str = "au
     """What a recipe asks for; the usual metrics where it names none."""
     usual = {name: registry.create("metric", name) for name in USUAL}
     if evaluation is None:
-        return Wish(extractor=registry.create("feature_extractor", "efficientnet_lite0"), metrics=usual, device=device)
+        return Wish(
+            extractor=registry.create("feature_extractor", "efficientnet_lite0"), metrics=usual, asked=False, device=device
+        )
     metrics = {name: measure.metric for name, measure in evaluation.metrics.items()}
     return Wish(
-        extractor=evaluation.extractor, metrics=metrics or usual, n=evaluation.n, weights=evaluation.weights, device=device
+        extractor=evaluation.extractor,
+        metrics=metrics or usual,
+        asked=bool(metrics),
+        n=evaluation.n,
+        weights=evaluation.weights,
+        device=device,
     )

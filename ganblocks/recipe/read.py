@@ -16,6 +16,7 @@ from ganblocks.recipe.extends import with_parent
 from ganblocks.recipe.file import MOST_DOTS, RecipeFile, read_file, refuse_bombs
 from ganblocks.recipe.place import Place
 from ganblocks.recipe.schema import Ablation, Recipe
+from ganblocks.recipe.unscored import emptied, hinted
 
 if TYPE_CHECKING:
     from ganblocks.registry import Registry
@@ -51,11 +52,12 @@ def read_recipe(
     root = Place(table, registry.get, Recipe)
     wanted = _ablation(table, ablation, registry.get, mistakes) + changes(overrides or {})
     mistakes += (attrs.evolve(mistake, source=files[0].name) for mistake in apply(root, wanted))
+    mistakes += emptied(wanted)
     _name_terms(table, "penalties")
     _name_terms(table, "evaluation", "metrics")
     recipe = _structured(table, registry.get, mistakes)
     if recipe is None:
-        raise RecipeError([_located(mistake, files, wanted) for mistake in _distinct(mistakes)], files[0].name)
+        raise RecipeError([_located(hinted(mistake), files, wanted) for mistake in _distinct(mistakes)], files[0].name)
     return recipe
 
 

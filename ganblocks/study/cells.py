@@ -221,12 +221,12 @@ class Runner:
             if code not in (0, DIVERGED):
                 raise CheckpointError(f"exit code {code}; see {self.place.log(cell)}")
             result = _result(cell, self.place.run(cell), diverged=code == DIVERGED)
-        except CheckpointError as error:
+            facts = {"recipe": cell.variant.digest, "seed": cell.seed, "seconds": round(seconds, 1), "result": result.plain()}
+            write_text(self.place.result(cell), json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+        except (CheckpointError, OSError) as error:
             self._failed.append(cell)
             self.say(f"{cell.name}: failed: {error}")
             return
-        facts = {"recipe": cell.variant.digest, "seed": cell.seed, "seconds": round(seconds, 1), "result": result.plain()}
-        write_text(self.place.result(cell), json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
         self.say(f"{cell.name}: {'diverged' if result.diverged else _leading(result)} ({seconds:.0f} s)")
 
 
@@ -263,7 +263,10 @@ def _median_step(values: Sequence[float]) -> float | None:
 
 
 def _leading(result: Result) -> str:
-    return next(f"{score.name} {score.value:.4g}" for score in result.reports[-1].scores)
+    """The first score of the end, and a word where it says that the run is not worth comparing."""
+    last = result.reports[-1]
+    numbers = (f"{score.name} {score.value:.4g}" for score in last.scores)
+    return next(numbers, "no score") + ("; no better than noise" if last.untrained() else "")
 
 
 def _environment(jobs: int) -> Mapping[str, str]:

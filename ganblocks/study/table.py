@@ -15,8 +15,10 @@ from ganblocks.study.cells import Result
 from ganblocks.study.costs import Swap, swap
 from ganblocks.study.plan import Plan, Variant
 from ganblocks.study.statistics import Difference, Estimate, difference, estimate, holm
-from ganblocks.study.words import verdict
+from ganblocks.study.words import untrained, verdict
 
+END = "end"
+"""The moment that differences are taken at."""
 Curve = Sequence[tuple[int, float]]
 """(images seen, score), rising in images."""
 
@@ -67,6 +69,10 @@ class Row:
     """Why the row is not compared; empty where it is."""
     protocol: str
     """Of its scores: an id, ``A and B`` where there are several, or empty where nothing has finished."""
+    unscored: int = 0
+    """Runs that have finished, and of whose end this score could not be had."""
+    untrained: bool = False
+    """Whether the mean at the end is no better than that of noise."""
 
 
 @frozen
@@ -86,7 +92,7 @@ class Table:
             verdict(row, self.score.better, len(self.seeds))
             for row in self.rows
             if row.variant.against != row.variant.name or row.unlike
-        ]
+        ] + untrained([row.variant.name for row in self.rows if row.untrained], self.score)
 
 
 def tabulate(plan: Plan, results: Sequence[Result], wanted: str | None = None) -> Table:
@@ -99,14 +105,21 @@ def tabulate(plan: Plan, results: Sequence[Result], wanted: str | None = None) -
     moments = _moments(plan, paces, score.better)
     rows = tuple(_row(variant, plan, results, curves, protocols, paces, moments) for variant in plan.variants)
     last = max(variant.recipe.training.images for variant in plan.variants)
-    return Table(plan.title, score, tuple(moments(plan.variants[0])), _adjusted(rows), plan.seeds, last)
+    judged = tuple(evolve(row, untrained=_untrained(row, score)) for row in _adjusted(rows))
+    return Table(plan.title, score, tuple(moments(plan.variants[0])), judged, plan.seeds, last)
+
+
+def _untrained(row: Row, score: Score) -> bool:
+    """Whether a row's mean at the end is no better than noise, under the protocol whose noise is known."""
+    end = row.scores.get(END)
+    return end is not None and row.protocol == score.id and bool(evolve(score, value=end.mean).no_better_than_noise)
 
 
 def _score(finished: Sequence[Result], wanted: str | None) -> Score:
     if not finished:
         raise UsageError("no cell has finished: there is nothing to compare")
     scores: dict[str, Score] = {}
-    for score in (score for result in finished for score in result.reports[-1].scores):
+    for score in (score for result in finished for report in result.reports[::-1] for score in report.scores):
         scores.setdefault(score.name, score)  # of the baseline, where it has finished
     if wanted is None:
         leading = [score for score in scores.values() if score.better]
@@ -147,14 +160,18 @@ def _moments(
 
     def of(variant: Variant) -> dict[str, Callable[[Curve], float | None]]:
         found: dict[str, Callable[[Curve], float | None]] = {}
+        last = variant.recipe.training.images
         step = paces[variant.name].step_images or variant.recipe.training.batch
         for images in budgets:
             found[f"{images:,} images"] = partial(_near, images=images, step=step)
         if whole and variant.name in per_image:
-            found["equal time"] = lambda curve: at(curve, min(whole) / per_image[variant.name])
+            found["equal time"] = lambda curve: _reached(curve, min(whole) / per_image[variant.name], last)
         else:
             found["equal time"] = lambda curve: None
-        return found | {"end": lambda curve: curve[-1][1], "best": lambda curve: best(value for _, value in curve)}
+        return found | {
+            END: lambda curve: _end(curve, last),
+            "best": lambda curve: best((value for _, value in curve), default=None),
+        }
 
     return of
 
@@ -166,9 +183,20 @@ def _budgets(variant: Variant) -> range:
     return range(evaluation.every, images, evaluation.every)
 
 
+def _end(curve: Curve, images: int) -> float | None:
+    """The score of a whole run's end; none where only earlier moments have it."""
+    return next((value for seen, value in curve if seen >= images), None)
+
+
 def _near(curve: Curve, images: int, step: float) -> float | None:
     """The score at the first moment at or after ``images``, less than a step late."""
     return next((value for seen, value in curve if images <= seen < images + step), None)
+
+
+def _reached(curve: Curve, images: float, last: int) -> float | None:
+    """The score at a number of images; none past the last moment of a curve that lacks its end."""
+    known = _end(curve, last) is not None or (curve and images <= curve[-1][0])
+    return at(curve, images) if known else None
 
 
 def at(curve: Curve, images: float) -> float | None:
@@ -196,12 +224,11 @@ def _row(
     found = [result for result in results if result.variant == variant.name and result.seed in plan.seeds]
     swapped = swap(variant.cost, other.cost)
     unlike = _unlike(swapped, protocols[variant.name], protocols[other.name], other.name)
-    both = sorted(set(own) & set(theirs))
     paired = None
     if not unlike and variant is not other:
-        paired = difference([own[seed][-1][1] for seed in both], [theirs[seed][-1][1] for seed in both])
+        paired = difference(*_ends(own, theirs, variant, other))
     ids = [score.id for score in protocols[variant.name]]
-    alike = list(own.values()) if len(ids) == 1 else []
+    alike = [curves[variant.name, result.seed] for result in found if not result.diverged] if len(ids) == 1 else []
     return Row(
         variant=variant,
         swap=swapped,
@@ -217,7 +244,23 @@ def _row(
         comparisons=0,
         unlike=unlike,
         protocol=" and ".join(ids),
+        unscored=sum(not result.diverged for result in found) - len(_at_end(own, variant)),
     )
+
+
+def _at_end(curves: Mapping[int, Curve], variant: Variant) -> dict[int, float]:
+    """Seed -> the score of its end, where it has one."""
+    ends = {seed: _end(curve, variant.recipe.training.images) for seed, curve in curves.items()}
+    return {seed: value for seed, value in ends.items() if value is not None}
+
+
+def _ends(
+    own: Mapping[int, Curve], theirs: Mapping[int, Curve], variant: Variant, other: Variant
+) -> tuple[list[float], list[float]]:
+    """The scores at the end of both rows, seed by seed, for the seeds that both have."""
+    mine, its = _at_end(own, variant), _at_end(theirs, other)
+    both = sorted(set(mine) & set(its))
+    return [mine[seed] for seed in both], [its[seed] for seed in both]
 
 
 def _mean(values: Sequence[float | None]) -> Estimate | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ganblocks.evaluation.report import UNTRAINED, Score
 from ganblocks.study.statistics import Difference, Estimate
 
 if TYPE_CHECKING:
@@ -56,7 +58,16 @@ def _needed(found: Difference, comparisons: int) -> str:
 def _caveats(row: Row, seeds: int) -> str:
     words = f" {row.diverged} of {seeds} diverged, and means are of those that did not." if row.diverged else ""
     words += f" {row.missing} of {seeds} are missing." if row.missing else ""
+    words += f" {row.unscored} of {seeds} have no such score at their end, and there is no mean." if row.unscored else ""
     return words
+
+
+def untrained(names: Sequence[str], score: Score) -> list[str]:
+    """One sentence for the rows whose samples score no better than noise; none where there are no such rows."""
+    if not names:
+        return []
+    noise = f"no better than noise ({score.name} {score.noise:.4g})"
+    return [f"{', '.join(names)}: {noise} at the end: {UNTRAINED}."]
 
 
 def interval(found: Estimate | None, sign: bool = False) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ganblocks.files import replace_file, write_text
+from ganblocks.registry import named
 from ganblocks.study.cells import Result
 from ganblocks.study.plan import Plan
 from ganblocks.study.statistics import Estimate
@@ -17,19 +18,27 @@ from ganblocks.study.table import Row, Table
 from ganblocks.study.words import interval
 
 
-def write(table: Table, results: Sequence[Result], folder: Path, command: str) -> list[Path]:
-    """Write table.md, table.tex, table.csv, cells.csv, table.json and plot.png; returns their paths."""
-    texts = {
-        "table.md": markdown(table, command),
-        "table.tex": latex(table),
-        "table.csv": csv_of(table),
-        "cells.csv": cells_csv(results),
-        "table.json": json.dumps(document(table), indent=1, ensure_ascii=False) + "\n",
+def write(table: Table, results: Sequence[Result], folder: Path, command: str) -> tuple[list[Path], list[str]]:
+    """Write table.md, table.tex, table.csv, cells.csv, table.json and plot.png.
+
+    Returns the paths that were written, and a sentence for each that could not be: one takes no other with it.
+    """
+    makers: dict[str, Callable[[Path], None]] = {
+        "table.md": lambda path: write_text(path, markdown(table, command)),
+        "table.tex": lambda path: write_text(path, latex(table)),
+        "table.csv": lambda path: write_text(path, csv_of(table)),
+        "cells.csv": lambda path: write_text(path, cells_csv(results)),
+        "table.json": lambda path: write_text(path, json.dumps(document(table), indent=1, ensure_ascii=False) + "\n"),
+        "plot.png": lambda path: plot(table, path),
     }
-    for name, text in texts.items():
-        write_text(folder / name, text)
-    plot(table, folder / "plot.png")
-    return [folder / name for name in (*texts, "plot.png")]
+    written, failed = [], []
+    for path, make in ((folder / name, make) for name, make in makers.items()):
+        try:
+            make(path)
+            written.append(path)
+        except Exception as error:  # a full disk, or whatever a library of plots does not like: the cells cost more
+            failed.append(f"{path}: not written: {named(error)}")
+    return written, failed
 
 
 def grid(table: Table) -> tuple[list[str], list[list[str]]]:
@@ -186,6 +195,8 @@ def document(table: Table) -> dict[str, Any]:
             "finished": row.finished,
             "diverged": row.diverged,
             "missing": row.missing,
+            "unscored": row.unscored,
+            "no_better_than_noise": row.untrained,
             "scores": {moment: of(found) for moment, found in row.scores.items()},
             "difference": of(row.difference.estimate) if row.difference else None,
             "p": row.difference.p if row.difference else None,

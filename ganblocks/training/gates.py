@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from attrs import frozen
+from attrs import evolve, frozen
 from torch import Tensor, nn
 
 from ganblocks.game import unchanged_buffers
@@ -31,11 +31,14 @@ class Gate:
 
     Keys that a query never looks at, such as those outside its window, are none of its keys.
     """
+    live: float | None = None
+    """γ of the network that is trained, where ``gamma`` is that of its average; None: they are one."""
 
     def words(self) -> str:
         """What is worth saying of it; empty where it works."""
         if self.change < IDENTITY:
-            effect = f"γ = {self.gamma:.2g}, and it changes its input by {self.change:.1%}: an identity in effect"
+            whose = "" if self.live is None else f" in the averaged network ({self.live:.2g} in the live one)"
+            effect = f"γ = {self.gamma:.2g}{whose}, and it changes its input by {self.change:.1%}: an identity in effect"
             advice = "γ moves at its network's rate: train longer, raise the rate, or start it higher (option gamma)"
             return f"{self.path}: {effect}. {advice}"
         if self.evenness is not None and self.evenness > ALIKE:
@@ -55,6 +58,13 @@ def gates(name: str, network: nn.Module, *inputs: Tensor | None) -> list[Gate]:
     finally:
         network.train(training)
     return found
+
+
+def beside(gate: Gate, live: nn.Module) -> Gate:
+    """The gate of an averaged network, with γ of the network that is trained, which is what a run shows as it goes on."""
+    module = live.get_submodule(gate.path.partition(".")[2])
+    assert isinstance(module, Gated)
+    return evolve(gate, live=float(module.gamma.detach()))
 
 
 @contextmanager

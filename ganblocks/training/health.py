@@ -6,7 +6,7 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,9 +89,14 @@ class Health:
         alarms = self.lookout.read(record) if self.policy.collapse != "off" else []
         return self._alarm(record, alarms) if alarms else None
 
-    def finish(self, gates: list[Gate]) -> None:
-        """Write down what the gated blocks do at the end."""
-        self._write({"gates": [attrs.asdict(gate) | {"words": gate.words()} for gate in gates]})
+    def finish(self, look: Callable[[], list[Gate]]) -> None:
+        """Write down what the gated blocks do at the end. The run is saved by now, and no plugin's fault here may end it."""
+        try:
+            found = [attrs.asdict(gate) | {"words": gate.words()} for gate in look()]
+        except Exception as error:
+            warnings.warn(f"what the gated blocks do at the end is not known: {type(error).__name__}: {error}", stacklevel=2)
+            return
+        self._write({"gates": found})
 
     def _not_finite(self, record: dict[str, Any], wrong: list[str]) -> RollBack | None:
         place = where_not_finite(self.session, self.average.network, self._drawn, self._turns)
@@ -143,7 +148,11 @@ class Health:
             warnings.warn(f"step {record['step']} ({record['images']:,} images): {event}: {words}", stacklevel=2)
 
     def _write(self, part: Mapping[str, Any]) -> None:
-        write_text(self.run / NAME, json.dumps({"events": self.events, **part}, indent=1, ensure_ascii=False) + "\n")
+        """A file that only tells of the run, and is no reason to end it where it cannot be written."""
+        try:
+            write_text(self.run / NAME, json.dumps({"events": self.events, **part}, indent=1, ensure_ascii=False) + "\n")
+        except OSError as error:
+            warnings.warn(f"{self.run / NAME}: cannot be written: {error.strerror or error}", stacklevel=3)
 
     def _state(self) -> dict[str, Any]:
         """Everything that a step changes, but for how much was drawn: a step that is undone has used its images."""

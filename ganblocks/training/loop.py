@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -26,7 +27,7 @@ from ganblocks.training.checkpoint import (
     save_checkpoint,
 )
 from ganblocks.training.classes import count_classes, counts_of
-from ganblocks.training.gates import Gate, gates
+from ganblocks.training.gates import Gate, beside, gates
 from ganblocks.training.health import Health, RollBack
 from ganblocks.training.pictures import save_grid
 from ganblocks.training.run_folder import RunFolder
@@ -46,6 +47,9 @@ SEEN = 16
 class Judged(Protocol):
     """Scores a generator while it is trained."""
 
+    def prepare(self) -> None:
+        """Raise, before the first step of a new run, what is known by then to be impossible."""
+
     def __call__(self, sampler: Sampler, images_seen: int) -> None:
         """Score a generator that has seen so many images."""
 
@@ -55,6 +59,9 @@ class Judged(Protocol):
 
 class Unjudged(Judged):
     """Scores nothing."""
+
+    def prepare(self) -> None:
+        pass
 
     def __call__(self, sampler: Sampler, images_seen: int) -> None:
         pass
@@ -133,7 +140,7 @@ def train(
             save(session, average, folder, step, clock.seconds, health.rollbacks)
     grid.save(average, folder, batches.images_seen)
     save(session, average, folder, step, clock.seconds, health.rollbacks)
-    health.finish(grid.gates(average))
+    health.finish(lambda: grid.gates(average))
     if evaluation is not None and not stop:
         judged(sampler_of(session, average, evaluation.weights), batches.images_seen)
 
@@ -251,11 +258,18 @@ class FixedGrid:
         """What the gated blocks of both players do to the first images of the grid."""
         device = self.session.game.device
         latent, label = self.latent[:SEEN].to(device), None if self.label is None else self.label[:SEEN].to(device)
-        generator, discriminator = average.settled(), self.session.game.networks[Player.DISCRIMINATOR]
+        live, discriminator = (self.session.game.networks[player] for player in (Player.GENERATOR, Player.DISCRIMINATOR))
+        generator = average.settled()
         with torch.no_grad():
             image = generator(latent, label).float()
-        return gates("generator", generator, latent, label) + gates("discriminator", discriminator, image, label)
+        averaged = [beside(gate, live) for gate in gates("generator", generator, latent, label)]
+        return averaged + gates("discriminator", discriminator, image, label)
 
     def save(self, average: Average, folder: RunFolder, images_seen: int) -> None:
+        """Draw the grid of this moment. One that cannot be written is a warning: the next checkpoint tells what is lost."""
         sampler = sampler_of(self.session, average, "average")
-        save_grid(sampler.draw(self.latent, self.label), folder.sample(images_seen), self.columns)
+        path = folder.sample(images_seen)
+        try:
+            save_grid(sampler.draw(self.latent, self.label), path, self.columns)
+        except OSError as error:
+            warnings.warn(f"{path}: cannot be written: {error.strerror or error}; the run goes on without it", stacklevel=2)

@@ -6,7 +6,8 @@ import json
 import math
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -91,17 +92,29 @@ class RunFolder:
         write_text(self.path / RECIPE, recipe)
 
     def log(self, record: Mapping[str, Any]) -> None:
-        """Append one line to metrics.jsonl; a number that JSON does not have becomes null."""
+        """Append one line to metrics.jsonl; a number that JSON does not have becomes null. Raises CheckpointError."""
         plain = {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in record.items()}
-        self._metrics.write(json.dumps(plain) + "\n")
+        with self._writing():
+            self._metrics.write(json.dumps(plain) + "\n")
 
     def flush(self) -> None:
-        """Metrics up to here survive a power cut."""
-        self._metrics.flush()
-        os.fsync(self._metrics.fileno())
+        """Metrics up to here survive a power cut. Raises CheckpointError."""
+        with self._writing():
+            self._metrics.flush()
+            os.fsync(self._metrics.fileno())
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Raise CheckpointError where metrics.jsonl cannot be written: a run that could not be resumed does not go on."""
+        try:
+            yield
+        except OSError as error:
+            rule = f"cannot be written: {error.strerror or error}; earlier checkpoints are as they were"
+            raise CheckpointError(f"{self.path / METRICS}: {rule}: make room, then ganblocks resume {self.path}") from error
 
     def close(self) -> None:
-        self._metrics.close()
+        with suppress(OSError):  # of lines that could not be written before, which was said then
+            self._metrics.close()
         self._lock.release()
 
 

@@ -81,12 +81,15 @@ def run(
         )
         if recipe.training.deterministic:
             rehearse(session)
+        judge = judged or Unjudged()
+        if recipe.evaluation is not None:
+            judge.prepare()
         folder = RunFolder(Path(out))
         try:
             known = provenance(session, registry) | {"recipe": recorded(recipe, registry)} | origin
             folder.write(write_recipe(recipe, registry), known)
             with stop_on_signals() as stop, advising(session):
-                train(session, folder, stop, watch, judged or Unjudged())
+                train(session, folder, stop, watch, judge)
         finally:
             folder.close()
     return stop

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -95,6 +96,26 @@ def test_a_damaged_result_is_named(study: Path, tmp_path: Path) -> None:
         assert "seed-0.json: damaged" in done.stderr
     finally:
         path.write_bytes(kept)
+
+
+def test_a_table_that_cannot_be_written_is_shown_all_the_same(study: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(study, tmp_path / "out")
+    for name in ("table.md", "plot.png"):
+        (out / name).unlink()
+        (out / name).mkdir()
+    done = ablate(out)
+    assert done.returncode == 1
+    assert "attention against baseline" in done.stdout
+    assert f"{out / 'plot.png'}: not written: " in done.stderr
+    assert "the same command tries it again, without training" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert str(out / "table.md") not in done.stdout
+    for name in ("table.md", "plot.png"):
+        (out / name).rmdir()
+    again = ablate(out)
+    assert again.returncode == 0, again.stderr
+    assert "0 to run" in again.stderr
+    assert (out / "plot.png").is_file()
 
 
 def test_json_is_one_document(study: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -70,7 +71,7 @@ def test_it_sees_the_latents_and_classes_of_the_samples() -> None:
 
 def test_its_numbers_have_no_extractor_and_no_controls() -> None:
     found = {score.name: score for score in report(seed=5).scores}
-    assert set(found) == {"seven", "beside", "kd[pixels]", "kd_std[pixels]"}
+    assert set(found) == {"seven", "beside", "kd[pixels]"}
     seven = found["seven"]
     assert (seven.value, seven.better, found["beside"].value, found["beside"].better) == (7.0, "higher", 5.0, "")
     assert (seven.held_out, seven.noise) == (None, None)
@@ -86,8 +87,12 @@ def test_what_changes_it_is_another_protocol(change: dict[str, object]) -> None:
 
 
 def test_there_are_no_batch_statistics_of_one_sample() -> None:
-    with pytest.raises(UsageError, match=r"Witness examines single samples, .* --batch-norm moving or standing"):
-        report(batch_norm="batch")
+    rule = r"Witness examines single samples, .* --batch-norm moving or standing"
+    (missing,) = report(batch_norm="batch").missing
+    assert missing.names == ("seven",)
+    assert re.match(rule, missing.reason)
+    with pytest.raises(UsageError, match=rule):
+        report(batch_norm="batch", metrics={"witness": Witness()})
 
 
 def test_it_is_not_for_samples() -> None:

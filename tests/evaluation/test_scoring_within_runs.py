@@ -187,6 +187,10 @@ def test_a_report_keeps_its_moment(tmp_path: Path) -> None:
 
 
 def test_a_cache_that_cannot_be_written_is_a_user_s_mistake(tmp_path: Path) -> None:
+    """Before anything is computed; a folder that cannot be written any more by then costs no score."""
     (tmp_path / "file").write_text("")
+    cache, wish = tmp_path / "file" / "cache", wish_of(recipe(n=20).evaluation, public.discover(), "cpu")
     with pytest.raises(UsageError, match="features cannot be kept here"):
-        judged(wish_of(recipe(n=20).evaluation, public.discover(), "cpu"), tmp_path / "file" / "cache")
+        evaluate(tmp_path, wish, public.discover(), cache)
+    with pytest.warns(UserWarning, match="features cannot be kept here"):
+        assert judged(wish, cache)[0] == judged(wish, None)[0]

@@ -24,7 +24,7 @@ from ganblocks.study.costs import Cost, Swap, swap
 from ganblocks.study.plan import BASELINE, Plan, parse_seeds, plan
 from ganblocks.study.table import Row, Table, at, tabulate
 from ganblocks.study.words import interval
-from ganblocks.study.writing import grid, latex, markdown, write
+from ganblocks.study.writing import document, grid, latex, markdown, write
 from tests.cli.commands import ROOT
 
 RECIPE = ROOT / "tests" / "fixtures" / "study.toml"
@@ -334,7 +334,7 @@ def test_a_recipe_without_evaluation_is_scored_by_the_kernel_distance(tmp_path: 
 def test_all_files_say_the_same(wanted: Plan, tmp_path: Path) -> None:
     results = cells(wanted, lambda name, seed: seed + len(name) / 7)
     table = tabulate(wanted, results)
-    paths = {path.name: path for path in write(table, results, tmp_path, "ganblocks ablate it")}
+    paths = {path.name: path for path in write(table, results, tmp_path, "ganblocks ablate it")[0]}
     lines = list(csv.DictReader(io.StringIO(paths["table.csv"].read_text())))
     assert len(lines) == len(table.rows) * len(table.moments)
     end = next(line for line in lines if line["variant"] == "attention" and line["moment"] == "end")
@@ -392,3 +392,62 @@ def test_what_would_be_a_difference_alone_is_none_among_several(tmp_path: Path) 
     words = tabulate(several, cells(several, lambda name, seed: gaps.get(name, [0, 0, 0])[seed])).verdicts()[0]
     assert "no difference shown" in words
     assert "Alone it would be one; among 2 comparisons it is not." in words
+
+
+def lacking(result: Result, last: bool) -> Result:
+    """The cell without its score, at the end or at every moment."""
+    places = [len(result.reports) - 1] if last else range(len(result.reports))
+    reports = [attrs.evolve(each, scores=()) if i in places else each for i, each in enumerate(result.reports)]
+    return attrs.evolve(result, reports=tuple(reports))
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_an_end_that_could_not_be_scored_is_no_earlier_moment(wanted: Plan, last: bool) -> None:
+    """Of seed 2 the end is not known: it is in no mean and no pair, and the words say so."""
+    whole = cells(wanted, lambda name, seed: seed + 0.01 * seed * (name == "attention"))
+    spoilt = [lacking(each, last) if (each.variant, each.seed) == ("attention", 2) else each for each in whole]
+    table = tabulate(wanted, spoilt)
+    row = row_of(table, "attention")
+    assert (row.unscored, row.missing, row.scores["end"], row.scores["equal time"]) == (1, 0, None, None)
+    assert row.difference is not None
+    assert row.difference.estimate.n == 4
+    assert row.difference.estimate.mean == pytest.approx(0.01 * (0 + 1 + 3 + 4) / 4)
+    assert "1 of 5 have no such score at their end" in table.verdicts()[0]
+    assert (row.scores["24 images"] is None) != last
+
+
+def test_rows_that_are_no_better_than_noise_are_named(wanted: Plan) -> None:
+    """Noise scores 9: the baseline's mean is above it, and that of attention below."""
+    table = tabulate(
+        wanted, cells(wanted, lambda name, seed: {"baseline": 17.8, "attention": 8.9, "wide": 9.0}[name] + 0 * seed)
+    )
+    said = table.verdicts()[-1]
+    assert said == "baseline, wide: no better than noise (kd[x] 9) at the end: not trained yet; do not compare."
+    assert said in markdown(table, "ganblocks ablate it")
+    rows = {row["variant"]: row["no_better_than_noise"] for row in document(table)["rows"]}
+    assert rows == {"baseline": True, "attention": False, "wide": True}
+    better = tabulate(wanted, cells(wanted, lambda name, seed: 5.0 + seed))
+    assert not any("noise" in words for words in better.verdicts())
+
+
+@pytest.mark.parametrize("name", ["table.md", "table.tex", "table.csv", "cells.csv", "table.json", "plot.png"])
+def test_a_file_that_cannot_be_written_takes_no_other_with_it(name: str, wanted: Plan, tmp_path: Path) -> None:
+    results = cells(wanted, lambda _, seed: float(seed))
+    (tmp_path / name).mkdir()
+    written, failed = write(tabulate(wanted, results), results, tmp_path, "ganblocks ablate it")
+    files = {"table.md", "table.tex", "table.csv", "cells.csv", "table.json", "plot.png"}
+    assert {path.name for path in written} == files - {name}
+    assert all(path.is_file() for path in written)
+    (words,) = failed
+    assert words.startswith(f"{tmp_path / name}: not written: ")
+
+
+def test_a_plot_that_fails_takes_no_table_with_it(wanted: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ImportError("no matplotlib")
+
+    monkeypatch.setattr("ganblocks.study.writing.plot", fail)
+    results = cells(wanted, lambda _, seed: float(seed))
+    written, failed = write(tabulate(wanted, results), results, tmp_path, "ganblocks ablate it")
+    assert len(written) == 5
+    assert failed == [f"{tmp_path / 'plot.png'}: not written: ImportError: no matplotlib"]

@@ -25,7 +25,8 @@ class JacobianCondition(ExaminesGenerator):
     With J = ∂G/∂z at z, [pixels, Z], and M = JᵀJ: log(λ_max(M) / λ_min(M)) = 2 log(s_max / s_min) for the singular values s of
     J, a natural logarithm; 0 where steps in all directions of the latent move the image equally far. λ_min counts as
     floor · λ_max at least, also where the generator does not move at all. ``log_condition`` is the mean, ``log_condition_std``
-    the standard deviation over latents. Each latent costs one forward of Z samples with forward-mode derivatives.
+    the standard deviation over latents, which a single one does not have. Each latent costs one forward of Z samples with
+    forward-mode derivatives.
 
     Use it to see whether directions of the latent have collapsed, and to compare seeds of one recipe. It says nothing of how
     good images are, and numbers of networks with another Z do not compare.
@@ -46,7 +47,8 @@ class JacobianCondition(ExaminesGenerator):
         places = range(min(self.latents, len(latent)))
         found = [self._at(generate, latent[i], None if label is None else label[i]) for i in places]
         logs = torch.tensor(found, dtype=torch.float64)
-        return {"log_condition": float(logs.mean()), "log_condition_std": float(logs.std(correction=0))}
+        spread = {"log_condition_std": float(logs.std(correction=0))} if len(logs) > 1 else {}
+        return {"log_condition": float(logs.mean())} | spread
 
     def _at(self, generate: Generate, z: Tensor, label: Tensor | None) -> float:
         matrix = jacobian(generate, z, label)

@@ -111,3 +111,8 @@ def test_what_is_not_finite_is_refused() -> None:
 def test_options_out_of_range(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         JacobianCondition(**options)
+
+
+def test_one_latent_has_no_spread() -> None:
+    found = JacobianCondition(latents=1).examine(lambda z, label: z.view(-1, 1, 2, 2), torch.randn(3, 4), None, 0)
+    assert set(found) == {"log_condition"}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 import torch
 from attrs import frozen
 from torch import Tensor
 
-from ganblocks import Sample
+from ganblocks import Checked, Facts, Sample
 from ganblocks_metrics.checking import checked
 
 
@@ -88,7 +88,7 @@ class Frechet:
 
 
 @frozen(kw_only=True)
-class FrechetPerClass:
+class FrechetPerClass(Checked):
     """The mean over classes of the Fréchet distance between the real and the fake images of a class (intra-class FID).
 
     With few images per class it is mostly bias.
@@ -100,6 +100,13 @@ class FrechetPerClass:
 
     reads: ClassVar[frozenset[str]] = frozenset({"features", "labels"})
     better: ClassVar[dict[str, str]] = {"intra_fd": "lower"}
+
+    def check(self, facts: Facts) -> Iterator[str]:
+        least = 2 * facts.image.classes
+        if not least:
+            yield "compares class by class, and these images have no classes: use frechet"
+        elif min(count for count in (facts.real, facts.fake, least) if count is not None) < least:
+            yield f"needs 2 images of each of {facts.image.classes} classes: take n = {least} at least, or use frechet"
 
     def score(self, real: Sample, fake: Sample, seed: int) -> dict[str, float]:
         one, two = checked(real.features, fake.features)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import torch
@@ -10,7 +11,7 @@ from attrs.validators import ge, instance_of
 from torch import Tensor
 from torch_fidelity.metric_prc import prc_features_to_metric
 
-from ganblocks import DataError, Sample
+from ganblocks import Checked, DataError, Facts, Sample
 from ganblocks_metrics.checking import checked
 
 
@@ -19,7 +20,7 @@ def _neighbours(default: int) -> Any:
 
 
 @frozen(kw_only=True)
-class PrecisionRecall:
+class PrecisionRecall(Checked):
     """Precision: the share of fakes within reach of a real image. Recall: the share of real images within reach of a fake.
 
     The reach of an image is the distance to its k-th nearest neighbour of its own kind. As torch-fidelity computes them.
@@ -39,6 +40,9 @@ class PrecisionRecall:
 
     neighbours: int = _neighbours(3)
 
+    def check(self, facts: Facts) -> Iterator[str]:
+        return _few(facts.real, facts.fake, self.neighbours)
+
     def score(self, real: Sample, fake: Sample, seed: int) -> dict[str, float]:
         one, two = _enough(*checked(real.features, fake.features), self.neighbours)
         found = prc_features_to_metric(two, one, prc_neighborhood=self.neighbours, prc_batch_size=10_000, verbose=False)
@@ -46,7 +50,7 @@ class PrecisionRecall:
 
 
 @frozen(kw_only=True)
-class DensityCoverage:
+class DensityCoverage(Checked):
     """Density: how many real images reach each fake, over k. Coverage: the share of real images that reach at least one fake.
 
     Unlike precision and recall they do not let one outlier's wide reach count for much, and are 1 for equal distributions
@@ -65,6 +69,9 @@ class DensityCoverage:
 
     neighbours: int = _neighbours(5)
 
+    def check(self, facts: Facts) -> Iterator[str]:
+        return _few(facts.real, facts.fake, self.neighbours)
+
     def score(self, real: Sample, fake: Sample, seed: int) -> dict[str, float]:
         one, two = _enough(*checked(real.features, fake.features), self.neighbours)
         reach = torch.cdist(one, one).kthvalue(self.neighbours + 1, dim=1).values  # the nearest is the image itself
@@ -75,7 +82,16 @@ class DensityCoverage:
         }
 
 
+def _few(real: int | None, fake: int | None, neighbours: int) -> Iterator[str]:
+    """What is wrong with so many images; None: not known."""
+    least = min(count for count in (real, fake, neighbours + 1) if count is not None)
+    if least <= neighbours:
+        fewer = f", or set neighbours = {least - 1} at most" if least > 1 else ""
+        yield f"{least} images have no {neighbours} nearest neighbours each: compare {neighbours + 1} at least{fewer}"
+
+
 def _enough(one: Tensor, two: Tensor, neighbours: int) -> tuple[Tensor, Tensor]:
-    if min(len(one), len(two)) <= neighbours:
-        raise DataError(f"{len(one)} real and {len(two)} fake images have no {neighbours} nearest neighbours each")
-    return one, two
+    """Both, about the mean of the first: distances stay as they are, and lose no digits to what all features share."""
+    for complaint in _few(len(one), len(two), neighbours):
+        raise DataError(complaint)
+    return one - one.mean(0), two - one.mean(0)

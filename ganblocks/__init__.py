@@ -20,6 +20,7 @@ from ganblocks.errors import (
     Misfit,
     Mistake,
     RecipeError,
+    UnfitSize,
     UnknownComponent,
 )
 from ganblocks.hookspecs import hookimpl
@@ -55,6 +56,7 @@ from ganblocks.kinds.penalty import Penalty
 from ganblocks.kinds.update_rule import NextBatch, Updater, UpdateRule
 from ganblocks.kinds.weight_norm import WeightNorm
 from ganblocks.schedules import Constant, Cosine, Linear, Moving, Schedule, WarmUp, moving
+from ganblocks.sizes import Doublings, Size, as_size, in_words, shorter, sides
 from ganblocks.sockets import socket
 from ganblocks.values import (
     Batch,
@@ -125,6 +127,7 @@ __all__ = [
     "DifferentiatesTwice",
     "Discriminator",
     "Diverged",
+    "Doublings",
     "ExaminesGenerator",
     "Facts",
     "FeatureExtractor",
@@ -164,7 +167,9 @@ __all__ = [
     "Score",
     "SingularValue",
     "Site",
+    "Size",
     "Turn",
+    "UnfitSize",
     "UnknownComponent",
     "UpdateRule",
     "Updater",
@@ -173,14 +178,18 @@ __all__ = [
     "View",
     "WarmUp",
     "WeightNorm",
+    "as_size",
     "discover",
     "guarded_step",
     "hookimpl",
+    "in_words",
     "load",
     "moving",
     "read_recipe",
     "run",
     "seed_of",
     "seeded",
+    "shorter",
+    "sides",
     "socket",
 ]

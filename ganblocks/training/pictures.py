@@ -11,7 +11,7 @@ from torch import Tensor
 from ganblocks.files import replace_file
 
 SMALLEST_TILE = 64
-"""Pixels: smaller images are enlarged by a whole factor, without smoothing."""
+"""Pixels of the shorter side: smaller images are enlarged by a whole factor, without smoothing."""
 
 
 def save_grid(images: Tensor, path: Path, columns: int) -> None:
@@ -23,7 +23,7 @@ def save_grid(images: Tensor, path: Path, columns: int) -> None:
     grid = tiles.view(rows, columns, channels, height, width).permute(0, 3, 1, 4, 2)
     pixels = grid.reshape(rows * height, columns * width, channels).numpy()
     picture = Image.fromarray(pixels[..., 0] if channels == 1 else pixels[..., :3])
-    scale = max(1, SMALLEST_TILE // width)
+    scale = max(1, SMALLEST_TILE // min(height, width))
     picture = picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
     with replace_file(path) as file:
         picture.save(file, format="PNG")

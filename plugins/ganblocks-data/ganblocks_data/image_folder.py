@@ -6,15 +6,16 @@ import hashlib
 import json
 import warnings
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 from typing import Literal, Self
 
 import attrs
 import torch
 from attrs import field
-from attrs.validators import ge, gt, in_, instance_of, le
+from attrs.validators import ge, in_, instance_of, le
 
-from ganblocks import DataError, Finding, Images, ImageSpec, Inspects
+from ganblocks import DataError, Finding, Images, ImageSpec, Inspects, Size, as_size
 from ganblocks_data.inspecting import inspect, readable, too_many
 from ganblocks_data.listing import Listing, folders_in, list_images
 from ganblocks_data.memory import in_memory, split
@@ -29,21 +30,22 @@ MEMORY = 512 * 2**20
 class ImageFolder(Inspects):
     """Images of a local folder: ``path/class/image``, or ``path/image`` without labels.
 
-    PNG, JPEG, WebP and BMP of any mode become upright 8-bit squares: transparency on white, 16-bit grey scaled, the shorter
-    side resized to ``size`` (antialiased bicubic), centre crop; a warning counts what was changed. Classes are numbered in the
-    order of their names, as torchvision's ImageFolder does. Where the decoded images fit into 512 MiB they are all read when
-    the folder is opened; otherwise every batch is read when it is asked for, by several threads, and a file that cannot be
-    read is found only then, unless ``ganblocks check --data`` has named it before.
+    PNG, JPEG, WebP and BMP of any mode become upright 8-bit images of one size: transparency on white, 16-bit grey scaled,
+    resized until they cover ``size`` (antialiased bicubic; for a square that is the shorter side), centre crop; a warning
+    counts what was changed. Classes are numbered in the order of their names, as torchvision's ImageFolder does. Where the
+    decoded images fit into 512 MiB they are all read when the folder is opened; otherwise every batch is read when it is asked
+    for, by several threads, and a file that cannot be read is found only then, unless ``ganblocks check --data`` has named it
+    before.
 
-    Use it for your own images, and for ImageNet. Images of very unlike proportions lose what lies outside their central square:
-    crop them beforehand.
+    Use it for your own images, and for ImageNet. Images of very unlike proportions lose what lies outside the centre:
+    crop them beforehand, or choose a ``size`` of their proportions.
 
     Source: Parmar, Zhang and Zhu (2022), "On Aliased Resizing and Surprising Subtleties in GAN Evaluation", arXiv:2104.11222
     (the resizing); the layout is that of torchvision.datasets.ImageFolder.
 
     Options:
         path: the folder.
-        size: height and width in pixels.
+        size: height and width in pixels, one number for both; or [height, width].
         channels: 3 for RGB, 1 for grey.
         classes: how many class folders there are; 0 for a folder of images without labels.
         held_out: share of the images that are held out, decided by the SHA-256 of their relative names.
@@ -51,7 +53,7 @@ class ImageFolder(Inspects):
     """
 
     path: str = field(validator=instance_of(str))
-    size: int = field(validator=[instance_of(int), gt(0)])
+    size: Size = field(converter=as_size)
     channels: Literal[1, 3] = field(default=3, validator=in_((1, 3)))
     classes: int = field(default=0, validator=[instance_of(int), ge(0)])
     held_out: float = field(default=0.1, validator=[instance_of((float, int)), ge(0), le(0.5)])
@@ -75,7 +77,7 @@ class ImageFolder(Inspects):
             raise DataError(f"{root} {_too_few(len(held_out))}")
         read = Reader([root / name for name in listing.names], self.size, self.channels)
         labels = torch.tensor(listing.labels)
-        if len(labels) * self.channels * self.size**2 <= MEMORY:
+        if len(labels) * prod(self.describe().shape) <= MEMORY:
             pixels = read(torch.arange(len(labels)))
             read.warn_of_changes(root)
             return in_memory(pixels, labels, held_out)

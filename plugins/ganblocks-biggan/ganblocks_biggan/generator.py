@@ -76,14 +76,14 @@ class BigGANGenerator(ResnetGenerator):
             raise site.misfit(rule, f"use latent = {-(-self.latent // parts) * parts}")
         if self.hierarchical and not self.shared and isinstance(site.condition, Classes):
             rule = "without a shared embedding norms are told the label, which cannot be joined with a chunk of the latent"
-            raise site.misfit(rule, "set shared, or hierarchical = false")
+            raise site.misfit(rule, "set shared = 128, or hierarchical = false")
         width, first = self.told(site, self.latent // parts), stages[0]
         place = site.at(f"{first.name}.norm1", channels=first.in_channels, size=first.in_size, condition=Vector(width))
         if width and not hears(self.norm, place, width):
             rule = (
                 f"{type(self.norm).__name__} ignores what it is told: neither the class nor a chunk of z would reach the image"
             )
-            raise place.misfit(rule, 'use norm = "conditional_batch"; or shared = 0 and hierarchical = false')
+            raise site.misfit(rule, 'use norm = "conditional_batch"; or shared = 0 and hierarchical = false')
 
 
 class BigGANGeneratorNetwork(ResnetGeneratorNetwork):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import attrs
 from attrs import field, frozen
@@ -44,23 +44,29 @@ class Frozen:
     def build(self, image: ImageSpec, site: Site) -> nn.Module:
         """Raises Misfit where there are not so many blocks, no such part, or nothing would be left to learn."""
         network = self.network.build(image, site)
-        blocks = [name for name, part in network.named_children() if any(True for _ in part.parameters())]
-        for part in self._parts(network, site, blocks):
+        for part in self._parts(network, site):
             part.requires_grad_(False)
         if not any(parameter.requires_grad for parameter in network.parameters()):
-            fewer = f"blocks = {len(blocks) - 1}" if self.blocks == len(blocks) else "fewer names"
+            most = len(_blocks(network)) - 1
+            fewer = f"blocks = {most}" if self.blocks > most else "fewer names"
             raise site.misfit("freezes every parameter, so that nothing is left to learn", f"freeze less: {fewer}")
         return network
 
-    def _parts(self, network: nn.Module, site: Site, blocks: Sequence[str]) -> Iterator[nn.Module]:
+    def _parts(self, network: nn.Module, site: Site) -> Iterator[nn.Module]:
+        blocks = _blocks(network)
         listed = ", ".join(blocks)
         if self.blocks > len(blocks):
             rule = f"blocks = {self.blocks}, but the network has {len(blocks)}: {listed}"
             raise site.misfit(rule, f"freeze less: blocks = {len(blocks) - 1}")
-        yield from (network.get_submodule(name) for name in blocks[: self.blocks])
+        yield from list(blocks.values())[: self.blocks]
         parts = dict(network.named_modules())
         for name in self.names:
             if name not in parts:
-                hint = f'its blocks are {listed}: name one of them or a part of one, such as names = ["{blocks[-1]}"]'
+                hint = f'its blocks are {listed}: name one of them, or a part of one, such as names = ["{min(blocks)}"]'
                 raise site.misfit(f"no part of the network is called {name!r}", hint)
             yield parts[name]
+
+
+def _blocks(network: nn.Module) -> dict[str, nn.Module]:
+    """The direct parts that have parameters."""
+    return {name: part for name, part in network.named_children() if any(True for _ in part.parameters())}

@@ -20,6 +20,7 @@ from ganblocks.errors import (
     Misfit,
     Mistake,
     RecipeError,
+    UnfitSize,
     UnknownComponent,
 )
 from ganblocks.hookspecs import hookimpl
@@ -57,6 +58,7 @@ from ganblocks.kinds.penalty import Penalty
 from ganblocks.kinds.update_rule import NextBatch, Updater, UpdateRule
 from ganblocks.kinds.weight_norm import WeightNorm
 from ganblocks.schedules import Constant, Cosine, Linear, Moving, Schedule, WarmUp, moving
+from ganblocks.sizes import Doublings, Size, as_size, in_words, shorter, sides
 from ganblocks.sockets import socket
 from ganblocks.values import (
     Batch,
@@ -133,6 +135,7 @@ __all__ = [
     "DifferentiatesTwice",
     "Discriminator",
     "Diverged",
+    "Doublings",
     "ExaminesGenerator",
     "Facts",
     "FeatureExtractor",
@@ -172,7 +175,9 @@ __all__ = [
     "Score",
     "SingularValue",
     "Site",
+    "Size",
     "Turn",
+    "UnfitSize",
     "UnknownComponent",
     "UpdateRule",
     "Updater",
@@ -181,9 +186,11 @@ __all__ = [
     "View",
     "WarmUp",
     "WeightNorm",
+    "as_size",
     "discover",
     "guarded_step",
     "hookimpl",
+    "in_words",
     "load",
     "moving",
     "read_recipe",
@@ -191,5 +198,7 @@ __all__ = [
     "run",
     "seed_of",
     "seeded",
+    "shorter",
+    "sides",
     "socket",
 ]

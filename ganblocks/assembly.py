@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
+from math import prod
 from typing import Any
 
 import attrs
@@ -13,18 +14,20 @@ from packaging.specifiers import SpecifierSet
 from torch import nn
 
 from ganblocks.batches import Batches
-from ganblocks.errors import Misfit, Mistake, RecipeError
+from ganblocks.errors import GanblocksError, Misfit, Mistake, RecipeError, UnfitSize
 from ganblocks.game import Game, Term, comparable
 from ganblocks.kinds.capabilities import Checked, DifferentiatesTwice
 from ganblocks.kinds.discriminator import Discriminator
 from ganblocks.kinds.generator import Generator
 from ganblocks.kinds.update_rule import Updater
 from ganblocks.limits import how_to_raise, most_numbers, within_limits
-from ganblocks.options.fields import INLINE
+from ganblocks.options.fields import INLINE, options_of
+from ganblocks.options.words import shown
 from ganblocks.precision import settled
 from ganblocks.recipe import Recipe
 from ganblocks.registry import Registry
 from ganblocks.schedules import spanning
+from ganblocks.sizes import Size, nearest_sizes
 from ganblocks.sockets import socket_kind
 from ganblocks.values import Classes, Facts, ImageSpec, Player, Site, Use, seed_of, seeded
 
@@ -77,20 +80,60 @@ def check(recipe: Recipe, registry: Registry) -> Facts:
     mistakes += [*_oversized(recipe, facts.image), *_other_versions(recipe)]
     if mistakes:
         raise RecipeError(mistakes)
+    misfits = _misfits(recipe, facts.image)
+    if unfit := [each for each in misfits if isinstance(each, UnfitSize)]:  # alone: all else may follow from it
+        raise RecipeError([_refused_size(recipe, facts.image, unfit)])
+    if misfits:
+        raise RecipeError([Mistake(each.where, "", each.rule, each.hint) for each in misfits])
+    return facts
+
+
+def _misfits(recipe: Recipe, image: ImageSpec) -> list[Misfit]:
+    """Why networks cannot be built for such images: tried on the meta device."""
+    found = []
     with torch.device("meta"):
         for build in (build_generator, build_discriminator):
             try:
-                build(recipe, facts.image, seed=0)
+                build(recipe, image, seed=0)
             except Misfit as misfit:
-                mistakes.append(Mistake(misfit.where, "", misfit.rule, misfit.hint))
-    if mistakes:
-        raise RecipeError(mistakes)
-    return facts
+                found.append(misfit)
+    return found
+
+
+def _refused_size(recipe: Recipe, image: ImageSpec, unfit: list[UnfitSize]) -> Mistake:
+    """The mistake of a size that a network cannot have, with the nearest ones that the data set and both networks can."""
+    rule = f"the {unfit[0].where} {unfit[0].rule}"
+    if "size" not in options_of(type(recipe.data.dataset)):
+        return Mistake("data.use", "", rule, "the size of this data set cannot be set: use another one, or another network")
+    hint = " or ".join(f"data.size = {shown(size)}" for size in _sizes_that_work(recipe, image, list(unfit)))
+    return Mistake("data.size", "", rule, f"set {hint}" if hint else "no size helps: use another data set, or another network")
+
+
+def _sizes_that_work(recipe: Recipe, image: ImageSpec, refusing: list[UnfitSize]) -> list[Size]:
+    """The nearest below and above that the data set can be of and both networks can have."""
+
+    def fits(size: Size) -> bool:
+        return _has(recipe.data.dataset, size) and all(each.fits(size) for each in refusing)
+
+    nearest = nearest_sizes(image.size, fits)
+    for _ in Player:  # a network that took the size says only when it is asked which others it does not take
+        misfits = [misfit for size in nearest for misfit in _misfits(recipe, attrs.evolve(image, size=size))]
+        refusing += [misfit for misfit in misfits if isinstance(misfit, UnfitSize)]
+        nearest = nearest_sizes(image.size, fits)
+    return nearest
+
+
+def _has(dataset: Any, size: Size) -> bool:
+    """Whether a data set can be of another size."""
+    try:
+        return bool(attrs.evolve(dataset, size=size).describe().size == size)
+    except (ValueError, TypeError, GanblocksError):
+        return False
 
 
 def _oversized(recipe: Recipe, image: ImageSpec) -> Iterator[Mistake]:
     """What would need absurd memory in every step, or to be scored."""
-    pixels, samples = image.channels * image.size**2, 0 if recipe.evaluation is None else recipe.evaluation.n or 0
+    pixels, samples = prod(image.shape), 0 if recipe.evaluation is None else recipe.evaluation.n or 0
     wanted = {
         "data": (pixels, "the numbers of one image"),
         "training.batch": (recipe.training.batch * max(pixels, recipe.generator.latent), "the numbers of one batch"),

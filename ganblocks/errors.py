@@ -6,8 +6,8 @@ the health rules.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
 
 from attrs import frozen
 
@@ -81,6 +81,15 @@ class Misfit(GanblocksError):
     def __init__(self, where: str, rule: str, hint: str = "") -> None:
         self.where, self.rule, self.hint = where, rule, hint
         super().__init__(f"{where}: {rule}" + (f"; {hint}" if hint else ""))
+
+
+class UnfitSize(Misfit):
+    """A network cannot make, or judge, images of the data's size, whatever its other options say."""
+
+    def __init__(self, where: str, rule: str, hint: str, fits: Callable[[Any], bool]) -> None:
+        self.fits = fits
+        """Whether it can where the images are of another size."""
+        super().__init__(where, rule, hint)
 
 
 class UsageError(GanblocksError):

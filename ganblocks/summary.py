@@ -48,7 +48,7 @@ def network_costs(recipe: Recipe, image: ImageSpec) -> dict[Player, NetworkCost]
     with torch.device("meta"):
         label = torch.zeros(batch, dtype=torch.int64) if image.classes else None
         latent = torch.empty(batch, recipe.generator.latent)
-        picture = torch.empty(batch, image.channels, image.size, image.size)
+        picture = torch.empty(batch, *image.shape)
         return {
             Player.GENERATOR: cost(build_generator(recipe, image, seed=0), latent, label),
             Player.DISCRIMINATOR: cost(build_discriminator(recipe, image, seed=0), picture, label),

@@ -7,7 +7,7 @@ positions.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,7 +16,8 @@ import attrs
 from attrs import field, frozen
 from attrs.validators import ge, gt, instance_of
 
-from ganblocks.errors import Misfit
+from ganblocks.errors import Misfit, UnfitSize
+from ganblocks.sizes import Size, as_size, in_words, nearest_sizes, shorter, sides
 
 if TYPE_CHECKING:  # values are cheap to import; torch is only needed once something is built
     import torch
@@ -42,12 +43,25 @@ class ImageSpec:
     """What the images of a data set are: known without touching the disk."""
 
     channels: int = field(validator=[instance_of(int), gt(0)])
-    size: int = field(validator=[instance_of(int), gt(0)])
-    """Height and width in pixels: images are square."""
+    size: Size = field(converter=as_size)
+    """Height and width in pixels: one number for squares, else (height, width)."""
     classes: int = field(default=0, validator=[instance_of(int), ge(0)])
     """Number of classes; 0 for images without labels."""
     class_names: tuple[str, ...] = ()
     """One name per class, where the data set has names."""
+
+    @property
+    def height(self) -> int:
+        return sides(self.size)[0]
+
+    @property
+    def width(self) -> int:
+        return sides(self.size)[1]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W)."""
+        return (self.channels, *sides(self.size))
 
 
 @frozen(eq=False)
@@ -228,8 +242,8 @@ class Site:
 
     channels: int = field(validator=[instance_of(int), gt(0)])
     """Channels of the feature map that arrives (or features of a vector, for a head)."""
-    size: int | tuple[int, int] = 4
-    """Height and width of the feature map, or one number for both."""
+    size: Size = field(default=4, converter=as_size)
+    """Height and width of the feature map: one number for squares, else (height, width)."""
     image_channels: int = 3
     player: Player = Player.GENERATOR
     path: str = "block"
@@ -244,11 +258,11 @@ class Site:
 
     @property
     def height(self) -> int:
-        return self.size if isinstance(self.size, int) else self.size[0]
+        return sides(self.size)[0]
 
     @property
     def width(self) -> int:
-        return self.size if isinstance(self.size, int) else self.size[1]
+        return sides(self.size)[1]
 
     def at(self, path: str, **changes: Any) -> Site:
         """A child place. Its path is longer by ``path``, which also forks the seed of everything built there."""
@@ -278,6 +292,26 @@ class Site:
     def misfit(self, rule: str, hint: str = "") -> Misfit:
         """The error that says why a component cannot stand here: ``raise site.misfit("needs an even height, got 7")``."""
         return Misfit(self.path, rule, hint)
+
+    def expect_sizes(self, option: str, wanted: Collection[int], sizes: Iterable[Size]) -> None:
+        """Raise Misfit where ``option`` names a feature map that is none of ``sizes``, by its shorter side."""
+        known = {shorter(size): size for size in sorted(sizes, key=sides)}
+        if missing := sorted(set(wanted) - set(known)):
+            named, there = ", ".join(map(str, missing)), ", ".join(map(in_words, known.values()))
+            nearest = sorted({min(known, key=lambda other: (abs(other - size), other)) for size in wanted})
+            raise self.misfit(f"{option} names {named}, but feature maps are {there}", f"set {option} = {nearest}")
+
+    def unfit(self, size: Size, rule: str, fits: Callable[[Size], bool]) -> UnfitSize:
+        """The error that says that a network cannot have images of ``size`` at all: ``rule``, and which are nearest.
+
+        Args:
+            size: of the images that arrive.
+            rule: what sizes must be, such as "needs even sides".
+            fits: whether the network could have images of another size.
+        """
+        nearest = " or ".join(in_words(each) for each in nearest_sizes(size, fits))
+        hint = f"use images of {nearest} pixels" if nearest else "use another network"
+        return UnfitSize(self.path, f"{rule}, got {in_words(size)} pixels", hint, fits)
 
 
 def _initialise(layer: nn.Module, initialization: Initialization | None, rng: torch.Generator) -> None:

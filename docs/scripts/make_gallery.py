@@ -123,8 +123,8 @@ generator. Times are of a server processor that computes in bfloat16, one core (
 went on beside it.
 
 Grids and scores are those of commit a5a0c58, which showed the averaged weights with the batch-norm statistics of the live
-network. With statistics of their own, as later commits show them, the same weights score differently, by up to some units either way
-([how much](explanation/statistics-of-the-average.md)). They will be measured again.
+network. With statistics of their own, as later commits show them, the same weights score differently, by up to some units
+either way ([how much](explanation/statistics-of-the-average.md)). They will be measured again.
 """
 
 

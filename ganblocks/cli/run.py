@@ -73,9 +73,8 @@ def finish(folder: Path, stop: Stop, scoring: Scoring | None, quiet: bool, image
         show(scoring.last, scoring.kept, stderr=True)
     error = None if scoring is None or stop else scoring.error
     if error is not None:
-        say(
-            f"the run is whole, and its end is not scored; when what is said above is mended: ganblocks evaluate {shlex.quote(str(folder))}"
-        )
+        again = f"ganblocks evaluate {shlex.quote(str(folder))}"
+        say(f"the run is whole, and its end is not scored; when what is said above is mended: {again}")
     print(folder)
     return exit_code(stop, error)
 

@@ -125,8 +125,7 @@ class Judge:
 
     @cached_property
     def noise(self) -> Sample:
-        spec, labels = self.image, self.images.labels[self.places[:500]]
-        read = noise((spec.channels, spec.size, spec.size), self.wish.seed)
+        read, labels = noise(self.image.shape, self.wish.seed), self.images.labels[self.places[:500]]
         return self._remembered("noise", lambda: self._look(read, torch.arange(min(self.count, 500)), labels))
 
     def protocol(self) -> dict[str, str]:

@@ -91,7 +91,8 @@ class _Reader:
         """The value of one field that is present, or that must be asked for because it has no default of its own."""
         key, kind, before = key_of(attribute), socket_kind(attribute), len(self.mistakes)
         if kind is not None:
-            result = self._socket(kind, table.get(key, attribute.metadata[DEFAULT]), path, optional=NoneType in get_args(hint))
+            usual = attribute.metadata[DEFAULT]
+            result = self._socket(kind, table.get(key, usual), path, NoneType in get_args(hint), usual)
         elif key in table:
             result = self.value(hint, table[key], path)
         else:
@@ -115,8 +116,8 @@ class _Reader:
 
     # components in sockets
 
-    def _socket(self, kind: str, value: Any, path: str, optional: bool) -> Any:
-        """What fills a socket: a name, a table with ``use``, or a component."""
+    def _socket(self, kind: str, value: Any, path: str, optional: bool, usual: str | None) -> Any:
+        """What fills a socket: a name, a table with ``use``, or a component. ``usual`` fills it where nothing is said."""
         if optional and (value is None or value in ("none", {"use": "none"})):
             return None
         if attrs.has(type(value)):
@@ -124,14 +125,17 @@ class _Reader:
         if isinstance(value, str):
             return self._component(kind, value, {}, path, path)
         if isinstance(value, Mapping):
-            return self._table(kind, value, path)
+            return self._table(kind, value, path, usual=usual)
         rule = f"is required: {_a(kind)}" if value is None else f"must be {_a(kind)}"
         hint = f'write the name of {_a(kind)} ("…"), or a table with use; see: ganblocks list {kind}'
         return self.note(path, "" if value is None else shown(value), rule, hint)
 
-    def _table(self, kind: str, table: Mapping[str, Any], path: str, neighbours: Collection[str] = ()) -> Any:
+    def _table(
+        self, kind: str, table: Mapping[str, Any], path: str, neighbours: Collection[str] = (), usual: str | None = None
+    ) -> Any:
         """A component from ``use`` and the options beside it."""
-        where, hint = joined(path, "use"), f'add use = "…", the name of {_a(kind)}; see: ganblocks list {kind}'
+        named = f'"{usual}", which stands here by default' if usual else f'"…", the name of {_a(kind)}'
+        where, hint = joined(path, "use"), f"add use = {named}; see: ganblocks list {kind}"
         if "use" not in table:
             return self.note(path, "", "needs use", hint)
         if not isinstance(table["use"], str):

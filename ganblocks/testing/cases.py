@@ -136,7 +136,7 @@ class NetworkCase(PlacedCase):
 
     def facts(self) -> dict[str, Any]:
         return {
-            "images": f"{self.spec.channels}×{self.spec.size}×{self.spec.size}",
+            "images": "×".join(map(str, self.spec.shape)),
             "classes": self.spec.classes,
             "batch": self.batch,
             "inputs scaled by": self.scale,

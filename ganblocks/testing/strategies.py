@@ -20,6 +20,7 @@ from ganblocks.options.limits import limits_of
 from ganblocks.options.words import is_schedule, is_union
 from ganblocks.registry import Registry
 from ganblocks.schedules import Constant
+from ganblocks.sizes import Size
 from ganblocks.sockets import DEFAULT, socket_kind
 from ganblocks.values import Classes, Condition, ImageSpec, Player, Site, Vector
 
@@ -165,6 +166,6 @@ scales = st.sampled_from([1.0, 1e-3, 30.0, 0.0])
 """What inputs are multiplied by; 1 is the simplest."""
 
 
-def images(sizes: Sequence[int]) -> SearchStrategy[ImageSpec]:
+def images(sizes: Sequence[Size]) -> SearchStrategy[ImageSpec]:
     """Kinds of images: 1 or 3 channels, with and without classes."""
     return st.builds(ImageSpec, channels=st.sampled_from([3, 1]), size=st.sampled_from(sizes), classes=st.sampled_from([3, 0]))

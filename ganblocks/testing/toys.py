@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from math import prod
 from typing import Any, ClassVar
 
 import torch
@@ -19,6 +20,7 @@ from ganblocks.kinds.loss import Loss
 from ganblocks.kinds.norm import Norm
 from ganblocks.kinds.weight_norm import WeightNorm
 from ganblocks.options.fields import optional_socket
+from ganblocks.sizes import sides
 from ganblocks.sockets import socket
 from ganblocks.values import Batch, Classes, Images, ImageSpec, Metrics, Objective, Player, Score, Site, seed_of
 
@@ -84,20 +86,21 @@ class ToyGenerator:
     norm: Norm | None = optional_socket("norm")
 
     def build(self, image: ImageSpec, site: Site) -> nn.Module:
-        if image.size % 2:
-            raise site.misfit(f"doubles its feature map, so images cannot be {image.size} pixels wide")
+        if image.height % 2 or image.width % 2:
+            raise site.unfit(image.size, "needs even sides", lambda size: not any(side % 2 for side in sides(size)))
         return _ToyGenerator(self, image, site)
 
 
 class _ToyGenerator(nn.Module):
     def __init__(self, component: ToyGenerator, image: ImageSpec, site: Site) -> None:
         super().__init__()
-        self.grid = (component.width, image.size // 2, image.size // 2)
+        half = (image.height // 2, image.width // 2)
+        self.grid = (component.width, *half)
         self.embed: nn.Module | None = None
         if isinstance(site.condition, Classes):
             self.embed = site.layer(nn.Embedding(site.condition.count, component.latent), "embed")
-        self.linear = site.layer(nn.Linear(component.latent, component.width * (image.size // 2) ** 2), "linear")
-        place = site.at("attention", channels=component.width, size=image.size // 2)
+        self.linear = site.layer(nn.Linear(component.latent, component.width * prod(half)), "linear")
+        place = site.at("attention", channels=component.width, size=half)
         self.attention = place.build(component.attention)
         self.norm = None if component.norm is None else place.at("norm").build(component.norm)
         self.to_image = site.layer(nn.Conv2d(component.width, image.channels, 3, padding=1), "to_image")
@@ -135,7 +138,8 @@ class _ToyDiscriminator(nn.Module):
         super().__init__()
         width = component.width
         self.first = site.layer(nn.Conv2d(image.channels, width, 4, stride=2, padding=1), "first")
-        self.attention = site.at("attention", channels=width, size=image.size // 2).build(component.attention)
+        half = (image.height // 2, image.width // 2)
+        self.attention = site.at("attention", channels=width, size=half).build(component.attention)
         self.second = site.layer(nn.Conv2d(width, 2 * width, 4, stride=2, padding=1), "second")
         self.head = site.at("head", channels=2 * width, size=1).build(component.conditioning)
 

@@ -36,9 +36,8 @@ def advice(session: Session) -> str:
     """What was asked for, what takes most of it, and what to set instead."""
     training, image = session.recipe.training, session.image
     at_once = training.microbatch or training.batch
-    asked = (
-        f"out of memory with {at_once} images of {image.channels} x {image.size} x {image.size} at once in {training.precision}"
-    )
+    shape = " x ".join(map(str, image.shape))
+    asked = f"out of memory with {at_once} images of {shape} at once in {training.precision}"
     device = session.game.device
     peak = f" ({torch.cuda.max_memory_allocated(device) / 2**30:.1f} GiB were in use)" if device.type == "cuda" else ""
     blocks = [

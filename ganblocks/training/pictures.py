@@ -11,7 +11,7 @@ from torch import Tensor
 from ganblocks.files import replace_file
 
 SMALLEST_TILE = 64
-"""Pixels: smaller images are enlarged by a whole factor, without smoothing."""
+"""Pixels of the shorter side: smaller images are enlarged by a whole factor, without smoothing."""
 
 
 def save_grid(images: Tensor, path: Path, columns: int) -> int:
@@ -25,7 +25,7 @@ def save_grid(images: Tensor, path: Path, columns: int) -> int:
     tiles[:n] = images if images.dtype == torch.uint8 else to_bytes(images)
     grid = tiles.view(rows, columns, channels, height, width).permute(0, 3, 1, 4, 2)
     drawn = picture(grid.reshape(rows * height, columns * width, channels))
-    scale = max(1, SMALLEST_TILE // width)
+    scale = max(1, SMALLEST_TILE // min(height, width))
     drawn = drawn.resize((drawn.width * scale, drawn.height * scale), Image.Resampling.NEAREST)
     with replace_file(path) as file:
         drawn.save(file, format="PNG")

@@ -157,8 +157,8 @@ def load(path: str | Path, device: str = "cpu", registry: Registry | None = None
     sampler = Sampler(network.to(pick_device(device)), recipe.generator.latent, image, counts_of(classes))
     if weights == "average" and not has_own_statistics(checkpoint) and estimate(sampler.network, sampler.representative()):
         warnings.warn(
-            f"{path}: made by an earlier ganblocks, which saved the averaged generator with the batch-norm statistics of the live"
-            " one; they are estimated anew, so samples and scores differ from those it made then",
+            f"{path}: made by an earlier ganblocks, which saved the averaged generator with the batch-norm statistics of the"
+            " live one; they are estimated anew, so samples and scores differ from those it made then",
             stacklevel=2,
         )
     return sampler

@@ -32,7 +32,7 @@ def read(name: str, overrides: Mapping[str, Any] | None = None, ablation: str | 
 
 
 def small(name: str, ablation: str | None = None) -> Recipe:
-    """The recipe, narrow, for few steps, with an average that keeps up, scored by the mean of small pictures at a third and at the end."""
+    """The recipe, narrow, for few steps, with an average that keeps up, scored by small pictures at each third."""
     full = read(name, ablation=ablation)
     per_step = BATCH * getattr(full.update, "discriminator_steps", 1)
     images = STEPS * per_step

@@ -1,10 +1,12 @@
 """The papers' models, as recipes say them, have the papers' numbers of parameters: counted on the meta device, without memory.
 
-Layer by layer they are held in plugins/ganblocks-resnet/tests/test_networks.py.
+Layer by layer they are held in plugins/ganblocks-resnet/tests/test_networks.py. What recipes/sagan.toml starts from is held to
+the bit.
 """
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import pytest
@@ -63,3 +65,18 @@ def test_parameters_of_the_papers_models(
 ) -> None:
     recipe = read_recipe(ROOT / "recipes" / f"{name}.toml", overrides, ablation, registry)
     assert counts(recipe) == {Player.GENERATOR: generator, Player.DISCRIMINATOR: discriminator}
+
+
+SAGAN_STARTS_FROM = "f1ad171d44ff9e6f1d503527eebd21acd2d4e64df4b35352609665eab5c7b41a"
+"""SHA-256 of the names, shapes and initial values of both networks' parameters at seed 0, as of version 0.1.0."""
+
+
+def test_what_the_desk_scale_recipe_starts_from_has_not_changed(registry: Registry) -> None:
+    """Whoever changes where a layer stands, what it is called, or how it is filled changes every published number."""
+    recipe = read_recipe(ROOT / "recipes" / "sagan.toml", registry=registry)
+    digest = hashlib.sha256()
+    for build in (build_generator, build_discriminator):
+        for name, parameter in build(recipe, recipe.data.dataset.describe(), 0).named_parameters():
+            digest.update(f"{name} {tuple(parameter.shape)};".encode())
+            digest.update(parameter.detach().contiguous().numpy().tobytes())
+    assert digest.hexdigest() == SAGAN_STARTS_FROM

@@ -58,10 +58,10 @@ def describes_itself_without_data(case: DataCase) -> None:
 
 @promise("dataset", examples=3)
 def opens_to_what_it_describes(case: DataCase) -> None:
-    """Images are uint8 [B, C, S, S] as described; labels are int64 within the classes, one for each image, and so are names."""
+    """Images are uint8 [B, C, H, W] as described; labels are int64 within the classes, one for each image, and so are names."""
     spec, images = case.spec(), case.images()
     image = images.read(torch.tensor([0, 0]))
-    expect_shape(image, (2, spec.channels, spec.size, spec.size), "images")
+    expect_shape(image, (2, *spec.shape), "images")
     expect(image.dtype == torch.uint8, f"images are {image.dtype}, not uint8")
     expect(
         images.labels.dtype == torch.int64 and images.labels.ndim == 1,

@@ -27,7 +27,7 @@ class DiscriminatorCase(NetworkCase):
 
     def arguments(self) -> Arguments:
         spec = self.spec
-        return self.scale * self.normal(self.batch, spec.channels, spec.size, spec.size).tanh(), self.label()
+        return self.scale * self.normal(self.batch, *spec.shape).tanh(), self.label()
 
     def shape(self) -> tuple[int, ...]:
         return (self.batch,)
@@ -42,11 +42,11 @@ def _cases(draw: st.DrawFn, drawn: SearchStrategy[Any], specs: SearchStrategy[Im
 
 @tried_with("discriminator")
 def discriminators(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchStrategy[DiscriminatorCase]:
-    return _cases(components(cls, registry, given, smallest=8), images([8, 16, 32]))
+    return _cases(components(cls, registry, given, smallest=8), images([8, 16, 32, (8, 16)]))
 
 
 def anywhere(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchStrategy[DiscriminatorCase]:
-    return _cases(components(cls, registry, given), images([8, 12, 7, 16]))
+    return _cases(components(cls, registry, given), images([8, 12, 7, 16, 28, (16, 8), (6, 4)]))
 
 
 promise("discriminator", cases=anywhere)(stands_anywhere_or_says_why_not)

@@ -35,14 +35,14 @@ class ExtractorCase(Case):
     kind: ClassVar[str] = "feature_extractor"
 
     channels: int = 3
-    size: int = 32
+    size: tuple[int, int] = (32, 32)
 
     def facts(self) -> dict[str, Any]:
-        return {"images": f"{self.channels}×{self.size}×{self.size}"}
+        return {"images": f"{self.channels}×{self.size[0]}×{self.size[1]}"}
 
     def image(self, batch: int = 3) -> Tensor:
-        """uint8 [B, C, S, S]."""
-        shape = (batch, self.channels, self.size, self.size)
+        """uint8 [B, C, H, W]."""
+        shape = (batch, self.channels, *self.size)
         return torch.randint(256, shape, generator=self.rng("image"), dtype=torch.uint8)
 
     def open(self) -> nn.Module:
@@ -62,13 +62,13 @@ class ExtractorCase(Case):
 
 @tried_with("feature_extractor")
 def extractors(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchStrategy[ExtractorCase]:
-    sizes, channels = st.sampled_from([32, 8, 64]), st.sampled_from([3, 1])
+    sizes, channels = st.sampled_from([(32, 32), (8, 8), (64, 64), (32, 16), (9, 32)]), st.sampled_from([3, 1])
     return st.builds(ExtractorCase, component=components(cls, registry, given), seed=seeds, channels=channels, size=sizes)
 
 
 @promise("feature_extractor", examples=3)
 def sees_any_image(case: ExtractorCase) -> None:
-    """Images of any size, of 1 or 3 channels, give finite float32 features [B, D], and logits [B, K] if any."""
+    """Images of any size, square or not, of 1 or 3 channels, give finite float32 features [B, D], and logits [B, K] if any."""
     found = case.see(case.image())
     expect_shape(found.vector, (3, found.vector.shape[-1]), "features")
     expect(found.vector.dtype == torch.float32, f"features are {found.vector.dtype}, not float32")

@@ -28,7 +28,7 @@ class GeneratorCase(NetworkCase):
         return self.scale * self.normal(self.batch, self.component.latent), self.label()
 
     def shape(self) -> tuple[int, ...]:
-        return (self.batch, self.spec.channels, self.spec.size, self.spec.size)
+        return (self.batch, *self.spec.shape)
 
 
 def root(player: Player, image: ImageSpec, seed: int) -> Site:
@@ -46,11 +46,11 @@ def _cases(draw: st.DrawFn, drawn: SearchStrategy[Any], specs: SearchStrategy[Im
 
 @tried_with("generator")
 def generators(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchStrategy[GeneratorCase]:
-    return _cases(components(cls, registry, given, smallest=8), images([8, 16, 32]), scale=1.0)
+    return _cases(components(cls, registry, given, smallest=8), images([8, 16, 32, (8, 16)]), scale=1.0)
 
 
 def anywhere(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchStrategy[GeneratorCase]:
-    return _cases(components(cls, registry, given), images([8, 12, 7, 16]), scale=1.0)
+    return _cases(components(cls, registry, given), images([8, 12, 7, 16, 28, (16, 8), (6, 4)]), scale=1.0)
 
 
 promise("generator", cases=anywhere)(stands_anywhere_or_says_why_not)

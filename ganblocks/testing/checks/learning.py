@@ -67,7 +67,7 @@ def _batches(case: NetworkCase, latent: int) -> Callable[[Player], Batch]:
     def next_batch(player: Player) -> Batch:
         here = case.but(seed=case.seed + next(count))
         labels = [here.labels(spec.classes, 6, key) if spec.classes else None for key in ("real", "fake")]
-        image = here.normal(6, spec.channels, spec.size, spec.size).tanh()
+        image = here.normal(6, *spec.shape).tanh()
         return Batch(image, labels[0], here.normal(6, latent, key="latent"), labels[1], here.seed)
 
     return next_batch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Literal
 
 import attrs
@@ -11,8 +12,21 @@ from attrs.validators import and_, deep_iterable, ge, in_, instance_of, le, lt, 
 from torch import Tensor, nn
 from torch.nn.functional import dropout, leaky_relu
 
-from ganblocks import Conditioning, ImageSpec, Initialization, Norm, Score, Site, WeightNorm, seed_of, seeded, socket
-from ganblocks_acgan.layout import discriminator_multipliers, discriminator_sizes
+from ganblocks import (
+    Conditioning,
+    ImageSpec,
+    Initialization,
+    Norm,
+    Score,
+    Site,
+    Size,
+    WeightNorm,
+    seed_of,
+    seeded,
+    sides,
+    socket,
+)
+from ganblocks_acgan.layout import discriminator_multipliers, discriminator_padding, discriminator_sizes
 from ganblocks_acgan.precision import full_precision
 
 _positive = deep_iterable([instance_of(int), ge(1)], instance_of(tuple))
@@ -59,24 +73,25 @@ class AcganDiscriminator:
     initialization: Initialization = socket("initialization", default="normal")
 
     def build(self, image: ImageSpec, site: Site) -> AcganDiscriminatorNetwork:
-        """Raises Misfit where images are too small for so many convolutions."""
+        """Raises UnfitSize or Misfit where images are too small for the convolutions."""
         site = attrs.evolve(site, weight_norm=self.weight_norm, initialization=self.initialization)
-        channels = [self.width * each for each in discriminator_multipliers(image.size, self.multipliers)]
-        padding = (0 if image.size >= 64 else 1) if self.padding is None else self.padding
-        sizes = discriminator_sizes(image.size, len(channels), padding, site)
+        multipliers = discriminator_multipliers(image.size, self.multipliers)
+        padding = discriminator_padding(image.size, self.padding)
+        sizes = discriminator_sizes(image.size, multipliers, padding, site)
+        channels = [self.width * each for each in multipliers]
         with seeded(seed_of(site.seed, site.path)):  # layers draw when they are made, before they are initialised
             return AcganDiscriminatorNetwork(site, image.channels, channels, sizes, padding, self)
 
 
 class AcganDiscriminatorNetwork(nn.Module):
-    """forward(image [B, channels, S, S], label int64 [B] | None) -> Score, in float32."""
+    """forward(image [B, channels, H, W], label int64 [B] | None) -> Score, in float32."""
 
     def __init__(
         self,
         site: Site,
         image_channels: int,
         channels: Sequence[int],
-        sizes: Sequence[int],
+        sizes: Sequence[Size],
         padding: int,
         options: AcganDiscriminator,
     ) -> None:
@@ -87,7 +102,7 @@ class AcganDiscriminatorNetwork(nn.Module):
             conv = nn.Conv2d(into, channels[i], 3, stride=2 if halves else 1, padding=1 if halves else padding, bias=False)
             place = site.at(name, channels=channels[i], size=sizes[i])
             self.add_module(name, Stage(place, conv, options.norm if i else None, options.slope, options.dropout))
-        self.head = site.at("head", channels=channels[-1] * sizes[-1] ** 2, size=1).build(options.conditioning)
+        self.head = site.at("head", channels=channels[-1] * prod(sides(sizes[-1])), size=1).build(options.conditioning)
 
     def forward(self, image: Tensor, label: Tensor | None = None) -> Score:
         x = image
@@ -98,7 +113,7 @@ class AcganDiscriminatorNetwork(nn.Module):
 
 
 class Stage(nn.Module):
-    """x [B, in, S, S] and a label -> [B, C, T, T], C = ``site.channels``, T = ``site.height``."""
+    """x [B, in, H, W] and a label -> [B, C, h, w], C = ``site.channels``, h × w the place's size."""
 
     def __init__(self, site: Site, conv: nn.Conv2d, norm: Norm | None, slope: float, drop: float) -> None:
         super().__init__()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ganblocks import Site
+from ganblocks import Site, Size, as_size, in_words, shorter, sides
 
 KERNEL, LAST_KERNEL = 5, 8
 """Of the generator's transposed convolutions, all of stride 2: 1 -> 5 -> 13 -> 29 -> 61, and the last one 61 -> 128."""
@@ -29,32 +29,69 @@ SMALLEST = 2
 """Height and width of the discriminator's last map, at least: a map of 1×1 is a vector, which batch norm cannot norm alone."""
 
 
-def generator_multipliers(size: int, site: Site, multipliers: Sequence[int] | None) -> Sequence[int]:
-    """Those that are given, or the table's. Raises Misfit where they do not lead to the size."""
+def generator_multipliers(size: Size, site: Site, multipliers: Sequence[int] | None) -> Sequence[int]:
+    """Those that are given, or the table's.
+
+    Raises UnfitSize for a size that no number of stages leads to, and Misfit where those that are given do not lead to it.
+    """
+    count = _stages_to(size)
+    if not count or not isinstance(size, int):
+        rule = f"needs images of {LAST_KERNEL}×{LAST_KERNEL} pixels, doubled any number of times"
+        raise site.unfit(size, rule, lambda other: bool(_stages_to(other)))
     chosen = GENERATOR.get(size) if multipliers is None else multipliers
+    longest = GENERATOR[max(GENERATOR)]
+    example = f"multipliers = {[longest[0]] * (count - len(longest)) + list(longest[-count:])}"
     if chosen is None:
         known = ", ".join(map(str, GENERATOR))
-        raise site.misfit(f"has no standard table for images of {size} pixels, only for {known}", "set multipliers")
-    if size != LAST_KERNEL * 2 ** (len(chosen) - 1):
+        raise site.misfit(f"has no standard table for images of {size} pixels, only for {known}", f"name your own: {example}")
+    if len(chosen) != count:
         rule = f"{len(chosen)} multipliers lead to {LAST_KERNEL * 2 ** (len(chosen) - 1)} pixels, not to {size}"
-        raise site.misfit(rule, f"name one multiplier for {LAST_KERNEL} pixels, and one more for each doubling")
+        one = f"one for {LAST_KERNEL} pixels, and one more for each doubling"
+        raise site.misfit(rule, f"name {count}, {one}, such as {example}")
     return chosen
 
 
-def discriminator_multipliers(size: int, multipliers: Sequence[int] | None) -> Sequence[int]:
+def _stages_to(size: Size) -> int:
+    """How many multipliers lead to ``size``; 0 where none do."""
+    doublings = size // LAST_KERNEL if isinstance(size, int) and size % LAST_KERNEL == 0 else 0
+    return doublings.bit_length() if doublings & (doublings - 1) == 0 else 0
+
+
+def discriminator_multipliers(size: Size, multipliers: Sequence[int] | None) -> Sequence[int]:
     """Those that are given, or as many of the table's as the size has room for."""
     if multipliers is not None:
         return multipliers
-    return DISCRIMINATOR if size >= 16 else DISCRIMINATOR[:4]
+    return DISCRIMINATOR if shorter(size) >= 16 else DISCRIMINATOR[:4]
 
 
-def discriminator_sizes(size: int, count: int, padding: int, site: Site) -> list[int]:
-    """The size after each convolution: strides are 2, 1, 2, 1, ... Raises Misfit where maps become too small."""
-    sizes, now = [], size
+def discriminator_padding(size: Size, padding: int | None) -> int:
+    """Of the convolutions of stride 1: that which is given, or none from 64 pixels on."""
+    return (0 if shorter(size) >= 64 else 1) if padding is None else padding
+
+
+def discriminator_sizes(size: Size, multipliers: Sequence[int], padding: int, site: Site) -> list[Size]:
+    """The size after each convolution: strides are 2, 1, 2, 1, ...
+
+    Raises UnfitSize where the first leaves too little, and Misfit where a later one does.
+    """
+    columns = [_after_each(side, len(multipliers), padding) for side in sides(size)]
+    fitting = min(sum(side >= SMALLEST for side in column) for column in columns)
+    if not fitting:
+        rule = f"needs images of which the first convolution leaves {SMALLEST}×{SMALLEST}"
+        raise site.unfit(size, rule, lambda other: _after_each(shorter(other), 1, padding)[0] >= SMALLEST)
+    if fitting < len(multipliers):
+        left = "×".join(str(max(column[fitting], 0)) for column in columns)
+        rule = f"convolution {fitting + 1} of {len(multipliers)} leaves {left} of {in_words(size)} pixels, and a head needs 2×2"
+        padded = not padding and _after_each(shorter(size), len(multipliers), 1)[-1] >= SMALLEST
+        fewer = f"name fewer: multipliers = {list(multipliers[:fitting])}"
+        raise site.misfit(rule, "set padding = 1" if padded else fewer)
+    return [as_size(pair) for pair in zip(*columns, strict=True)]
+
+
+def _after_each(side: int, count: int, padding: int) -> list[int]:
+    """A side after each convolution; once it is too small it stays so."""
+    sides = []
     for i in range(count):
-        now = (now - 1) // 2 + 1 if i % 2 == 0 else now - 2 + 2 * padding
-        sizes.append(now)
-        if now < SMALLEST:
-            rule = f"convolution {i + 1} of {count} leaves {max(now, 0)}×{max(now, 0)} of {size} pixels, and a head needs 2×2"
-            raise site.misfit(rule, "name fewer multipliers, or set padding = 1")
-    return sizes
+        side = (side - 1) // 2 + 1 if i % 2 == 0 else side - 2 + 2 * padding
+        sides.append(side)
+    return sides

@@ -198,18 +198,32 @@ def test_layers_are_seeded_by_their_dotted_names(player: Player) -> None:
         assert layer.weight.std().item() == pytest.approx(0.02, rel=0.3)
 
 
-def message(build: Any, size: int, **options: Any) -> str:
+def message(build: Any, size: Any, **options: Any) -> str:
     with pytest.raises(Misfit) as caught:
         build(ImageSpec(3, size, 3), **options)
     return str(caught.value)
 
 
 def test_misfits_say_what_works() -> None:
-    assert "no standard table for images of 48 pixels, only for 8, 16, 32, 64, 128" in message(generator, 48)
-    assert "2 multipliers lead to 16 pixels, not to 32; name one multiplier for 8" in message(generator, 32, multipliers=(2, 1))
+    assert "got 48×48 pixels; use images of 32×32 or 64×64 pixels" in message(generator, 48)
+    assert "got 32×64 pixels; use images of 32×32 or 64×64 pixels" in message(generator, (32, 64))
+    assert "no standard table for images of 256 pixels, only for 8, 16, 32, 64, 128" in message(generator, 256)
+    found = message(generator, 32, multipliers=(2, 1))
+    assert "2 multipliers lead to 16 pixels, not to 32; name 3, one for 8 pixels" in found
+    assert "multipliers = [4, 3, 1]" in found
     found = message(discriminator, 16, padding=0)
-    assert "convolution 4 of 6 leaves 1×1 of 16 pixels" in found
+    assert "convolution 4 of 6 leaves 1×1 of 16×16 pixels" in found
     assert "set padding = 1" in found
+    found = message(discriminator, (4, 64))
+    assert "convolution 3 of 4 leaves 1×16 of 4×64 pixels" in found
+    assert "multipliers = [1, 2]" in found
+
+
+def test_a_discriminator_of_rectangles_ends_on_a_rectangle() -> None:
+    with torch.device("meta"):
+        down = discriminator(ImageSpec(3, (32, 64), 3), width=1)
+        assert down(torch.empty(2, 3, 32, 64), torch.zeros(2, dtype=torch.int64)).logits.shape == (2,)
+    assert down.head.linear.in_features == 32 * 4 * 8
 
 
 def test_multipliers_of_ones_own() -> None:

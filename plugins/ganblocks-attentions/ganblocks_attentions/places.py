@@ -25,7 +25,7 @@ def check_keys(site: Site, pool: int) -> None:
         raise site.misfit(rule, "use pool = 1")
     if site.height * site.width == pool**2:
         rule = f"has one key at {site.height}×{site.width} with pool = {pool}: there is nothing to choose from"
-        raise site.misfit(rule, "place it at a larger feature size, or pool less")
+        raise site.misfit(rule, "use pool = 1" if pool > 1 else "place it at a larger feature size")
 
 
 def largest_divisor(channels: int, most: int) -> int:

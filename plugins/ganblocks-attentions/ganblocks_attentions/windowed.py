@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import gcd
 from typing import Literal
 
 import torch
@@ -52,8 +53,9 @@ class Windowed:
         width = width_of_heads(site, self.heads, self.head_width)
         if site.height % self.window or site.width % self.window:
             rule = f"needs a height and width that window = {self.window} divides, got {site.height}×{site.width}"
-            fits = [side for side in range(2, self.window) if site.height % side == 0 and site.width % side == 0]
-            raise site.misfit(rule, f"use window = {fits[-1]}" if fits else "place it at another feature size")
+            fits = [side for side in range(2, gcd(site.height, site.width) + 1) if gcd(site.height, site.width, side) == side]
+            nearest = min(fits, key=lambda side: abs(side - self.window), default=None)
+            raise site.misfit(rule, f"use window = {nearest}" if nearest else "place it at another feature size")
         return WindowedBlock(site, self, width)
 
 

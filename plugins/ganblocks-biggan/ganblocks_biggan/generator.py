@@ -39,8 +39,9 @@ class BigGANGenerator(ResnetGenerator):
         latent: length of z (120 at 128 pixels, 140 at 256).
         shared: length of the shared embedding of the class; 0: none.
         hierarchical: whether z is split into chunks; if not, all of it goes to the first layer.
-        attention_at: feature sizes, in pixels, at which the attention block stands (BigGAN: 64 from 128 pixels on).
-        multipliers: channels at 4×4 and after each block, in units of width; absent: the standard table for the image size.
+        attention_at: feature sizes, by the shorter side, at which the attention block stands (BigGAN: 64 from 128 pixels on).
+        multipliers: channels of the first feature map and after each block, in units of width; absent: the standard table for
+            as many blocks as the image needs.
         norm: feature norm before each ReLU of a block. It must listen to a vector.
         final_norm: feature norm before the last ReLU; plain.
         weight_norm: around every layer but the embedding.
@@ -71,22 +72,22 @@ class BigGANGenerator(ResnetGenerator):
 
     def _check(self, site: Site, stages: Sequence[Stage], parts: int) -> None:
         if self.latent % parts:
-            rule = f"a latent of {self.latent} cannot be split into {parts} equal chunks, one for 4×4 and one for each block"
+            rule = f"a latent of {self.latent} cannot be split into {parts} equal chunks, one for each block and one to begin"
             raise site.misfit(rule, f"use latent = {-(-self.latent // parts) * parts}")
         if self.hierarchical and not self.shared and isinstance(site.condition, Classes):
             rule = "without a shared embedding norms are told the label, which cannot be joined with a chunk of the latent"
-            raise site.misfit(rule, "set shared, or hierarchical = false")
+            raise site.misfit(rule, "set shared = 128, or hierarchical = false")
         width, first = self.told(site, self.latent // parts), stages[0]
         place = site.at(f"{first.name}.norm1", channels=first.in_channels, size=first.in_size, condition=Vector(width))
         if width and not hears(self.norm, place, width):
             rule = (
                 f"{type(self.norm).__name__} ignores what it is told: neither the class nor a chunk of z would reach the image"
             )
-            raise place.misfit(rule, 'use norm = "conditional_batch"; or shared = 0 and hierarchical = false')
+            raise site.misfit(rule, 'use norm = "conditional_batch"; or shared = 0 and hierarchical = false')
 
 
 class BigGANGeneratorNetwork(ResnetGeneratorNetwork):
-    """forward(z [B, Z], label int64 [B] | None) -> image [B, channels, S, S] in [-1, 1], in float32."""
+    """forward(z [B, Z], label int64 [B] | None) -> image [B, channels, H, W] in [-1, 1], in float32."""
 
     def __init__(self, site: Site, stages: Sequence[Stage], image_channels: int, options: BigGANGenerator, chunk: int) -> None:
         width = options.told(site, chunk)

@@ -1,4 +1,4 @@
-"""One image file -> one square of 8-bit pixels, and what had to be changed on the way."""
+"""One image file -> 8-bit pixels of one size, and what had to be changed on the way."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ganblocks import DataError
+from ganblocks import DataError, Size, sides
 from ganblocks_data.sheet import Pixels
 
 FORMATS = {
@@ -27,6 +27,8 @@ MOST_PIXELS = 89_478_485
 LARGE = 1 << 24
 """Pixels from which on files are decoded one at a time, whatever the number of threads, so that memory stays bounded."""
 
+QUARTER_TURNS = range(5, 9)
+"""EXIF orientations that exchange height and width."""
 _DEEP = 65535
 """White in 16 bits."""
 _ALONE = Lock()
@@ -53,18 +55,18 @@ class Decoded(NamedTuple):
     """An image as the data set gives it."""
 
     pixels: Pixels
-    """uint8 [channels, size, size]."""
+    """uint8 [channels, H, W]."""
     changes: tuple[str, ...]
     """In words that are equal for equal changes."""
 
 
-def decode(path: Path, size: int, channels: int) -> Pixels:
+def decode(path: Path, size: Size, channels: int) -> Pixels:
     """The pixels alone of :func:`examine`."""
     return examine(path, size, channels).pixels
 
 
-def examine(path: Path, size: int, channels: int) -> Decoded:
-    """Read an image of any mode, upright, on white; shorter side to ``size`` (antialiased bicubic), centre crop.
+def examine(path: Path, size: Size, channels: int) -> Decoded:
+    """Read an image of any mode, upright, on white; resized until it covers ``size`` (antialiased bicubic), centre crop.
 
     Args:
         path: a PNG, JPEG, WebP or BMP file.
@@ -77,13 +79,15 @@ def examine(path: Path, size: int, channels: int) -> Decoded:
     try:
         with _opened(path) as image, _turn(image):
             changes = tuple(_changes(path, image, size, channels))
-            image.draft(None, (3 * size, 3 * size))  # JPEG: shrink while decoding, still three times finer than needed
+            height, width = _lying(image, size)
+            image.draft(None, (3 * width, 3 * height))  # JPEG: shrink while decoding, still three times finer than needed
             ImageOps.exif_transpose(image, in_place=True)
             flat = _on_white(_eight_bit(image)).convert("L" if channels == 1 else "RGB")
     except Exception as error:  # Pillow's decoders raise almost anything on broken files
         raise DataError(f"{path} cannot be read as an image: {error or type(error).__name__}") from error
-    square = ImageOps.fit(flat, (size, size), Image.Resampling.BICUBIC)
-    return Decoded(np.asarray(square).reshape(size, size, channels).transpose(2, 0, 1), changes)
+    height, width = sides(size)
+    fitted = ImageOps.fit(flat, (width, height), Image.Resampling.BICUBIC)
+    return Decoded(np.asarray(fitted).reshape(height, width, channels).transpose(2, 0, 1), changes)
 
 
 def _opened(path: Path) -> Image.Image:
@@ -118,7 +122,7 @@ def _turn(image: Image.Image) -> AbstractContextManager[object]:
     return _ALONE if image.width * image.height > LARGE else nullcontext()
 
 
-def _changes(path: Path, image: Image.Image, size: int, channels: int) -> Iterator[str]:
+def _changes(path: Path, image: Image.Image, size: Size, channels: int) -> Iterator[str]:
     """What is about to be changed, as far as it says more than ``size`` and ``channels`` do."""
     known = FORMATS["JPEG" if image.format == "MPO" else str(image.format)]
     if path.suffix.lower() not in known:
@@ -135,13 +139,22 @@ def _changes(path: Path, image: Image.Image, size: int, channels: int) -> Iterat
         yield "grey to RGB"
     elif not grey and channels == 1:
         yield "colour to grey"
-    if min(image.size) < size:
+    height, width = _lying(image, size)  # late: it decodes a PNG, whose EXIF may come after the pixels
+    if image.height < height or image.width < width:
         yield "enlarged"
-    if image.getexif().get(0x0112, 1) not in (
-        0,
-        1,
-    ):  # last: it decodes a PNG, whose EXIF may come after the pixels
+    if _orientation(image) not in (0, 1):
         yield "turned upright (EXIF)"
+
+
+def _lying(image: Image.Image, size: Size) -> tuple[int, int]:
+    """(height, width) that an image must cover as it lies in its file: EXIF may turn it by a quarter."""
+    height, width = sides(size)
+    return (width, height) if _orientation(image) in QUARTER_TURNS else (height, width)
+
+
+def _orientation(image: Image.Image) -> object:
+    """EXIF's, whatever stands there."""
+    return image.getexif().get(0x0112, 1)
 
 
 def _depth(image: Image.Image) -> Iterator[str]:

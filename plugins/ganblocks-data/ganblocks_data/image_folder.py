@@ -7,15 +7,16 @@ import json
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 from typing import Literal, Self
 
 import attrs
 import torch
 from attrs import field
-from attrs.validators import ge, gt, in_, instance_of, le
+from attrs.validators import ge, in_, instance_of, le
 
-from ganblocks import ClassCount, DataError, Finding, Images, ImageSpec, Inspects
+from ganblocks import ClassCount, DataError, Finding, Images, ImageSpec, Inspects, Size, as_size
 from ganblocks_data.contents import SAMPLED, sampled
 from ganblocks_data.inspecting import inspect, readable, too_many
 from ganblocks_data.listing import Listing, folders_in, list_images, survey
@@ -31,22 +32,23 @@ MEMORY = 512 * 2**20
 class ImageFolder(Inspects):
     """Images of a local folder: ``path/class/image``, or ``path/image`` without labels.
 
-    PNG, JPEG, WebP and BMP of any mode become upright 8-bit squares: transparency on white, 16-bit grey scaled, the shorter
-    side resized to ``size`` (antialiased bicubic), centre crop; a warning counts what was changed. A class is called as its
-    folder, and numbered in the order of these names as text (1, 10, 2), as torchvision's ImageFolder does. Where the decoded
-    images fit into 512 MiB they are all read when the folder is opened; otherwise every batch is read when it is asked for, by
-    several threads, and a file that cannot be read is found only then, unless ``ganblocks check --data`` has named it before.
-    The fingerprint of such a folder begins with ``sampled:``: it is of names, sizes and 12 KiB of every file.
+    PNG, JPEG, WebP and BMP of any mode become upright 8-bit images of one size: transparency on white, 16-bit grey scaled,
+    resized until they cover ``size`` (antialiased bicubic; for a square that is the shorter side), centre crop; a warning
+    counts what was changed. A class is called as its folder, and numbered in the order of these names as text (1, 10, 2), as
+    torchvision's ImageFolder does. Where the decoded images fit into 512 MiB they are all read when the folder is opened;
+    otherwise every batch is read when it is asked for, by several threads, and a file that cannot be read is found only then,
+    unless ``ganblocks check --data`` has named it before. The fingerprint of such a folder begins with ``sampled:``: it is of
+    names, sizes and 12 KiB of every file.
 
-    Use it for your own images, and for ImageNet. Images of very unlike proportions lose what lies outside their central square:
-    crop them beforehand.
+    Use it for your own images, and for ImageNet. Images of very unlike proportions lose what lies outside the centre:
+    crop them beforehand, or choose a ``size`` of their proportions.
 
     Source: Parmar, Zhang and Zhu (2022), "On Aliased Resizing and Surprising Subtleties in GAN Evaluation", arXiv:2104.11222
     (the resizing); the layout is that of torchvision.datasets.ImageFolder.
 
     Options:
         path: the folder.
-        size: height and width in pixels.
+        size: height and width in pixels, one number for both; or [height, width].
         channels: 3 for RGB, 1 for grey.
         classes: how many class folders there are; 0 for a folder of images without labels.
         held_out: share of the images that are held out, decided by the SHA-256 of their relative names; every class keeps at
@@ -55,7 +57,7 @@ class ImageFolder(Inspects):
     """
 
     path: Path = field(converter=Path)
-    size: int = field(validator=[instance_of(int), gt(0)])
+    size: Size = field(converter=as_size)
     channels: Literal[1, 3] = field(default=3, validator=in_((1, 3)))
     classes: int = field(default=0, validator=[instance_of(int), ge(0)])
     held_out: float = field(default=0.1, validator=[instance_of((float, int)), ge(0), le(0.5)])
@@ -77,7 +79,7 @@ class ImageFolder(Inspects):
         held_out = by_name(listing.names, listing.labels, self.held_out)
         read = Reader([root / name for name in listing.names], self.size, self.channels)
         labels = torch.tensor(listing.labels)
-        if len(labels) * self.channels * self.size**2 <= MEMORY:
+        if len(labels) * prod(self.describe().shape) <= MEMORY:
             pixels = read(torch.arange(len(labels)))
             read.warn_of_changes(root)
             return attrs.evolve(in_memory(pixels, labels, held_out), class_names=listing.classes)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from ganblocks import DataError, Finding
+from ganblocks import DataError, Finding, Size
 from ganblocks_data.decoding import examine
 from ganblocks_data.listing import Listing, survey
 
@@ -32,7 +32,7 @@ class _Look:
     """Of the bytes, where another file has as many."""
 
 
-def inspect(root: Path, classes: int, size: int, channels: int, skip: bool) -> Generator[Finding, None, Listing]:
+def inspect(root: Path, classes: int, size: Size, channels: int, skip: bool) -> Generator[Finding, None, Listing]:
     """Decode every file as training would; what training refuses is fatal. Returns the images that are left to train on.
 
     Args:
@@ -75,13 +75,13 @@ def _unreadable(root: Path, listing: Listing, bad: Mapping[int, str], skip: bool
         yield Finding(str(root), "too much to skip", refused, fatal=True)
 
 
-def readable(root: Path, listing: Listing, size: int, channels: int) -> dict[int, str]:
+def readable(root: Path, listing: Listing, size: Size, channels: int) -> dict[int, str]:
     """Place -> what is wrong with it, for every file that cannot be read."""
     looks = _looks(root, listing, size, channels)
     return {place: look.fault for place, look in enumerate(looks) if look.fault}
 
 
-def _looks(root: Path, listing: Listing, size: int, channels: int) -> Iterator[_Look]:
+def _looks(root: Path, listing: Listing, size: Size, channels: int) -> Iterator[_Look]:
     """One look per file, in order; by several threads, a handful of files ahead."""
     counts = Counter(listing.sizes)
 

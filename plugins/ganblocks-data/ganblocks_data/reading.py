@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganblocks import DataError
+from ganblocks import DataError, Size, sides
 from ganblocks_data.decoding import examine
 
 MOST_NAMED = 100
@@ -27,14 +27,14 @@ class Reader:
         channels: 1 or 3.
     """
 
-    def __init__(self, files: list[Path], size: int, channels: int) -> None:
+    def __init__(self, files: list[Path], size: Size, channels: int) -> None:
         self.files, self.size, self.channels = files, size, channels
         self.changes: Counter[str] = Counter()
         self._pool = ThreadPoolExecutor()
 
     def __call__(self, indices: Tensor) -> Tensor:
         """Tries every file, so that one error names all that are broken."""
-        batch = np.empty((len(indices), self.channels, self.size, self.size), np.uint8)
+        batch = np.empty((len(indices), self.channels, *sides(self.size)), np.uint8)
 
         def fill(place: int, index: int) -> tuple[str, tuple[str, ...]]:
             try:

@@ -20,7 +20,10 @@ from ganblocks.testing import Check, conformance
 KEPT = tempfile.TemporaryDirectory()
 FILES = Path(KEPT.name)
 EXAMPLES = {
-    "dataset/image_folder": [ImageFolder(path=str(FILES / "pets"), size=8, classes=2, channels=n) for n in (1, 3)],
+    "dataset/image_folder": [
+        ImageFolder(path=str(FILES / "pets"), size=size, classes=2, channels=channels)
+        for size, channels in ((8, 1), (8, 3), ((6, 10), 3))
+    ],
     "dataset/cifar10": [Cifar10(path=str(FILES))],
 }
 

@@ -288,3 +288,57 @@ def test_a_pipe_is_never_waited_for(folder: Path) -> None:
     os.mkfifo(folder / "pipe.png")
     with pytest.raises(DataError, match=r"pipe\.png cannot be read as an image: it is no regular file"):
         decode(folder / "pipe.png", 8, 3)
+
+
+@pytest.mark.parametrize("orientation", STORED)
+@pytest.mark.parametrize("size", [(4, 6), (6, 4)])
+def test_a_rectangle_of_the_right_size_is_unchanged_whichever_way_it_lies(
+    folder: Path, size: tuple[int, int], orientation: int
+) -> None:
+    """[height, width] of the upright picture; it is neither enlarged nor cropped."""
+    upright = np.arange(24, dtype=np.uint8).reshape(size) * 10
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    found = examine(save(Image.fromarray(np.ascontiguousarray(STORED[orientation](upright))), folder, exif=exif), size, 1)
+    assert np.array_equal(found.pixels[0], upright)
+    assert found.changes == (() if orientation == 1 else ("turned upright (EXIF)",))
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "seen"),
+    [
+        ((8, 24), (8, 16), (slice(None), slice(4, 20))),
+        ((24, 8), (16, 8), (slice(4, 20), slice(None))),
+        ((8, 24), (4, 4), None),
+        ((20, 20), (20, 10), (slice(None), slice(5, 15))),
+    ],
+)
+def test_a_rectangle_is_covered_and_its_centre_kept(
+    folder: Path, shape: tuple[int, int], size: tuple[int, int], seen: tuple[slice, slice] | None
+) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    found = decode(save(Image.fromarray(picture), folder), size, 1)
+    assert found.shape == (1, *size)
+    if seen is not None:
+        assert np.array_equal(found[0], picture[seen])
+
+
+@given(st.sampled_from([(1, 1), (1, 90), (90, 1), (3, 5)]), st.integers(1, 20), st.integers(1, 20))
+@RARELY
+def test_any_shape_fills_the_rectangle_evenly(folder: Path, shape: tuple[int, int], height: int, width: int) -> None:
+    found = examine(save(Image.new("RGB", shape, (10, 200, 30)), folder), (height, width), 3)
+    assert np.array_equal(found.pixels, np.broadcast_to(np.array([10, 200, 30]).reshape(3, 1, 1), (3, height, width)))
+    assert ("enlarged" in found.changes) == (shape[0] < width or shape[1] < height)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_large_jpeg_is_a_rectangle_as_good_as_decoding_all_of_it(folder: Path, orientation: int) -> None:
+    """Upright it is 800 high and 1200 wide, or the other way; decoding may not shrink it below three times what is needed."""
+    grain = Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 300), np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    jpeg = save(grain.resize((1200, 800), Image.Resampling.BICUBIC), folder, "a.jpg", quality=95, exif=exif)
+    with Image.open(jpeg) as image:
+        png = save(image, folder, "a.png", exif=exif)
+    size = (96, 144) if orientation == 1 else (144, 96)
+    assert np.abs(decode(jpeg, size, 1).astype(int) - decode(png, size, 1)).max() <= 3

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -237,3 +238,26 @@ def test_counts_are_those_of_what_is_trained_on(pets: Path, share: float) -> Non
 def test_options_out_of_range_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises((ValueError, TypeError), match=next(iter(wrong))):
         folder(Path("pets"), **wrong)
+
+
+def test_a_folder_of_rectangles_is_in_memory_and_batch_by_batch_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        Image.fromarray(rng.integers(0, 256, (6, 10, 3), np.uint8)).save(tmp_path / f"{i:02}.png")
+    data = ImageFolder(path=str(tmp_path), size=[6, 10])  # type: ignore[arg-type]
+    assert data.describe().shape == (3, 6, 10)
+    index = torch.arange(12)
+    whole = data.open().read(index)
+    assert whole.shape == (12, 3, 6, 10)
+    assert torch.equal(whole[3], torch.from_numpy(np.asarray(Image.open(tmp_path / "03.png")).transpose(2, 0, 1).copy()))
+    monkeypatch.setattr("ganblocks_data.image_folder.MEMORY", whole.numel() - 1)
+    part = data.open()
+    assert torch.equal(part.read(index), whole)
+    assert part.fingerprint != ImageFolder(path=str(tmp_path), size=(10, 6)).open().fingerprint
+
+
+@pytest.mark.parametrize("size", [[8, 8], (8, 8), 8])
+def test_a_pair_of_equal_sides_is_a_square(size: Any) -> None:
+    assert ImageFolder(path="x", size=size) == ImageFolder(path="x", size=8)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from math import prod
 
 import attrs
 import torch
@@ -22,9 +22,10 @@ from ganblocks import (
     WeightNorm,
     seed_of,
     seeded,
+    sides,
     socket,
 )
-from ganblocks_dcgan.layout import START, expect_sizes, feature_maps
+from ganblocks_dcgan.layout import Stage, feature_maps, is_attended
 
 
 @frozen(kw_only=True)
@@ -34,7 +35,8 @@ class DcganDiscriminator:
     image -> [4×4 convolution of stride 2 -> norm -> LeakyReLU] for every halving -> flattened 4×4 map -> head. There is no norm
     after the first convolution. A linear head on the flattened map is the 4×4 convolution to one logit of later code. Feature
     maps have ``width`` channels at half the image's size, and twice as many at each half of that. Attention stands after the
-    LeakyReLU. Images have 8, 16, 32, … pixels.
+    LeakyReLU. Images have S·2ᵏ pixels, S at most 8, along each side; the last map is 4×4 where it can be, otherwise as large
+    as it can be.
 
     Use it with the ``dcgan`` generator; with norm "none" and ``bias`` under a gradient penalty, because batch norm makes the
     score of an image depend on the others, and with weight_norm "spectral" and norm "none" for SNGAN's plain form.
@@ -47,7 +49,7 @@ class DcganDiscriminator:
         bias: whether convolutions have biases. The paper's have none, because a norm follows with its own; use true with norm
             "none".
         slope: of the LeakyReLU for negative numbers.
-        attention_at: feature sizes, in pixels, at which the attention block stands.
+        attention_at: feature sizes, by the shorter side, at which the attention block stands.
         conditioning: the head.
         norm: feature norm after each convolution but the first.
         weight_norm: around every layer.
@@ -66,25 +68,27 @@ class DcganDiscriminator:
     initialization: Initialization = socket("initialization", default="normal")
 
     def build(self, image: ImageSpec, site: Site) -> DcganDiscriminatorNetwork:
-        """Raises Misfit for an image size other than 8, 16, 32, …, or a size in ``attention_at`` that never occurs."""
+        """Raises UnfitSize for a size that no halvings lead from, Misfit for one in ``attention_at`` that never occurs."""
         site = attrs.evolve(site, weight_norm=self.weight_norm, initialization=self.initialization)
         maps = feature_maps(image, site, self.width)
-        expect_sizes(site, maps, self.attention_at)
+        site.expect_sizes("attention_at", self.attention_at, [each.size for each in maps])
         with seeded(seed_of(site.seed, site.path)):  # layers draw when they are made, before they are initialised
             return DcganDiscriminatorNetwork(site, maps, image.channels, self)
 
 
 class DcganDiscriminatorNetwork(nn.Module):
-    """forward(image [B, channels, S, S], label int64 [B] | None) -> Score, in float32."""
+    """forward(image [B, channels, H, W], label int64 [B] | None) -> Score, in float32."""
 
-    def __init__(self, site: Site, maps: dict[int, int], image_channels: int, options: DcganDiscriminator) -> None:
+    def __init__(self, site: Site, maps: list[Stage], image_channels: int, options: DcganDiscriminator) -> None:
         super().__init__()
-        sizes = sorted(maps, reverse=True)
-        for i, (channels, out) in enumerate(pairwise([image_channels, *(maps[size] for size in sizes)]), start=1):
-            place = site.at(f"block{i}", channels=out, size=sizes[i - 1])
-            self.add_module(f"block{i}", DownBlock(place, channels, options, normed=i > 1))
-        self.head = site.at("head", channels=maps[START] * START * START, size=1).build(options.conditioning)
-        self._blocks = tuple(f"block{i}" for i in range(1, len(sizes) + 1))
+        arriving = image_channels
+        for i, each in enumerate(reversed(maps), start=1):
+            place = site.at(f"block{i}", channels=each.channels, size=each.size)
+            self.add_module(f"block{i}", DownBlock(place, arriving, options, normed=i > 1))
+            arriving = each.channels
+        features = maps[0].channels * prod(sides(maps[0].size))
+        self.head = site.at("head", channels=features, size=1).build(options.conditioning)
+        self._blocks = tuple(f"block{i}" for i in range(1, len(maps) + 1))
 
     def forward(self, image: Tensor, label: Tensor | None = None) -> Score:
         x = image
@@ -95,11 +99,11 @@ class DcganDiscriminatorNetwork(nn.Module):
 
 
 class DownBlock(nn.Module):
-    """x [B, in, 2S, 2S] and a label -> [B, C, S, S]: convolution, norm, LeakyReLU, attention (if there is one)."""
+    """x [B, in, 2H, 2W] and a label -> [B, C, H, W]: convolution, norm, LeakyReLU, attention (if there is one)."""
 
     def __init__(self, site: Site, in_channels: int, options: DcganDiscriminator, normed: bool) -> None:
         super().__init__()
-        attentive = site.size in options.attention_at
+        attentive = is_attended(site.size, options.attention_at)
         layer = nn.Conv2d(in_channels, site.channels, 4, stride=2, padding=1, bias=options.bias)
         self.conv = site.layer(layer, "conv")
         self.norm = site.at("norm").build(options.norm) if normed else None

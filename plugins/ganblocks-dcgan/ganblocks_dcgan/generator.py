@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from math import prod
 
 import attrs
 import torch
@@ -11,8 +11,8 @@ from attrs.validators import deep_iterable, ge, instance_of
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from ganblocks import Attention, ImageSpec, Initialization, Norm, Site, WeightNorm, seed_of, seeded, socket
-from ganblocks_dcgan.layout import START, expect_sizes, feature_maps
+from ganblocks import Attention, ImageSpec, Initialization, Norm, Site, WeightNorm, seed_of, seeded, sides, socket
+from ganblocks_dcgan.layout import Stage, feature_maps, is_attended
 
 
 @frozen(kw_only=True)
@@ -21,7 +21,8 @@ class DcganGenerator:
 
     z -> linear to 4×4 -> [norm -> ReLU -> 4×4 transposed convolution of stride 2] for every doubling -> tanh. Feature maps have
     ``width`` channels at half the image's size, and twice as many at each half of that. Attention stands after the ReLU.
-    Images have 8, 16, 32, … pixels.
+    Images have S·2ᵏ pixels, S at most 8, along each side: the first feature map is 4×4 where it can be, and otherwise as large
+    as it can be (7×7 for 28 pixels, 6×6 for 96, 4×8 for 64×128).
 
     Use it for the plain baseline of the literature, and where a step must be cheap: at 32 pixels it costs a fraction of
     ``resnet``. From 128 pixels on it is hard to train; use ``resnet`` there.
@@ -33,7 +34,7 @@ class DcganGenerator:
         width: channels at half the image's size (the paper's 128 at 64 pixels, so that there are 1024 at 4×4).
         latent: length of z.
         bias: whether layers have biases. The paper's have none, because a norm follows with its own; use true with norm "none".
-        attention_at: feature sizes, in pixels, at which the attention block stands.
+        attention_at: feature sizes, by the shorter side, at which the attention block stands.
         norm: feature norm before each ReLU.
         weight_norm: around every layer.
         attention: the block that stands at ``attention_at``.
@@ -50,40 +51,41 @@ class DcganGenerator:
     initialization: Initialization = socket("initialization", default="normal")
 
     def build(self, image: ImageSpec, site: Site) -> DcganGeneratorNetwork:
-        """Raises Misfit for an image size other than 8, 16, 32, …, or a size in ``attention_at`` that never occurs."""
+        """Raises UnfitSize for a size that no doublings lead to, Misfit for one in ``attention_at`` that never occurs."""
         site = attrs.evolve(site, weight_norm=self.weight_norm, initialization=self.initialization)
         maps = feature_maps(image, site, self.width)
-        expect_sizes(site, maps, self.attention_at)
+        site.expect_sizes("attention_at", self.attention_at, [each.size for each in maps])
         with seeded(seed_of(site.seed, site.path)):  # layers draw when they are made, before they are initialised
             return DcganGeneratorNetwork(site, maps, image.channels, self)
 
 
 class DcganGeneratorNetwork(nn.Module):
-    """forward(z [B, Z], label int64 [B] | None) -> image [B, channels, S, S] in [-1, 1], in float32."""
+    """forward(z [B, Z], label int64 [B] | None) -> image [B, channels, H, W] in [-1, 1], in float32."""
 
-    def __init__(self, site: Site, maps: dict[int, int], image_channels: int, options: DcganGenerator) -> None:
+    def __init__(self, site: Site, maps: list[Stage], image_channels: int, options: DcganGenerator) -> None:
         super().__init__()
-        channels = maps[START] * START * START
-        self.linear = site.layer(nn.Linear(options.latent, channels, bias=options.bias), "linear")
-        sizes = sorted(maps)
-        for i, (channels, out) in enumerate(pairwise([*(maps[size] for size in sizes), image_channels]), start=1):
-            place = site.at(f"block{i}", channels=channels, size=sizes[i - 1])
+        self._start = sides(maps[0].size)
+        first = maps[0].channels * prod(self._start)
+        self.linear = site.layer(nn.Linear(options.latent, first, bias=options.bias), "linear")
+        followers = [*(each.channels for each in maps[1:]), image_channels]
+        for i, (each, out) in enumerate(zip(maps, followers, strict=True), start=1):
+            place = site.at(f"block{i}", channels=each.channels, size=each.size)
             self.add_module(f"block{i}", UpBlock(place, out, options))
-        self._blocks = tuple(f"block{i}" for i in range(1, len(sizes) + 1))
+        self._blocks = tuple(f"block{i}" for i in range(1, len(maps) + 1))
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        x: Tensor = self.linear(z).unflatten(1, (-1, START, START)).contiguous(memory_format=torch.channels_last)
+        x: Tensor = self.linear(z).unflatten(1, (-1, *self._start)).contiguous(memory_format=torch.channels_last)
         for name in self._blocks:
             x = self.get_submodule(name)(x, label)
         return x.to(torch.promote_types(x.dtype, torch.float32)).tanh()
 
 
 class UpBlock(nn.Module):
-    """x [B, C, S, S] and a label -> [B, out, 2S, 2S]: norm, ReLU, attention (if there is one), transposed convolution."""
+    """x [B, C, H, W] and a label -> [B, out, 2H, 2W]: norm, ReLU, attention (if there is one), transposed convolution."""
 
     def __init__(self, site: Site, out_channels: int, options: DcganGenerator) -> None:
         super().__init__()
-        attentive = site.size in options.attention_at
+        attentive = is_attended(site.size, options.attention_at)
         self.norm = site.at("norm").build(options.norm)
         self.attention = site.at("attention").build(options.attention) if attentive else nn.Identity()
         layer = nn.ConvTranspose2d(site.channels, out_channels, 4, stride=2, padding=1, bias=options.bias)

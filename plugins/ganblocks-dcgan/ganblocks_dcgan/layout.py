@@ -4,33 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from ganblocks import ImageSpec, Site
+from attrs import frozen
 
-START = 4
-"""Height and width of the smallest feature map."""
+from ganblocks import Doublings, ImageSpec, Site, Size, shorter
 
 
-def feature_maps(image: ImageSpec, site: Site, width: int) -> dict[int, int]:
-    """Size -> channels: ``width`` at half the image's size, and twice as many at each half of that, down to 4×4.
+@frozen
+class Stage:
+    """One feature map."""
 
-    Raises Misfit where halving does not lead there.
+    size: Size
+    channels: int
+
+
+def feature_maps(image: ImageSpec, site: Site, width: int) -> list[Stage]:
+    """From the smallest on: ``width`` channels at half the image's size, and twice as many at each half of that.
+
+    Raises UnfitSize where halving leads to no map of at most 8×8.
     """
-    size = image.size
-    if size < 2 * START or size & (size - 1):
-        raise site.misfit(
-            f"halves the size down to {START}×{START}, where {size} pixels do not lead",
-            "use images of 8, 16, 32, 64, 128, … pixels",
-        )
-    halvings = size.bit_length() - START.bit_length()
-    return {size >> n: width << (n - 1) for n in range(1, halvings + 1)}
+    ways = Doublings.all(image.size)
+    if not ways:
+        rule = "needs images that can be halved down to at most 8×8"
+        raise site.unfit(image.size, rule, lambda size: bool(Doublings.all(size)))
+    sizes = ways[0].sizes[:-1]
+    return [Stage(size, width << (len(sizes) - n)) for n, size in enumerate(sizes, start=1)]
 
 
-def expect_sizes(site: Site, maps: Collection[int], wanted: Collection[int]) -> None:
-    """Raises Misfit for sizes in ``attention_at`` that never occur."""
-    if missing := sorted(set(wanted) - set(maps)):
-        rule = f"attention_at names {_listed(missing)}, but feature maps have sizes {_listed(sorted(maps))}"
-        raise site.misfit(rule, "set attention_at to one of them")
-
-
-def _listed(numbers: Collection[int]) -> str:
-    return ", ".join(str(number) for number in numbers)
+def is_attended(size: Size, wanted: Collection[int]) -> bool:
+    """Whether ``attention_at`` names a map of this size: by its shorter side."""
+    return shorter(size) in wanted

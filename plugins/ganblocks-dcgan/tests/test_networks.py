@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from ganblocks import Classes, ImageSpec, Misfit, MixesSamples, Player, Site, seed_of
+from ganblocks import Classes, ImageSpec, Misfit, MixesSamples, Player, Site, UnfitSize, seed_of
 from ganblocks.testing import examples
 
 COMMON = {"norm": Batch(), "weight_norm": NoWeightNorm(), "attention": SelfAttention(), "initialization": Normal()}
@@ -237,16 +237,14 @@ def test_samples_mix_in_batch_norm_only() -> None:
 
 
 @pytest.mark.parametrize("player", Player)
-@pytest.mark.parametrize("size", [4, 7, 12, 48])
-def test_sizes_that_do_not_lead_to_4_are_refused(player: Player, size: int) -> None:
-    with pytest.raises(Misfit, match=rf"where {size} pixels do not lead; use images of 8, 16, 32") as caught:
+@pytest.mark.parametrize(("size", "nearest"), [(7, "6×6 or 8×8"), (36, "32×32 or 40×40"), (100, "96×96 or 112×112")])
+def test_sizes_to_which_nothing_doubles_are_refused(player: Player, size: int, nearest: str) -> None:
+    with pytest.raises(UnfitSize, match=rf"got {size}×{size} pixels; use images of {nearest} pixels") as caught:
         small(player, size=size)
     assert caught.value.where == str(player)
 
 
 @pytest.mark.parametrize("player", Player)
 def test_attention_at_a_size_that_never_occurs(player: Player) -> None:
-    with pytest.raises(
-        Misfit, match="attention_at names 16, but feature maps have sizes 4, 8; set attention_at to one of them"
-    ):
+    with pytest.raises(Misfit, match=r"attention_at names 16, but feature maps are 4×4, 8×8; set attention_at = \[8\]"):
         small(player, attention_at=(8, 16))

@@ -42,7 +42,9 @@ class Group:
 def group_norm(site: Site, groups: int, eps: float) -> GroupNorm:
     """The layer, if there is more than one value to take a mean of."""
     if site.height * site.width * site.channels == groups:
-        raise site.misfit("every value would be its own mean, so that the norm gives zeros", 'use norm = "layer" or "batch"')
+        others = ["batch"] if site.channels == 1 else ["layer", "batch"]  # one channel is its own layer
+        hint = " or ".join(f'norm = "{name}"' for name in others)
+        raise site.misfit("every value would be its own mean, so that the norm gives zeros", f"use {hint}")
     return GroupNorm(site.channels, groups, eps)
 
 

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from ganblocks import Site
+from ganblocks import Site, shorter, sides
 from ganblocks_r3gan.initialising import SLOPE, branch_gain, scaled, silent
-from ganblocks_r3gan.layout import START, Backbone, Stage
+from ganblocks_r3gan.layout import Backbone, Stage
 from ganblocks_r3gan.resampling import downsample, upsample
 
 
@@ -39,18 +39,18 @@ class Blocks(nn.Sequential):
         super().__init__()
         for i in range(1, stage.blocks + 1):
             self.add_module(f"block{i}", ResidualBlock(site.at(f"block{i}"), stage.channels, options, branches))
-        if stage.size in options.attention_at:
+        if shorter(stage.size) in options.attention_at:
             place = site.at("attention", channels=stage.channels, size=stage.size)
             self.add_module("attention", place.build(options.attention))
 
 
 class FirstStage(nn.Module):
-    """The generator's: z [B, Z] -> [B, C, 4, 4]; a learned 4×4 map per channel, times a linear function of z, then branches."""
+    """The generator's: z [B, Z] -> [B, C, H, W]; a learned map per channel, times a linear function of z, then branches."""
 
     def __init__(self, site: Site, latent: int, blocks: Blocks, channels: int) -> None:
         super().__init__()
         self.linear = site.layer(nn.Linear(latent, channels, bias=False), "linear")
-        self.basis = site.layer(nn.ConvTranspose2d(channels, channels, START, groups=channels, bias=False), "basis")
+        self.basis = site.layer(nn.ConvTranspose2d(channels, channels, sides(site.size), groups=channels, bias=False), "basis")
         self.blocks = blocks
 
     def forward(self, z: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ class FirstStage(nn.Module):
 
 
 class UpStage(nn.Module):
-    """The generator's others: [B, in, S/2, S/2] -> [B, C, S, S]."""
+    """The generator's others: [B, in, H/2, W/2] -> [B, C, H, W]."""
 
     def __init__(self, site: Site, in_channels: int, blocks: Blocks, channels: int) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class UpStage(nn.Module):
 
 
 class DownStage(nn.Module):
-    """The discriminator's: [B, C, S, S] -> [B, out, S/2, S/2]."""
+    """The discriminator's: [B, C, H, W] -> [B, out, H/2, W/2]."""
 
     def __init__(self, site: Site, blocks: Blocks, channels: int, out_channels: int) -> None:
         super().__init__()
@@ -87,19 +87,19 @@ class DownStage(nn.Module):
 
 
 class LastStage(nn.Module):
-    """The discriminator's last: [B, C, 4, 4] -> features [B, C], each the product of its map with a learned one."""
+    """The discriminator's last: [B, C, H, W] -> features [B, C], each the product of its map with a learned one."""
 
     def __init__(self, site: Site, blocks: Blocks, channels: int) -> None:
         super().__init__()
         self.blocks = blocks
-        self.basis = site.layer(nn.Conv2d(channels, channels, START, groups=channels, bias=False), "basis")
+        self.basis = site.layer(nn.Conv2d(channels, channels, sides(site.size), groups=channels, bias=False), "basis")
 
     def forward(self, x: Tensor) -> Tensor:
         return (full_precision(self.blocks(x)) * kernel(self.basis)).sum((2, 3))
 
 
 def kernel(basis: nn.Module) -> Tensor:
-    """The maps [C, 4, 4] of a convolution that has one group per channel, weight-normalised or not.
+    """The maps [C, H, W] of a convolution that has one group per channel, weight-normalised or not.
 
     It covers its whole input, so that it is a product; as one, it has a cheap second derivative.
     """

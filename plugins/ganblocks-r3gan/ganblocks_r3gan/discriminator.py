@@ -19,8 +19,9 @@ class R3Discriminator(Backbone):
 
     image -> 1×1 -> (branches, bilinear downsampling, 1×1) for each halving -> branches -> a learned 4×4 map per channel, summed
     over positions -> head. A branch is x + 1×1(lrelu(3×3 in groups(lrelu(1×1(x))))), wide in the middle; its last convolution
-    starts at 0, the others smaller the more branches there are. Images may have any power of two of pixels, from 4 on. A weight
-    norm leaves out the last convolutions of branches, and undoes the scale at which the others start.
+    starts at 0, the others smaller the more branches there are. Images have S·2ᵏ pixels, S at most 8, along each side;
+    the smallest feature map is 4×4 where it can be, otherwise as large as it can be. A weight norm leaves out the last
+    convolutions of branches, and undoes the scale at which the others start.
 
     Use it with ``relativistic_paired``, ``r1`` and ``r2`` together: nothing else bounds it. The paper gives it the ``widths``
     of the generator.
@@ -34,7 +35,7 @@ class R3Discriminator(Backbone):
         blocks: residual branches of each stage, from 4×4 up to the image; absent: 2 each.
         expansion: how many times wider a branch is in the middle.
         group_width: channels of each group of a branch's 3×3 convolution; the paper's cardinality is width · expansion over it.
-        attention_at: feature sizes, in pixels, whose branches an attention block follows (the paper has none).
+        attention_at: feature sizes, by the shorter side, whose branches an attention block follows (the paper has none).
         conditioning: the head ("inner_product" is the paper's).
         weight_norm: around every layer but the last of each branch.
         attention: the block that stands at ``attention_at``.
@@ -43,7 +44,7 @@ class R3Discriminator(Backbone):
     conditioning: Conditioning = socket("conditioning", default="inner_product")
 
     def build(self, image: ImageSpec, site: Site) -> R3DiscriminatorNetwork:
-        """Raises Misfit where the image's size is no power of two, or options do not fit it."""
+        """Raises UnfitSize where no doublings lead to the image, Misfit where options do not fit it."""
         site = attrs.evolve(site, weight_norm=self.weight_norm, initialization=FanIn())
         stages = self.stages(image, site)
         with seeded(seed_of(site.seed, site.path)):  # layers draw when they are made, before they are initialised
@@ -51,7 +52,7 @@ class R3Discriminator(Backbone):
 
 
 class R3DiscriminatorNetwork(nn.Module):
-    """forward(image [B, channels, S, S], label int64 [B] | None) -> Score, in float32."""
+    """forward(image [B, channels, H, W], label int64 [B] | None) -> Score, in float32."""
 
     def __init__(self, site: Site, stages: list[Stage], image_channels: int, options: R3Discriminator) -> None:
         super().__init__()
@@ -59,10 +60,10 @@ class R3DiscriminatorNetwork(nn.Module):
         branches = sum(stage.blocks for stage in stages)
         self.from_image = conv1x1(site, "from_image", image_channels, stages[0].channels)
         for stage, following in zip(halving, stages[1:], strict=True):
-            place = site.at(stage.name)
+            place = site.at(stage.name, size=stage.size)
             blocks = Blocks(place.at("blocks"), stage, options, branches)
             self.add_module(stage.name, DownStage(place, blocks, stage.channels, following.channels))
-        place = site.at(last.name)
+        place = site.at(last.name, size=last.size)
         self.add_module(last.name, LastStage(place, Blocks(place.at("blocks"), last, options, branches), last.channels))
         self.head = site.at("head", channels=last.channels, size=1).build(options.conditioning)
         self._stages = tuple(stage.name for stage in stages)

@@ -20,9 +20,10 @@ class R3Generator(Backbone):
 
     [z, e_y] -> linear times a learned 4×4 map per channel -> branches -> (1×1, bilinear upsampling, branches) for each doubling
     -> 1×1 -> tanh. A branch is x + 1×1(lrelu(3×3 in groups(lrelu(1×1(x))))), wide in the middle; its last convolution starts
-    at 0, the others smaller the more branches there are. Images may have any power of two of pixels, from 4 on. The class
-    enters through an embedding e_y as long as z. The paper's network ends without tanh; here images must lie in [-1, 1]. A
-    weight norm leaves out the last convolutions of branches, and undoes the scale at which the others start.
+    at 0, the others smaller the more branches there are. Images have S·2ᵏ pixels, S at most 8, along each side; the first
+    feature map is 4×4 where it can be, otherwise as large as it can be. The class enters through an embedding e_y as long
+    as z. The paper's network ends without tanh; here images must lie in [-1, 1]. A weight norm leaves out the last
+    convolutions of branches, and undoes the scale at which the others start.
 
     Use it where a simple strong baseline is wanted, with the loss and the penalties that make norms needless:
     ``relativistic_paired``, and ``r1`` and ``r2`` together.
@@ -37,7 +38,7 @@ class R3Generator(Backbone):
         blocks: residual branches of each stage, from 4×4 up to the image; absent: 2 each.
         expansion: how many times wider a branch is in the middle.
         group_width: channels of each group of a branch's 3×3 convolution; the paper's cardinality is width · expansion over it.
-        attention_at: feature sizes, in pixels, whose branches an attention block follows (the paper has none).
+        attention_at: feature sizes, by the shorter side, whose branches an attention block follows (the paper has none).
         weight_norm: around every layer but the last of each branch.
         attention: the block that stands at ``attention_at``.
     """
@@ -45,7 +46,7 @@ class R3Generator(Backbone):
     latent: int = field(default=64, validator=[instance_of(int), ge(1)])
 
     def build(self, image: ImageSpec, site: Site) -> R3GeneratorNetwork:
-        """Raises Misfit where the image's size is no power of two, or options do not fit it."""
+        """Raises UnfitSize where no doublings lead to the image, Misfit where options do not fit it."""
         site = attrs.evolve(site, weight_norm=self.weight_norm, initialization=FanIn())
         stages = self.stages(image, site)
         with seeded(seed_of(site.seed, site.path)):  # layers draw when they are made, before they are initialised
@@ -53,7 +54,7 @@ class R3Generator(Backbone):
 
 
 class R3GeneratorNetwork(nn.Module):
-    """forward(z [B, Z], label int64 [B] | None) -> image [B, channels, S, S] in [-1, 1], in float32."""
+    """forward(z [B, Z], label int64 [B] | None) -> image [B, channels, H, W] in [-1, 1], in float32."""
 
     def __init__(self, site: Site, stages: list[Stage], image_channels: int, options: R3Generator) -> None:
         super().__init__()
@@ -62,7 +63,7 @@ class R3GeneratorNetwork(nn.Module):
         branches = sum(stage.blocks for stage in stages)
         arriving = options.latent * (2 if classes else 1)
         for stage in stages:
-            place = site.at(stage.name)
+            place = site.at(stage.name, size=stage.size)
             blocks = Blocks(place.at("blocks"), stage, options, branches)
             kind = FirstStage if stage is stages[0] else UpStage
             self.add_module(stage.name, kind(place, arriving, blocks, stage.channels))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from math import gcd
 
 from attrs import field, frozen
 from attrs.validators import and_, deep_iterable, ge, instance_of, min_len, optional
 
-from ganblocks import Attention, ImageSpec, Site, WeightNorm, socket
+from ganblocks import Attention, Doublings, ImageSpec, Site, Size, WeightNorm, in_words, shorter, socket
 
-START = 4
-"""Height and width of the smallest feature map, the basis."""
 _count = [instance_of(int), ge(1)]
 _counts = deep_iterable(_count, instance_of(tuple))
 
@@ -19,13 +18,13 @@ _counts = deep_iterable(_count, instance_of(tuple))
 class Stage:
     """The feature maps of one size."""
 
-    size: int
+    size: Size
     channels: int
     blocks: int
 
     @property
     def name(self) -> str:
-        return f"stage{self.size}"
+        return f"stage{shorter(self.size)}"
 
 
 @frozen(kw_only=True)
@@ -42,35 +41,39 @@ class Backbone:
     attention: Attention = socket("attention", default="none")
 
     def stages(self, image: ImageSpec, site: Site) -> list[Stage]:
-        """From 4×4 up to the image. Raises Misfit where size, widths, blocks, groups or places of attention do not fit."""
+        """From the smallest up to the image. Raises UnfitSize where no doublings lead there, Misfit where widths,
+        blocks, groups or places of attention do not fit.
+        """
         sizes = _sizes(image.size, site)
         channels = _each(self.widths, "widths", self.width, sizes, site)
         blocks = _each(self.blocks, "blocks", 2, sizes, site)
         for width in channels:
             if width * self.expansion % self.group_width:
                 rule = f"{width} · {self.expansion} channels cannot be split into groups of {self.group_width}"
-                raise site.misfit(rule, "set group_width to a divisor of width · expansion")
-        if missing := sorted(set(self.attention_at) - set(sizes)):
-            rule = f"attention_at names {_listed(missing)}, but feature maps have sizes {_listed(sizes)}"
-            raise site.misfit(rule, "set attention_at to one of them")
+                raise site.misfit(rule, f"set group_width = {self._widest_groups(channels)}")
+        site.expect_sizes("attention_at", self.attention_at, sizes)
         return [Stage(*each) for each in zip(sizes, channels, blocks, strict=True)]
 
+    def _widest_groups(self, channels: Sequence[int]) -> int:
+        """The largest width of groups, up to the one that is asked for, that divides the middle of every branch."""
+        common = gcd(*(width * self.expansion for width in channels))
+        return next(width for width in range(self.group_width, 0, -1) if common % width == 0)
 
-def _sizes(size: int, site: Site) -> list[int]:
-    if size < START or size & (size - 1):
-        raise site.misfit(f"doubles from {START}×{START} on, so images cannot be {size} pixels wide", "use 4, 8, 16, 32, …")
-    return [START << i for i in range((size // START).bit_length())]
+
+def _sizes(size: Size, site: Site) -> tuple[Size, ...]:
+    ways = Doublings.all(size, fewest=0)
+    if not ways:
+        rule = "needs images that can be halved down to at most 8×8"
+        raise site.unfit(size, rule, lambda other: bool(Doublings.all(other, fewest=0)))
+    return ways[0].sizes
 
 
-def _each(chosen: Sequence[int] | None, name: str, usual: int, sizes: Sequence[int], site: Site) -> Sequence[int]:
+def _each(chosen: Sequence[int] | None, name: str, usual: int, sizes: Sequence[Size], site: Site) -> Sequence[int]:
     """One number for each size."""
     if chosen is None:
         return [usual] * len(sizes)
     if len(chosen) != len(sizes):
-        rule = f"{name} has {len(chosen)} numbers, but there are {len(sizes)} stages, of sizes {_listed(sizes)}"
-        raise site.misfit(rule, "name one for each, from the smallest on")
+        rule = f"{name} has {len(chosen)} numbers, but there are {len(sizes)} stages, of {', '.join(map(in_words, sizes))}"
+        example = [*chosen[: len(sizes)], *[chosen[-1]] * (len(sizes) - len(chosen))]
+        raise site.misfit(rule, f"name one for each, from the smallest on, such as {name} = {example}")
     return chosen
-
-
-def _listed(numbers: Collection[int]) -> str:
-    return ", ".join(str(number) for number in numbers)

@@ -98,11 +98,14 @@ def test_any_power_of_two(size: int, channels: int) -> None:
 @pytest.mark.parametrize(
     ("options", "size", "words"),
     [
-        ({}, 12, "cannot be 12 pixels wide"),
-        ({}, 2, "cannot be 2 pixels wide"),
-        ({"widths": (8, 8)}, 32, "widths has 2 numbers, but there are 4 stages, of sizes 4, 8, 16, 32"),
+        ({}, 44, "got 44×44 pixels; use images of 40×40 or 48×48 pixels"),
+        (
+            {"widths": (8, 8)},
+            32,
+            "2 numbers, but there are 4 stages, of 4×4, 8×8, 16×16, 32×32; .* widths = .8, 8, 8, 8]",
+        ),
         ({"blocks": (1, 1, 1, 1, 1)}, 32, "blocks has 5 numbers"),
-        ({"group_width": 3}, 32, "8 · 2 channels cannot be split into groups of 3"),
+        ({"group_width": 3}, 32, "8 · 2 channels cannot be split into groups of 3; set group_width = 2"),
         ({"attention_at": (64,)}, 32, "attention_at names 64"),
     ],
 )

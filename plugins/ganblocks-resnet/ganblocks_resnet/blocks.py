@@ -16,7 +16,7 @@ from ganblocks_resnet.resampling import Upsampling, downsample, then_downsample,
 
 
 class UpBlock(nn.Module):
-    """The generator's block: x [B, in, S, S] and its norms' condition -> [B, out, 2S, 2S].
+    """The generator's block: x [B, in, H, W] and its norms' condition -> [B, out, 2H, 2W].
 
     h = conv1(upsample(relu(norm1(x)))), y = conv2(relu(norm2(h))) + upsample(shortcut(x)), then attention, if there is one.
     Upsampling takes the nearest neighbour, or is bilinear.
@@ -44,7 +44,7 @@ class UpBlock(nn.Module):
 
 
 class FirstBlock(nn.Module):
-    """The discriminator's first block: image [B, channels, S, S] -> [B, out, S/2, S/2]; takes a label and ignores it.
+    """The discriminator's first block: image [B, channels, H, W] -> [B, out, H/2, W/2]; takes a label and ignores it.
 
     y = downsample(conv2(relu(conv1(x)))) + shortcut(downsample(x)): neither an activation nor a norm touches the raw image.
 
@@ -65,7 +65,7 @@ class FirstBlock(nn.Module):
 
 
 class DownBlock(nn.Module):
-    """The discriminator's other blocks: x [B, in, S, S] and a label -> [B, out, S/2, S/2], or S×S at the end.
+    """The discriminator's other blocks: x [B, in, H, W] and a label -> [B, out, H/2, W/2], or H×W at the end.
 
     y = downsample(conv2(relu(norm2(conv1(relu(norm1(x))))))) + shortcut(downsample(x)); a block that changes neither size nor
     channels has the identity for its shortcut. With ``activated`` the shortcut starts where conv1 does, from relu(norm1(x)).
@@ -78,7 +78,7 @@ class DownBlock(nn.Module):
     ) -> None:
         super().__init__()
         self.activated = activated
-        self.halves = stage.out_size < stage.in_size
+        self.halves = stage.out_size != stage.in_size
         self.norm1 = site.at("norm1", channels=stage.in_channels, size=stage.in_size).build(norm)
         self.conv1 = conv3x3(site, "conv1", stage.in_channels, hidden)
         self.norm2 = site.at("norm2", channels=hidden, size=stage.in_size).build(norm)

@@ -39,7 +39,8 @@ class ResnetDiscriminator(ReadsForeign):
     """Residual blocks that halve the size, from an image to pooled features and a head: the one of SNGAN and SAGAN.
 
     image -> blocks -> ReLU -> sum (or mean) over positions -> head. Attention stands right after the first block whose output
-    has the size that ``attention_at`` names. Images of 8, 16, 32, 64, 128 and 256 pixels have standard tables of channels.
+    has the size that ``attention_at`` names. Images have S·2ᵏ pixels, S at most 8, along each side, and standard tables of
+    channels up to k = 7; with ``multipliers`` and ``halvings`` they have any size that can be halved so often.
 
     Use it with weight_norm "spectral" and no norm, whatever the generator: the setting of SNGAN, SAGAN and BigGAN. With a
     gradient penalty leave both away.
@@ -49,10 +50,10 @@ class ResnetDiscriminator(ReadsForeign):
 
     Options:
         width: channels that a multiplier of 1 means (the papers' ch: 64 at 128 pixels, 128 at 32 pixels).
-        attention_at: feature sizes, in pixels, at which the attention block stands (SAGAN: 32 at 128 pixels).
+        attention_at: feature sizes, by the shorter side, at which the attention block stands (SAGAN: 32 at 128 pixels).
         multipliers: channels after each block, in units of width; absent: the standard table for the image size.
-        halvings: how many blocks, from the first, halve the size (all 5 in SNGAN at 64 pixels); absent: by the image size,
-            down to 4×4, or 8×8 from 32 pixels.
+        halvings: how many blocks, from the first, halve the size (all 5 in SNGAN at 64 pixels); absent: down to the
+            generator's first feature map, or to twice its size where the generator has three blocks (8×8 from 32 pixels).
         hidden: channels between the two convolutions of a block: as many as go "out" (SAGAN), or as come "in" (SNGAN). The
             first block always takes "out".
         shortcut: what the shortcut of a block starts from: its "input" (SNGAN, SAGAN), or the "activated" input that the
@@ -81,7 +82,7 @@ class ResnetDiscriminator(ReadsForeign):
     initialization: Initialization = socket("initialization", default="xavier")
 
     def build(self, image: ImageSpec, site: Site) -> ResnetDiscriminatorNetwork:
-        """Raises Misfit where the image size has no table or cannot be halved so often, or where attention's never occurs."""
+        """Raises UnfitSize or Misfit where the image cannot be halved so often, or where attention's size never occurs."""
         site = attrs.evolve(site, weight_norm=self.weight_norm, initialization=self.initialization)
         stages = discriminator_stages(image, site, self.width, self.multipliers, self.halvings)
         with seeded(seed_of(site.seed, site.path)):  # layers draw when they are made, before they are initialised
@@ -93,7 +94,7 @@ class ResnetDiscriminator(ReadsForeign):
 
 
 class ResnetDiscriminatorNetwork(nn.Module):
-    """forward(image [B, channels, S, S], label int64 [B] | None) -> Score, in float32."""
+    """forward(image [B, channels, H, W], label int64 [B] | None) -> Score, in float32."""
 
     def __init__(self, site: Site, stages: list[Stage], options: ResnetDiscriminator) -> None:
         super().__init__()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import ClassVar
 
 import attrs
@@ -24,11 +25,12 @@ from ganblocks import (
     WeightNorm,
     seed_of,
     seeded,
+    sides,
     socket,
 )
 from ganblocks_resnet.blocks import UpBlock, conv3x3, full_precision
 from ganblocks_resnet.foreign import LAYOUTS, ours
-from ganblocks_resnet.layout import START, Stage, attended, generator_stages
+from ganblocks_resnet.layout import Stage, attended, generator_stages
 from ganblocks_resnet.peers import refuse_other_functions
 from ganblocks_resnet.resampling import Upsampling
 
@@ -40,7 +42,9 @@ class ResnetGenerator(ReadsForeign):
     """Residual blocks that each double the size, from a latent vector to an image: the generator of SNGAN and SAGAN.
 
     z -> linear to 4×4 -> blocks -> norm -> ReLU -> 3×3 convolution -> tanh. Attention stands right after the block whose output
-    has the size that ``attention_at`` names. Images of 8, 16, 32, 64, 128 and 256 pixels have standard tables of channels.
+    has the size that ``attention_at`` names. Images have S·2ᵏ pixels, S at most 8, along each side: the first feature map is
+    4×4 where it can be, and otherwise as large as it can be (7×7 for 28 pixels, 6×6 for 96, 4×8 for 64×128). There are standard
+    tables of channels up to k = 7.
 
     Use it as the first choice at 32 to 128 pixels, and wherever blocks are to be compared, because most published comparisons
     stand in it. Where a step must be cheap use ``dcgan``.
@@ -51,8 +55,9 @@ class ResnetGenerator(ReadsForeign):
     Options:
         width: channels that a multiplier of 1 means (the papers' ch: 64 at 128 pixels, 256 at 32 pixels).
         latent: length of z.
-        attention_at: feature sizes, in pixels, at which the attention block stands (SAGAN: 32 at 128 pixels).
-        multipliers: channels at 4×4 and after each block, in units of width; absent: the standard table for the image size.
+        attention_at: feature sizes, by the shorter side, at which the attention block stands (SAGAN: 32 at 128 pixels).
+        multipliers: channels of the first feature map and after each block, in units of width; absent: the standard table for
+            as many blocks as the image needs.
         upsampling: of every block: "nearest" in SNGAN's and SAGAN's code, "bilinear" in mimicry; takes about twice as long.
         norm: feature norm before each ReLU of a block.
         final_norm: feature norm before the last ReLU; plain in SAGAN also where blocks have a conditional one.
@@ -75,7 +80,7 @@ class ResnetGenerator(ReadsForeign):
     initialization: Initialization = socket("initialization", default="xavier")
 
     def build(self, image: ImageSpec, site: Site) -> ResnetGeneratorNetwork:
-        """Raises Misfit where the image size has no table, or for a size in ``attention_at`` that never occurs."""
+        """Raises UnfitSize where no blocks lead to the image, Misfit for a size in ``attention_at`` that never occurs."""
         site = attrs.evolve(site, weight_norm=self.weight_norm, initialization=self.initialization)
         stages = generator_stages(image, site, self.width, self.multipliers)
         with seeded(seed_of(site.seed, site.path)):  # layers draw when they are made, before they are initialised
@@ -87,7 +92,7 @@ class ResnetGenerator(ReadsForeign):
 
 
 class ResnetGeneratorNetwork(nn.Module):
-    """forward(z [B, Z], label int64 [B] | None) -> image [B, channels, S, S] in [-1, 1], in float32.
+    """forward(z [B, Z], label int64 [B] | None) -> image [B, channels, H, W] in [-1, 1], in float32.
 
     Args:
         site: the root of the network.
@@ -110,7 +115,8 @@ class ResnetGeneratorNetwork(nn.Module):
         super().__init__()
         first, last = stages[0], stages[-1]
         attentive = attended(site, stages, options.attention_at)
-        self.linear = site.layer(nn.Linear(latent, first.in_channels * START * START), "linear")
+        self._start = sides(first.in_size)
+        self.linear = site.layer(nn.Linear(latent, first.in_channels * prod(self._start)), "linear")
         for stage in stages:
             attention = options.attention if stage.name in attentive else None
             place = site.at(stage.name, condition=condition)
@@ -124,7 +130,7 @@ class ResnetGeneratorNetwork(nn.Module):
 
     def decode(self, z: Tensor, conditions: Sequence[Tensor | None], label: Tensor | None) -> Tensor:
         """The image of what the first layer takes, with one condition per block."""
-        x = self.linear(z).unflatten(1, (-1, START, START)).contiguous(memory_format=torch.channels_last)
+        x = self.linear(z).unflatten(1, (-1, *self._start)).contiguous(memory_format=torch.channels_last)
         for name, condition in zip(self._blocks, conditions, strict=True):
             x = self.get_submodule(name)(x, condition)
         x = self.conv(relu(self.final_norm(x, label)))

@@ -58,7 +58,7 @@ class SelfAttention:
             raise site.misfit(rule, "use pool = 1")
         if site.height * site.width == self.pool**2:
             rule = f"has one key at {site.height}×{site.width} with pool = {self.pool}: there is nothing to choose from"
-            raise site.misfit(rule, "place it at a larger feature size, or pool less")
+            raise site.misfit(rule, "use pool = 1" if self.pool > 1 else "place it at a larger feature size")
         if self.path == "fused" and site.twice_differentiable:
             raise site.misfit("the fused path has no second derivative, which a penalty needs here", 'use path = "auto"')
         return SelfAttentionBlock(site, self, self._fused(site))

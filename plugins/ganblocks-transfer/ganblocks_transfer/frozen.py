@@ -47,17 +47,26 @@ class Frozen:
         for part in self._parts(network, site):
             part.requires_grad_(False)
         if not any(parameter.requires_grad for parameter in network.parameters()):
-            raise site.misfit("freezes every parameter, so that nothing is left to learn", "freeze fewer blocks or names")
+            most = len(_blocks(network)) - 1
+            fewer = f"blocks = {most}" if self.blocks > most else "fewer names"
+            raise site.misfit("freezes every parameter, so that nothing is left to learn", f"freeze less: {fewer}")
         return network
 
     def _parts(self, network: nn.Module, site: Site) -> Iterator[nn.Module]:
-        blocks = {name: part for name, part in network.named_children() if any(True for _ in part.parameters())}
+        blocks = _blocks(network)
         listed = ", ".join(blocks)
         if self.blocks > len(blocks):
-            raise site.misfit(f"blocks = {self.blocks}, but the network has {len(blocks)}: {listed}", "freeze fewer")
+            rule = f"blocks = {self.blocks}, but the network has {len(blocks)}: {listed}"
+            raise site.misfit(rule, f"freeze less: blocks = {len(blocks) - 1}")
         yield from list(blocks.values())[: self.blocks]
         parts = dict(network.named_modules())
         for name in self.names:
             if name not in parts:
-                raise site.misfit(f"no part of the network is called {name!r}", f"its blocks are {listed}")
+                hint = f'its blocks are {listed}: name one of them, or a part of one, such as names = ["{min(blocks)}"]'
+                raise site.misfit(f"no part of the network is called {name!r}", hint)
             yield parts[name]
+
+
+def _blocks(network: nn.Module) -> dict[str, nn.Module]:
+    """The direct parts that have parameters."""
+    return {name: part for name, part in network.named_children() if any(True for _ in part.parameters())}

@@ -31,7 +31,7 @@ class TwinsReader:
     Source: made for ganblocks; no paper.
 
     Options:
-        size: images of another size are resized to it.
+        size: images of another size, or that are not square, are resized to it.
         cells, cell: those of the data set.
     """
 
@@ -61,7 +61,7 @@ class _Reader(nn.Module):
     def forward(self, image: Tensor) -> Features:
         size = self.options.size
         grey = image.float().mean(1, keepdim=True)
-        if grey.shape[-1] != size:
+        if grey.shape[2:] != (size, size):
             grey = interpolate(grey, (size, size), mode="bilinear", antialias=True)
         above = (grey - GROUND) / 127.5
         halves = above[..., : size // 2], above[..., size // 2 :]

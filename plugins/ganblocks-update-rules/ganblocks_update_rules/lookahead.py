@@ -47,7 +47,7 @@ class Lookahead(Checked):
         elif self.steps == 1:
             yield (
                 f"one step ahead and back is the inner rule at {self.alpha:g} times its rates; give update.steps at least 2, "
-                "or lower the rates of the inner rule"
+                "or use the inner rule alone, at lower rates"
             )
         if isinstance(self.rule, Lookahead) and self.steps % self.rule.steps:
             yield (

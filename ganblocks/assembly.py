@@ -113,7 +113,7 @@ def _other_versions(recipe: Recipe) -> Iterator[Mistake]:
 
 def facts_of(recipe: Recipe, registry: Registry) -> Facts:
     """What components may ask about a recipe."""
-    uses = (Use(path, kind, registry.offer_of(part).name, part) for path, kind, part in components(recipe))
+    uses = (Use(path, kind, registry.name_of(kind, part), part) for path, kind, part in components(recipe))
     return Facts(recipe.data.dataset.describe(), tuple(uses))
 
 

@@ -15,7 +15,7 @@ from ganblocks.cli.context import Context
 from ganblocks.cli.findings import found_in, plain, refuse_fatal, show
 from ganblocks.cli.output import print_json, print_table
 from ganblocks.cli.recipes import blaming, read
-from ganblocks.errors import UsageError
+from ganblocks.errors import RecipeError, UsageError
 from ganblocks.kinds.capabilities import Inspects
 from ganblocks.options import unstructure
 from ganblocks.options.words import shown
@@ -38,7 +38,7 @@ def check(context: Context, path: Path, sets: list[str], ablation: str | None, a
     recipe = read(registry, path, sets, ablation)
     with blaming(path):
         for name in recipe.ablation if ablation is None else ():
-            check_recipe(read(registry, path, sets, name), registry)
+            _check_ablation(registry, path, sets, name)
         facts = check_recipe(recipe, registry)
         costs = network_costs(recipe, facts.image)
     findings = found_in(recipe.data.dataset) if data else []
@@ -54,6 +54,13 @@ def check(context: Context, path: Path, sets: list[str], ablation: str | None, a
     if not as_json:
         looked = "recipe and data" if data else "the data was not looked at: add --data"
         print(f"{path}: fine" + (f", with ablation {ablation}" if ablation else "") + f" ({looked})")
+
+
+def _check_ablation(registry: Registry, path: Path, sets: list[str], name: str) -> None:
+    try:
+        check_recipe(read(registry, path, sets, name), registry)
+    except RecipeError as error:
+        raise error.in_ablation(name) from error
 
 
 def _refuse_changes(path: Path, sets: list[str], ablation: str | None) -> None:
@@ -73,10 +80,12 @@ def check_folder(registry: Registry, path: Path, as_json: bool) -> None:
         raise UsageError(f"{path}: is a folder, and no installed data set knows such files; name a recipe")
     findings = [(name, dataset, found_in(dataset)) for name, dataset in known]
     if as_json:
-        print_json([{"use": name, **unstructure(dataset, str), "data": plain(found)} for name, dataset, found in findings])
+        print_json(
+            [{"use": name, **unstructure(dataset, registry.name_of), "data": plain(found)} for name, dataset, found in findings]
+        )
     for name, dataset, found in findings:
         if not as_json:
-            options = ", ".join(f"{key} = {shown(value)}" for key, value in unstructure(dataset, str).items())
+            options = ", ".join(f"{key} = {shown(value)}" for key, value in unstructure(dataset, registry.name_of).items())
             print(f"inspected as: use = {shown(name)}, {options}")
             show(found)
         refuse_fatal(found)

@@ -137,7 +137,7 @@ class Judge:
         """The numbers of a metric that looks into the generator; neither real images nor noise have any."""
         wish = self.wish
         if wish.batch_norm == "batch":
-            rule = f"{type(metric).__name__} examines single samples, which have no batch to be normalised by"
+            rule = f"{self._name(metric)} examines single samples, which have no batch to be normalised by"
             raise UsageError(f"{rule}; evaluate with --batch-norm moving or standing")
         protocol = self._protocol_of(metric)
         with normalising(sampler, wish.batch_norm, wish.seed, **self._cut()):
@@ -155,7 +155,7 @@ class Judge:
         """The numbers of one metric for the samples, and for the controls where they have enough images."""
         named = self.wish.extractor.named
         if missing := [part for part in sorted(metric.reads - {"features"}) if getattr(fake, part) is None]:
-            rule = f"{type(metric).__name__} needs {' and '.join(missing)}, which {named} does not give for these images"
+            rule = f"{self._name(metric)} needs {' and '.join(missing)}, which {named} does not give for these images"
             raise UsageError(rule)
         protocol = self._protocol_of(metric)
         found = metric.score(self.real, fake, self.wish.seed)
@@ -185,11 +185,11 @@ class Judge:
             return {}
 
     def _name(self, metric: Metric) -> str:
-        return self.registry.offer_of(metric).name
+        return self.registry.name_of("metric", metric)
 
     def _options(self, metric: Metric) -> str:
         """A metric's options, as a recipe would write them."""
-        table = unstructure(metric, lambda part: self.registry.offer_of(part).name)
+        table = unstructure(metric, self.registry.name_of)
         return ", ".join(f"{key} = {value}" for key, value in sorted(table.items()))
 
     def _look(self, read: Read, places: Tensor, labels: Tensor | None) -> Sample:

@@ -25,7 +25,7 @@ def write_recipe(recipe: Recipe, registry: Registry | None = None) -> str:
         from ganblocks.plugins import discover
 
         registry = discover()
-    table = unstructure(recipe, lambda component: registry.offer_of(component).name)
+    table = unstructure(recipe, registry.name_of)
     for name, ablation in table["ablation"].items():
         table["ablation"][name] = {key: value for key, value in ablation.items() if value}
     return tomli_w.dumps({key: value for key, value in table.items() if value != {}})

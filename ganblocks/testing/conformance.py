@@ -64,7 +64,11 @@ class Check:
 
     @property
     def name(self) -> str:
-        return f"{self.offer.kind}-{self.offer.name}-{self.promise.name}"
+        return f"{self.offer.kind}-{self.component}-{self.promise.name}"
+
+    @property
+    def component(self) -> str:
+        return self.registry.short_name(self.offer)
 
     def __call__(self) -> None:
         __tracebackhide__ = True
@@ -99,7 +103,7 @@ class Check:
         return self._verdict(KEPT) if trial.applied else self._verdict(NOT_CHECKED, trial.inapplicable)
 
     def _verdict(self, status: str, found: str = "", example: str = "") -> Verdict:
-        return Verdict(self.offer.kind, self.offer.name, self.promise.name, self.promise.words, status, found, example)
+        return Verdict(self.offer.kind, self.component, self.promise.name, self.promise.words, status, found, example)
 
 
 class _Trial:

@@ -36,7 +36,7 @@ def options(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchS
 def its_options_go_through_toml(case: OptionsCase) -> None:
     """Written as TOML and read back strictly, a component is equal: a run folder's recipe rebuilds it."""
     cls, registry = type(case.component), case.registry
-    text = tomli_w.dumps(unstructure(case.component, lambda part: registry.offer_of(part).full_name))
+    text = tomli_w.dumps(unstructure(case.component, registry.name_of))
     try:
         again = structure(cls, tomllib.loads(text), "component", registry.get)
     except GanblocksError as error:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ganblocks.errors import DataError
 from ganblocks.kinds.capabilities import ExaminesGenerator, JudgesAlone
+from ganblocks.options import structure
 from ganblocks.registry import Registry
 from ganblocks.testing.cases import Case, awake, state
 from ganblocks.testing.checks.generator import root
@@ -111,7 +112,7 @@ def leaves_what_it_judges_alone(case: MetricCase) -> None:
 
 def as_it_comes(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchStrategy[MetricCase]:
     """Default options only: a metric that looks at tiny subsets depends on which they are."""
-    ours = list(given) or [registry.create("metric", registry.offer_of(cls).full_name)]
+    ours = list(given) or [structure(cls, {}, "metric", registry.get)]
     return st.builds(MetricCase, component=st.sampled_from(ours), seed=seeds)
 
 

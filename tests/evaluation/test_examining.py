@@ -86,7 +86,7 @@ def test_what_changes_it_is_another_protocol(change: dict[str, object]) -> None:
 
 
 def test_there_are_no_batch_statistics_of_one_sample() -> None:
-    with pytest.raises(UsageError, match=r"Witness examines single samples, .* --batch-norm moving or standing"):
+    with pytest.raises(UsageError, match=r"witness examines single samples, .* --batch-norm moving or standing"):
         report(batch_norm="batch")
 
 

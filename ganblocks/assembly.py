@@ -158,7 +158,7 @@ def _other_versions(recipe: Recipe) -> Iterator[Mistake]:
 
 def facts_of(recipe: Recipe, registry: Registry) -> Facts:
     """What components may ask about a recipe."""
-    uses = (Use(path, kind, registry.offer_of(part).name, part) for path, kind, part in components(recipe))
+    uses = (Use(path, kind, registry.name_of(kind, part), part) for path, kind, part in components(recipe))
     training, scored = recipe.training, None if recipe.evaluation is None else recipe.evaluation.n
     return Facts(recipe.data.dataset.describe(), tuple(uses), training.batch, training.microbatch, real=scored, fake=scored)
 

@@ -1,7 +1,7 @@
 """Which papers a component comes from, and their BibTeX.
 
 A component names its papers in the paragraph ``Source:`` of its docstring, by arXiv number or DOI. The entries stand in a file
-``references.bib`` beside the component's module (a plugin's own), or in ganblocks' own file.
+``references.bib`` in the component's package (beside a plugin that is a single file), or in ganblocks' own file.
 """
 
 from __future__ import annotations
@@ -81,10 +81,11 @@ def _closing(text: str, start: int) -> int:
 
 
 def _beside(module: str) -> list[Reference]:
-    """The entries beside a module's package; none where it brings no file."""
+    """The entries beside a module's package, or beside a module that is in none; empty where there is no file."""
     package = sys.modules.get(module.partition(".")[0])
-    places = [Path(place) / NAME for place in getattr(package, "__path__", ())]
-    return [entry for place in places for entry in _read(place)]
+    file = getattr(package, "__file__", None)
+    folders = getattr(package, "__path__", [Path(file).parent] if file else [])
+    return [entry for folder in folders for entry in _read(Path(folder) / NAME)]
 
 
 @cache

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 
 class GanblocksError(Exception):
@@ -49,6 +49,12 @@ class RecipeError(GanblocksError):
         self.mistakes = tuple(mistakes)
         self.source = source
         super().__init__(str(self))
+
+    def in_ablation(self, name: str) -> RecipeError:
+        """The same mistakes, each with the name of the ablation in which it was found, where it does not say so yet."""
+        words = f"(ablation {name})"
+        named = [each if words in each.source else evolve(each, where=f"{each.where} {words}") for each in self.mistakes]
+        return RecipeError(named, self.source)
 
     def __str__(self) -> str:
         sourced = ((mistake.source or self.source, mistake) for mistake in self.mistakes)

@@ -7,7 +7,8 @@ import importlib.util
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -15,14 +16,14 @@ from typing import Any
 
 import attrs
 import pluggy
-from attrs import frozen
+from attrs import field, frozen
 
 from ganblocks import hookspecs
 from ganblocks.errors import BrokenPlugin, UsageError
 from ganblocks.hookspecs import API_VERSION
 from ganblocks.hookspecs import GROUP as GROUP
 from ganblocks.kinds import KINDS
-from ganblocks.registry import Offer, PluginFact, Registry, flaw, named
+from ganblocks.registry import Offer, PluginFact, Refusal, Registry, flaw, named, printing_to_stderr
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -38,6 +39,17 @@ class _Candidate:
 
     fact: PluginFact
     load: Callable[[], Any]
+    renamed: Mapping[str, str] = field(factory=dict)
+    """Modules that are loaded under another name than the one by which the plugin knows them."""
+
+
+@frozen
+class _Found:
+    """What the hooks of one plugin return."""
+
+    offers: list[Offer] = field(factory=list)
+    warnings: list[str] = field(factory=list)
+    refused: list[Refusal] = field(factory=list)
 
 
 def discover(block: Iterable[str] = (), files: Iterable[str | Path] = (), strict: bool = False) -> Registry:
@@ -46,7 +58,8 @@ def discover(block: Iterable[str] = (), files: Iterable[str | Path] = (), strict
     Args:
         block: names of plugins to keep out; their modules are not imported. The environment variable ``GANBLOCKS_BLOCK``
             (names with commas between) adds to them.
-        files: single Python files to use as plugins, each named by its stem.
+        files: single Python files to use as plugins, each named by its stem. Their modules get names of their own, so that
+            a file ``random.py`` shadows nothing.
         strict: raise BrokenPlugin if any plugin is broken. ``GANBLOCKS_STRICT_PLUGINS=1`` asks for the same.
 
     Raises:
@@ -56,14 +69,15 @@ def discover(block: Iterable[str] = (), files: Iterable[str | Path] = (), strict
     """
     blocked = {*block, *(name.strip() for name in os.environ.get("GANBLOCKS_BLOCK", "").split(","))}
     strict = _strict_by_environment() or strict
-    facts, offers = [], []
+    facts, offers, refused = [], [], []
     for candidate in _unique([*_installed(), *map(_single_file, files)]):
         fact, found = _examine(candidate, blocked)
         facts.append(fact)
-        offers += found
+        offers += found.offers
+        refused += found.refused
     if strict:
         refuse_broken(facts)
-    return Registry(offers, tuple(facts))
+    return Registry(offers, tuple(facts), tuple(refused))
 
 
 def _strict_by_environment() -> bool:
@@ -96,22 +110,28 @@ def _installed() -> Iterator[_Candidate]:
 
 def examine(module: ModuleType) -> tuple[PluginFact, list[Offer]]:
     """What became of a module as a plugin, and what it offers, whether or not it is installed as one."""
-    return _examine(_Candidate(PluginFact(module.__name__.rpartition(".")[2]), lambda: module), set())
+    fact, found = _examine(_Candidate(PluginFact(module.__name__.rpartition(".")[2]), lambda: module), set())
+    return fact, found.offers
 
 
 def _single_file(path: str | Path) -> _Candidate:
     path = Path(path)
-    return _Candidate(PluginFact(path.stem, str(path)), lambda: _load_file(path))
+    place = path.absolute()
+    version = f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}" if path.is_file() else ""
+    digest, stem = hashlib.sha256(str(place).encode()).hexdigest()[:8], re.sub(r"\W", "_", path.stem)
+    name = f"_ganblocks_file_{digest}_{stem}"
+    return _Candidate(PluginFact(path.stem, str(place), version), lambda: _load_file(path, name), {path.stem: name})
 
 
-def _load_file(path: Path) -> ModuleType:
+def _load_file(path: Path, name: str) -> ModuleType:
+    """Execute a file as the module ``name``: under its own, ``random.py`` would take the place of Python's."""
     if not path.is_file():
         raise BrokenPlugin(f"-p {path}: no such file")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(name, path.absolute())
     if spec is None or spec.loader is None:
         raise BrokenPlugin(f"-p {path}: a plugin file ends in .py")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # attrs looks types up in the module's namespace
+    sys.modules[name] = module  # attrs looks types up in the module's namespace
     spec.loader.exec_module(module)
     return module
 
@@ -130,26 +150,36 @@ def _unique(candidates: Iterable[_Candidate]) -> Iterator[_Candidate]:
         yield candidate
 
 
-def _examine(candidate: _Candidate, blocked: set[str]) -> tuple[PluginFact, list[Offer]]:
+def _examine(candidate: _Candidate, blocked: set[str]) -> tuple[PluginFact, _Found]:
     """What becomes of one plugin, and what it offers."""
-    fact = candidate.fact
+    fact, start = candidate.fact, time.perf_counter()
     if fact.status == "broken":
-        return fact, []
+        return fact, _Found()
     if fact.name in blocked:
-        return attrs.evolve(fact, status="blocked", reason="kept out on request"), []
+        return attrs.evolve(fact, status="blocked", reason="kept out on request"), _Found()
     try:
-        offers, warnings = _ask(fact, candidate.load())
-    except KeyboardInterrupt:
-        raise
+        with printing_to_stderr():
+            found = _ask(candidate, _loaded(candidate))
     except (_Broken, BrokenPlugin) as error:
-        return attrs.evolve(fact, status="broken", reason=str(error)), []
+        return attrs.evolve(fact, status="broken", reason=str(error)), _Found()
+    except (Exception, SystemExit) as error:
+        return attrs.evolve(fact, status="broken", reason=f"cannot be asked what it offers: {named(error)}"), _Found()
+    took = round(time.perf_counter() - start, 3)
+    return attrs.evolve(fact, warnings=tuple(found.warnings), components=len(found.offers), seconds=took), found
+
+
+def _loaded(candidate: _Candidate) -> Any:
+    try:
+        return candidate.load()
+    except (KeyboardInterrupt, BrokenPlugin):
+        raise
     except BaseException as error:  # a stranger's module may even call sys.exit
-        return attrs.evolve(fact, status="broken", reason=f"cannot be imported: {named(error)}"), []
-    return attrs.evolve(fact, warnings=tuple(warnings), components=len(offers)), offers
+        raise _Broken(f"cannot be imported: {named(error)}") from error
 
 
-def _ask(fact: PluginFact, plugin: Any) -> tuple[list[Offer], list[str]]:
+def _ask(candidate: _Candidate, plugin: Any) -> _Found:
     """Register a plugin with a manager of its own, and collect what its hooks return."""
+    fact = candidate.fact
     version = getattr(plugin, "GANBLOCKS_API", API_VERSION)
     if version != API_VERSION:
         fix = "pip install -U ganblocks" if isinstance(version, int) and version > API_VERSION else "pip install -U the plugin"
@@ -161,14 +191,16 @@ def _ask(fact: PluginFact, plugin: Any) -> tuple[list[Offer], list[str]]:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise _Broken(" ".join(str(error).split())) from error
-    offers: list[Offer] = []
-    warnings = [f"{name} is not marked @ganblocks.hookimpl, so it offers nothing" for name in _unmarked(manager, plugin)]
+    found = _Found()
+    found.warnings.extend(
+        f"{name} is not marked @ganblocks.hookimpl, so it offers nothing" for name in _unmarked(manager, plugin)
+    )
     for kind in KINDS.values():
         for implementation in manager.subset_hook_caller(kind.hook, []).get_hookimpls():
-            found, faults = _collect(fact, kind.name, implementation.function)
-            offers += found
-            warnings += faults
-    return offers, warnings if offers or warnings else ["registers nothing"]
+            _collect(candidate, kind.name, implementation.function, found)
+    if not found.offers and not found.warnings:
+        found.warnings.append("registers nothing")
+    return found
 
 
 def _unmarked(manager: pluggy.PluginManager, plugin: Any) -> list[str]:
@@ -177,19 +209,36 @@ def _unmarked(manager: pluggy.PluginManager, plugin: Any) -> list[str]:
     return [name for name in named_so if manager.parse_hookimpl_opts(plugin, name) is None]
 
 
-def _collect(fact: PluginFact, kind: str, hook: Callable[[], Any]) -> tuple[list[Offer], list[str]]:
-    """One hook's offers; a hook that raises, or returns something else, does not stop the others."""
+def _collect(candidate: _Candidate, kind: str, hook: Callable[[], Any], found: _Found) -> None:
+    """Add one hook's offers; a hook that raises, or returns something else, does not stop the others."""
+    fact, where = candidate.fact, KINDS[kind].hook
     try:
-        offered = dict(hook())
-    except Exception as error:  # a stranger's hook may raise anything
-        return [], [f"{KINDS[kind].hook} failed: {named(error)}"]
-    offers, faults = [], []
-    for name, target in offered.items():
+        offered = hook()
+        items = list(offered.items()) if isinstance(offered, Mapping) else None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a stranger's hook may raise anything, and call sys.exit
+        found.warnings.append(f"{where} failed: {named(error)}")
+        return
+    if items is None:
+        what = "nothing" if offered is None else f"a {type(offered).__name__}"
+        found.warnings.append(f'{where} returns {what}, and must return a dict {{"name": component}}')
+        return
+    for name, target in items:
         if fault := _fault(kind, name, target):
-            faults.append(f"{kind} {name!r}: {fault}")
+            found.warnings.append(f"{kind} {name!r}: {fault}")
+            found.refused.append(Refusal(kind, str(name), fact.name, fault))
         else:
-            offers.append(Offer(kind, name, fact.name, target, fact.distribution, fact.version))
-    return offers, faults
+            target = _renamed(target, candidate.renamed)
+            found.offers.append(Offer(kind, name, fact.name, target, fact.distribution, fact.version))
+
+
+def _renamed(target: Any, renamed: Mapping[str, str]) -> Any:
+    """A target in the module under whose name it was really loaded."""
+    if not isinstance(target, str):
+        return target
+    module, _, name = target.partition(":")
+    return f"{renamed.get(module, module)}:{name}"
 
 
 def _fault(kind: str, name: Any, target: Any) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, redirect_stdout
 from importlib import import_module
 from typing import Any
 
@@ -15,6 +17,7 @@ from attrs import field, frozen
 from ganblocks.errors import AmbiguousComponent, BrokenPlugin, UnknownComponent
 from ganblocks.kinds import KINDS, Kind
 from ganblocks.options import structure
+from ganblocks.origins import Origin, origin_of, remember
 
 
 @frozen
@@ -31,10 +34,30 @@ class PluginFact:
     components: int = 0
     record: str = ""
     """sha256 of the distribution's RECORD, which lists the hash of every installed file; empty where there is none."""
+    seconds: float = field(default=0.0, eq=False)
+    """How long its import and its hooks took."""
 
     @property
     def faulty(self) -> bool:
         return self.status == "broken" or bool(self.warnings)
+
+
+@frozen
+class Refusal:
+    """Something that a plugin's hook returns and that cannot be offered."""
+
+    kind: str
+    name: str
+    owner: str
+    reason: str
+
+    def means(self, kind: str, name: str) -> bool:
+        """Return True where whoever writes ``name`` probably wants this: letters and digits are the same."""
+        return kind == self.kind and _letters(self.name) in (_letters(name), _letters(name.rpartition(":")[2]))
+
+
+def _letters(name: str) -> str:
+    return "".join(c for c in name.lower() if c.isalnum())
 
 
 @frozen
@@ -59,14 +82,20 @@ class Offer:
         if isinstance(target, str):
             module, _, name = target.partition(":")
             try:
-                target = getattr(import_module(module), name)
-            except Exception as error:  # a stranger's module may raise anything
+                with printing_to_stderr():
+                    target = getattr(import_module(module), name)
+            except (Exception, SystemExit) as error:  # a stranger's module may raise anything, and call sys.exit
                 raise BrokenPlugin(
                     f"{self.kind} {self.full_name}: {self.target!r} cannot be imported: {named(error)}"
                 ) from error
         if reason := flaw(KINDS[self.kind], target):
             raise BrokenPlugin(f"{self.kind} {self.full_name}: {reason}")
         return target
+
+
+def printing_to_stderr() -> AbstractContextManager[object]:
+    """Within the block what is printed goes to stderr: stdout is for results, which a plugin's print would spoil."""
+    return redirect_stdout(sys.stderr)
 
 
 def named(error: BaseException) -> str:
@@ -102,6 +131,8 @@ class Registry:
 
     _offers: Mapping[tuple[str, str], tuple[Offer, ...]] = field(converter=_by_name)
     plugins: tuple[PluginFact, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+    """What hooks return and what cannot be offered."""
 
     @classmethod
     def of(cls, components: Mapping[str, Mapping[str, type | str]], owner: str = "here") -> Registry:
@@ -110,7 +141,7 @@ class Registry:
 
     def with_(self, other: Registry) -> Registry:
         """This registry and another together."""
-        return Registry([*self.offers(), *other.offers()], (*self.plugins, *other.plugins))
+        return Registry([*self.offers(), *other.offers()], (*self.plugins, *other.plugins), (*self.refused, *other.refused))
 
     def offers(self, kind: str | None = None) -> tuple[Offer, ...]:
         """All offers, sorted; of one kind where it is named. Raises UnknownComponent for a kind that does not exist."""
@@ -134,7 +165,9 @@ class Registry:
         owner, colon, short = name.rpartition(":")
         found = [offer for offer in self._offers.get((kind, short), ()) if not colon or offer.owner == owner]
         if not found:
-            raise UnknownComponent(f"no {kind} is called {name!r}{self._suggestion(kind, name)}{self._absent()}")
+            raise UnknownComponent(
+                f"no {kind} is called {name!r}{self._refusal(kind, name) or self._suggestion(kind, name)}{self._absent()}"
+            )
         if len(found) > 1:
             choices = " or ".join(f'"{offer.full_name}"' for offer in found)
             raise AmbiguousComponent(f"several plugins offer the {kind} {name!r}: write {choices}")
@@ -146,17 +179,40 @@ class Registry:
 
     def create(self, kind: str, name: str, **options: Any) -> Any:
         """A component, its options checked as in a recipe. Raises RecipeError with every mistake, and what ``get`` does."""
-        return structure(self.get(kind, name), options, f"{kind}.{name}", self.get)
+        component = structure(self.get(kind, name), options, f"{kind}.{name}", self.get)
+        remember(component, Origin(kind, name))
+        return component
 
-    def offer_of(self, component: object) -> Offer:
-        """Who offers a component's class, under the shortest name that finds it again. Raises UnknownComponent."""
-        cls = component if isinstance(component, type) else type(component)
-        place = f"{cls.__module__}:{cls.__qualname__}"
-        for offer in self.offers():
-            if offer.target is cls or offer.target == place:
-                alone = len(self._offers[offer.kind, offer.name]) == 1
-                return offer if alone else attrs.evolve(offer, name=offer.full_name)
-        raise UnknownComponent(f"{cls.__qualname__} is not a component that an installed plugin offers")
+    def short_name(self, offer: Offer) -> str:
+        """The shortest name that means an offer: with its owner where another plugin offers the same."""
+        return offer.name if len(self._offers[offer.kind, offer.name]) == 1 else offer.full_name
+
+    def name_of(self, kind: str, component: object) -> str:
+        """The name under which a recipe finds a component of ``kind``: the one by which it was made, where that is known.
+
+        A component whose class was called in Python takes the first name under which its class is offered for the kind.
+        Raises UnknownComponent where there is none.
+        """
+        cls, origin = type(component), origin_of(component)
+        if origin is not None and origin.kind == kind and self._means(kind, origin.name, cls):
+            return origin.name
+        names = (name for offer in self.offers(kind) for name in (offer.name, offer.full_name))
+        if found := next((name for name in names if self._means(kind, name, cls)), None):
+            return found
+        rule = f"no plugin offers the class {cls.__qualname__} as a component of kind {kind}"
+        raise UnknownComponent(f"{rule}; return it from a plugin's hook {KINDS[kind].hook}, or add it with Registry.of")
+
+    def _means(self, kind: str, name: str, cls: type) -> bool:
+        """True where a recipe that writes ``name`` gets ``cls``."""
+        try:
+            return self.get(kind, name) is cls
+        except (UnknownComponent, AmbiguousComponent, BrokenPlugin):
+            return False
+
+    def _refusal(self, kind: str, name: str) -> str:
+        """Who offers something of that name, and why it is refused; empty where nobody does."""
+        found = next((each for each in self.refused if each.means(kind, name)), None)
+        return f"; the plugin {found.owner} offers {found.name!r}, which is refused: {found.reason}" if found else ""
 
     def _suggestion(self, kind: str, name: str) -> str:
         known = [*self.names(kind), *(offer.full_name for offer in self.offers(kind))]
@@ -164,8 +220,8 @@ class Registry:
         return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(self.names(kind)) or 'none'}"
 
     def _absent(self) -> str:
-        broken = [fact.name for fact in self.plugins if fact.status != "ok"]
-        return f" (not available: the plugins {', '.join(broken)}; see `ganblocks plugins`)" if broken else ""
+        absent = [fact.name for fact in self.plugins if fact.status != "ok" or fact.warnings]
+        return f" (not available, or only in part: the plugins {', '.join(absent)}; see `ganblocks plugins`)" if absent else ""
 
 
 def _kind(name: str) -> Kind:

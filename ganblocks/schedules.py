@@ -13,6 +13,8 @@ import attrs
 from attrs import field, frozen
 from attrs.validators import ge, gt, instance_of, optional
 
+from ganblocks.origins import hand_on
+
 T = TypeVar("T")
 
 RANGE = "ganblocks.range"
@@ -145,6 +147,7 @@ def spanning(component: T, images: int) -> T:
         value = attrs.evolve(value, images=images)
     elif attrs.has(type(value)):
         value = attrs.evolve(value, **_spanned_fields(value, images))
+    hand_on(component, value)
     return cast("T", value)
 
 

@@ -1,4 +1,4 @@
-"""Twelve kinds of broken plugin beside the good ones: every command works, and each fault is shown with its reason."""
+"""Sixteen kinds of broken plugin beside the good ones: every command works, and each fault is shown with its reason."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from ganblocks import BrokenPlugin, UnknownComponent, discover
+from ganblocks.cli import context
+from ganblocks.cli.context import Context
 from tests.cli.commands import ganblocks, tiny
 
 GOOD = "import ganblocks\nfrom attrs import frozen\n\n@frozen\nclass Block:\n    def build(self, site): return site\n\n"
@@ -19,13 +21,20 @@ BROKEN = {
     "import_error": ("import no_such_thing\n", "No module named 'no_such_thing'"),
     "syntax_error": ("def broken(:\n", "SyntaxError"),
     "exits": ("import sys\nsys.exit(3)\n", "SystemExit"),
+    "exiting_hook": (GOOD + HOOK % '"a": exit(3)', "ganblocks_attentions failed: SystemExit: 3"),
+    "list_hook": (GOOD + HOOK.replace("{%s}", '[("a", Block)]'), "returns a list, and must return a dict"),
+    "forgetful_hook": (GOOD + HOOK.replace("return {%s}", "{}"), "returns nothing, and must return a dict"),
+    "hides": (
+        GOOD + HOOK % '"a": Block' + "def __getattr__(name): raise RuntimeError(name)\n",
+        "cannot be asked what it offers",
+    ),
     "raising_hook": (GOOD + HOOK % '"a": 1 / 0', "ZeroDivisionError"),
     "wrong_argument": (GOOD + "@ganblocks.hookimpl\ndef ganblocks_attentions(registry): return {}\n", "registry"),
     "misspelt_hook": (GOOD + "@ganblocks.hookimpl\ndef ganblocks_atentions(): return {}\n", "ganblocks_atentions"),
     "no_marker": (GOOD + 'def ganblocks_attentions(): return {"a": Block}\n', "not marked"),
     "wrong_api": ("GANBLOCKS_API = 2\n" + GOOD + HOOK % '"a": Block', "pip install -U ganblocks"),
     "not_a_component": (GOOD + HOOK % '"a": object()', "not a class"),
-    "bad_name": (GOOD + HOOK % '"Not-A-Name": Block', "lower case"),
+    "bad_name": (GOOD + HOOK % '"Not.A-Name": Block', "lower case"),
     "offers_nothing": ("import ganblocks\n", "registers nothing"),
     "twin": (GOOD + HOOK % '"twin": Block', "already provides"),
 }
@@ -68,7 +77,40 @@ def test_every_broken_plugin_is_shown_with_its_reason_and_breaks_nothing(broken:
         assert all(fact["distribution"].startswith("ganblocks-") for fact in facts if fact["name"] == name)
         assert all(fact["version"] == "1.0" for fact in facts if fact["name"] == name)
     assert all(fact["status"] == "ok" and not fact["warnings"] for fact in facts if fact["distribution"] == "ganblocks")
-    assert next(fact for fact in facts if fact["name"] == "slow")["components"] == 1
+    exits = next(fact["reason"] for fact in facts if fact["name"] == "exits")
+    assert exits == "cannot be imported: SystemExit: 3"
+    slow = next(fact for fact in facts if fact["name"] == "slow")
+    assert slow["components"] == 1
+    assert slow["seconds"] >= 0.3
+
+
+def test_a_slow_plugin_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    wait = "import time\ntime.sleep(0.6)\n"
+    install(tmp_path, "ganblocks-slow", "slow", wait + GOOD + HOOK % '"slow": Block')
+    install(tmp_path, "ganblocks-quick", "quick", GOOD + HOOK % '"quick": Block')
+    monkeypatch.syspath_prepend(str(tmp_path))
+    Context().registry()
+    assert capsys.readouterr().err == ""
+    monkeypatch.delitem(sys.modules, "plugin_ganblocks_slow")
+    monkeypatch.setattr(context, "SLOW", 0.5)
+    Context().registry()
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert said[0].startswith('warning: the plugin slow takes 0.6 s to import; with "package.module:Class"')
+
+
+@pytest.mark.parametrize("wanted", ["Not.A-Name", "not_a_name", "bad_name:NotAName"])
+def test_a_name_that_was_refused_says_so_where_it_is_asked_for(
+    broken: Path, wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(broken))
+    with pytest.raises(UnknownComponent) as caught:
+        discover(block=["slow"]).get("attention", wanted)
+    reason = "the plugin bad_name offers 'Not.A-Name', which is refused: a name is lower case letters, digits and underscores"
+    assert f"no attention is called {wanted!r}; {reason}" in str(caught.value)
+    assert "raising_hook" in str(caught.value)  # whose hook might have offered it
+    with pytest.raises(UnknownComponent, match="there are"):
+        discover(block=["slow"]).get("norm", wanted)
 
 
 @pytest.mark.parametrize("command", [("--help",), ("list",), ("plugins",)])
@@ -106,13 +148,13 @@ def test_a_name_offered_twice_is_an_error_only_when_it_is_asked_for(broken: Path
 
 def test_a_blocked_plugin_is_not_imported(tmp_path: Path) -> None:
     install(tmp_path, "ganblocks-loud", "loud", "print('LOUD IS IMPORTED')\n" + GOOD + HOOK % '"loud": Block')
-    assert "LOUD IS IMPORTED" in ganblocks("list", environment=in_site(tmp_path)).stdout
+    assert "LOUD IS IMPORTED" in ganblocks("list", environment=in_site(tmp_path)).stderr
     for done in (
         ganblocks("-p", "no:loud", "plugins", environment=in_site(tmp_path)),
         ganblocks("plugins", environment={**in_site(tmp_path), "GANBLOCKS_BLOCK": "loud,other"}),
     ):
         assert done.returncode == 0
-        assert "LOUD IS IMPORTED" not in done.stdout
+        assert "LOUD IS IMPORTED" not in done.stdout + done.stderr
         assert "blocked" in done.stdout
 
 
@@ -148,9 +190,62 @@ def test_a_single_file_is_a_plugin_for_one_command(tmp_path: Path) -> None:
 def test_verify_resolves_every_component(tmp_path: Path) -> None:
     install(tmp_path, "ganblocks-hollow", "hollow", "import ganblocks\n" + HOOK % '"hollow": "no_such_module:Block"')
     assert "no_such_module" not in ganblocks("plugins", environment=in_site(tmp_path)).stdout
+    install(tmp_path, "ganblocks-leaving", "leaving", "import ganblocks\n" + HOOK % '"leaving": "leaving_module:Block"')
+    (tmp_path / "leaving_module.py").write_text("import sys\nprint('LEAVING')\nsys.exit(4)\n")
     done = ganblocks("plugins", "--verify", "--json", environment=in_site(tmp_path))
     facts = json.loads(done.stdout)
-    assert [fact["name"] for fact in facts if fact["warnings"]] == ["hollow"]
+    faults = {fact["name"]: fact["warnings"] for fact in facts if fact["warnings"]}
+    assert list(faults) == ["hollow", "leaving"]
+    assert faults["leaving"][0].endswith("cannot be imported: SystemExit: 4")
+    assert done.returncode == 1
+
+
+def test_verify_finds_nothing_wrong_with_what_is_built_in() -> None:
+    done = ganblocks("plugins", "--verify")
+    assert done.returncode == 0, done.stdout
+
+
+PRINTS = """
+import sys
+print("MODULE")
+import ganblocks
+from attrs import frozen
+from torch import nn
+
+class Loud(nn.Module):
+    def __init__(self):
+        super().__init__()
+        print("BUILT")
+    def forward(self, x):
+        sys.stdout.write("CALLED")
+        return x
+
+@frozen
+class Block:
+    def __attrs_post_init__(self):
+        print("MADE")
+    def build(self, site):
+        return Loud()
+
+@ganblocks.hookimpl
+def ganblocks_attentions():
+    print("HOOK")
+    return {"loud": Block}
+"""
+
+
+def test_what_a_plugin_prints_stays_out_of_a_document(tmp_path: Path) -> None:
+    file = tmp_path / "loud.py"
+    file.write_text(PRINTS)
+    words = ("check", "recipes/sagan.toml", "--json", *tiny(**{"*.attention": "loud"}))
+    done = ganblocks("-p", file, *words)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["title"]
+    assert all(word in done.stderr for word in ("MODULE", "HOOK", "MADE", "BUILT"))
+    listed = ganblocks("-p", file, "list", "attention")
+    assert "loud" in listed.stdout
+    assert "MODULE" in listed.stderr
+    assert not any(word in listed.stdout for word in ("MODULE", "HOOK"))
 
 
 def test_discover_in_python_takes_the_same_options() -> None:

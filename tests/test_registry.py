@@ -61,8 +61,8 @@ def test_two_owners_of_one_name_must_be_told_apart() -> None:
     assert both.get("attention", "acme:block") is Block
     assert both.get("attention", "zeta:block") is Other
     assert both.names("attention") == ("block",)
-    assert both.offer_of(Other()).name == "zeta:block"
-    assert registry(block=Block).offer_of(Block()).name == "block"
+    assert both.name_of("attention", Other()) == "zeta:block"
+    assert registry(block=Block).name_of("attention", Block()) == "block"
 
 
 def test_an_unknown_name_says_what_was_probably_meant() -> None:
@@ -116,4 +116,4 @@ def test_create_checks_options() -> None:
 
 def test_a_stranger_is_offered_by_nobody() -> None:
     with pytest.raises(UnknownComponent, match="Other"):
-        registry(block=Block).offer_of(Other())
+        registry(block=Block).name_of("attention", Other())

@@ -26,11 +26,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+
+def _json(context: typer.Context, wanted: bool) -> bool:
+    """Keep stdout for the one document, whatever plugins print."""
+    if wanted:
+        from ganblocks.cli.output import results_only
+
+        context.with_resource(results_only())
+    return wanted
+
+
 FAILED = 1
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.", callback=_json)]
 RecipePath = Annotated[Path, typer.Argument(help="A recipe (TOML).", metavar="RECIPE")]
 Sets = Annotated[list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change one value; repeatable.")]
 AblationName = Annotated[str | None, typer.Option("--ablation", metavar="NAME", help="Apply one of the recipe's ablations.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 FeatureCache = Annotated[
     Path | None, typer.Option("--feature-cache", metavar="DIR", help="Keep features of real images there, for others to read.")
@@ -279,12 +289,14 @@ def show_command(
 def plugins_command(
     context: typer.Context,
     as_json: AsJson = False,
-    verify: Annotated[bool, typer.Option("--verify", help="Import every component as well.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Import every component as well; exit code 1 if any is faulty.")
+    ] = False,
 ) -> None:
     """List plugins, and say what is wrong with broken ones.  Example: ganblocks plugins --verify"""
     from ganblocks.cli.plugins import plugins
 
-    plugins(context.obj, as_json, verify)
+    raise typer.Exit(plugins(context.obj, as_json, verify))
 
 
 @app.command("new-plugin")

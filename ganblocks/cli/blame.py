@@ -26,7 +26,7 @@ def blame(error: BaseException, given: Iterable[str] = ()) -> str:
 
 def _owner(error: BaseException, given: Iterable[str]) -> str:
     plugins = {point.value.split(":")[0].split(".")[0]: point for point in entry_points(group=GROUP)}
-    files = {str(Path(name)) for name in given}
+    files = {str(Path(name).absolute()) for name in given}
     frames = [frame.f_globals for frame, _ in traceback.walk_tb(error.__traceback__)]
     for names in reversed(frames):
         module = str(names.get("__name__", "")).split(".")[0]

@@ -15,7 +15,7 @@ from ganblocks.cli.context import Context
 from ganblocks.cli.findings import found_in, plain, plain_classes, refuse_fatal, show, show_classes
 from ganblocks.cli.output import print_json, print_table
 from ganblocks.cli.recipes import blaming, read
-from ganblocks.errors import UsageError
+from ganblocks.errors import RecipeError, UsageError
 from ganblocks.kinds.capabilities import Inspects
 from ganblocks.options import unstructure
 from ganblocks.options.words import shown
@@ -38,7 +38,7 @@ def check(context: Context, path: Path, sets: list[str], ablation: str | None, a
     recipe = read(registry, path, sets, ablation)
     with blaming(path):
         for name in recipe.ablation if ablation is None else ():
-            check_recipe(read(registry, path, sets, name), registry)
+            _check_ablation(registry, path, sets, name)
         facts = check_recipe(recipe, registry)
         costs = network_costs(recipe, facts.image)
     findings, classes = found_in(recipe.data.dataset) if data else ([], ())
@@ -55,6 +55,13 @@ def check(context: Context, path: Path, sets: list[str], ablation: str | None, a
     if not as_json:
         looked = "recipe and data" if data else "the data was not looked at: add --data"
         print(f"{path}: fine" + (f", with ablation {ablation}" if ablation else "") + f" ({looked})")
+
+
+def _check_ablation(registry: Registry, path: Path, sets: list[str], name: str) -> None:
+    try:
+        check_recipe(read(registry, path, sets, name), registry)
+    except RecipeError as error:
+        raise error.in_ablation(name) from error
 
 
 def _refuse_changes(path: Path, sets: list[str], ablation: str | None) -> None:
@@ -75,11 +82,11 @@ def check_folder(registry: Registry, path: Path, as_json: bool) -> None:
     findings = [(name, dataset, *found_in(dataset)) for name, dataset in known]
     if as_json:
         inspected = [{"data": plain(found), "class_counts": plain_classes(classes)} for _, _, found, classes in findings]
-        options_of = ({"use": name, **unstructure(dataset, str)} for name, dataset, _, _ in findings)
+        options_of = ({"use": name, **unstructure(dataset, registry.name_of)} for name, dataset, _, _ in findings)
         print_json([one | other for one, other in zip(options_of, inspected, strict=True)])
     for name, dataset, found, classes in findings:
         if not as_json:
-            options = ", ".join(f"{key} = {shown(value)}" for key, value in unstructure(dataset, str).items())
+            options = ", ".join(f"{key} = {shown(value)}" for key, value in unstructure(dataset, registry.name_of).items())
             print(f"inspected as: use = {shown(name)}, {options}")
             show(found)
             show_classes(classes)

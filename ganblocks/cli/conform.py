@@ -18,7 +18,7 @@ MARKS = {"kept": "ok", "broken": "BROKEN", "not checked": "-"}
 def conform(context: Context, plugin: str, as_json: bool, examples: int | None) -> int:
     """Print a verdict for each component and promise; 0 if none is broken, else 1."""
     verdicts: list[Verdict] = []
-    for _, group in groupby(checks_of(plugin, context.registry()), lambda check: (check.offer.kind, check.offer.name)):
+    for _, group in groupby(checks_of(plugin, context.registry()), lambda check: (check.offer.kind, check.component)):
         verdicts += _component(list(group), examples, as_json)
     counts = Counter(verdict.status for verdict in verdicts)
     if as_json:
@@ -31,7 +31,7 @@ def conform(context: Context, plugin: str, as_json: bool, examples: int | None) 
 def _component(checks: Sequence[Check], examples: int | None, quiet: bool) -> list[Verdict]:
     """Try one component; each verdict is shown as soon as it is known."""
     if not quiet:
-        print(f"{checks[0].offer.kind} {checks[0].offer.name}", flush=True)
+        print(f"{checks[0].offer.kind} {checks[0].component}", flush=True)
     found = []
     for check in checks:
         verdict = check.verdict(examples)

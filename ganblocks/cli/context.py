@@ -14,6 +14,10 @@ from ganblocks.errors import UsageError
 if TYPE_CHECKING:
     from ganblocks.registry import Registry
 
+SLOW = 2.0
+"""Seconds after which the import of a plugin is worth a word."""
+SLOW_HINT = 'with "package.module:Class" in place of a class its hook would import nothing before it is used'
+
 
 @define
 class Context:
@@ -41,7 +45,10 @@ class Context:
         known = {fact.name for fact in registry.plugins}
         if absent := [name for name in block if name not in known]:
             raise UsageError(f"-p no:{absent[0]}: no plugin is called that; {nearest(absent[0], known)}")
-        refuse_broken(fact for fact in registry.plugins if fact.distribution in {str(file) for file in files})
+        for fact in registry.plugins:
+            if fact.seconds > SLOW:
+                say(f"warning: the plugin {fact.name} takes {fact.seconds:.1f} s to import; {SLOW_HINT}")
+        refuse_broken(fact for fact in registry.plugins if fact.distribution in {str(file.absolute()) for file in files})
         return registry
 
 

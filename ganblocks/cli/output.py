@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from typing import Any
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from typing import Any, TextIO
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -15,8 +17,24 @@ PLAIN_WIDTH = 160
 """Columns where there is no terminal."""
 
 
+_RESULTS: list[TextIO] = []
+"""The stream for results while everything else goes to stderr; empty: sys.stdout is."""
+
+
+@contextmanager
+def results_only() -> Iterator[None]:
+    """Within the block stdout gets what :func:`print_json` writes, and nothing else: what plugins print goes to stderr."""
+    _RESULTS.append(sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _RESULTS.pop()
+
+
 def print_json(document: Any) -> None:
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+    stream = _RESULTS[-1] if _RESULTS else sys.stdout
+    print(json.dumps(document, indent=2, ensure_ascii=False), file=stream, flush=True)
 
 
 def print_table(

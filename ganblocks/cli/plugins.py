@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 
 import attrs
@@ -11,32 +12,47 @@ from ganblocks.cli.output import print_json, print_table
 from ganblocks.errors import BrokenPlugin
 from ganblocks.registry import PluginFact, Registry
 
+FAULTY = 1
 
-def plugins(context: Context, as_json: bool, verify: bool) -> None:
+
+def plugins(context: Context, as_json: bool, verify: bool) -> int:
+    """Return the exit code: 0, or with ``verify`` 1 where any plugin has a fault."""
     registry = context.registry()
     facts = verified(registry) if verify else registry.plugins
     if as_json:
         print_json([attrs.asdict(fact) for fact in facts])
     else:
-        print_table(("plugin", "from", "components", "status"), [_row(fact) for fact in facts], right=(2,))
+        print_table(("plugin", "from", "components", "seconds", "status"), [_row(fact) for fact in facts], right=(2, 3))
+    return FAULTY if verify and any(fact.faulty for fact in facts) else 0
 
 
 def verified(registry: Registry) -> tuple[PluginFact, ...]:
-    """The plugins, after importing every component; one that cannot be had becomes a warning."""
+    """The plugins, after importing every component; one that cannot be had becomes a warning. The time counts as theirs."""
     faults: dict[str, list[str]] = defaultdict(list)
+    seconds: dict[str, float] = defaultdict(float)
     for offer in registry.offers():
+        start = time.perf_counter()
         try:
             offer.resolve()
         except BrokenPlugin as error:
             faults[offer.owner].append(str(error))
-    return tuple(attrs.evolve(fact, warnings=(*fact.warnings, *faults[fact.name])) for fact in registry.plugins)
+        seconds[offer.owner] += time.perf_counter() - start
+    return tuple(
+        attrs.evolve(
+            fact,
+            warnings=(*fact.warnings, *faults[fact.name]),
+            seconds=round(fact.seconds + seconds[fact.name], 3),
+        )
+        for fact in registry.plugins
+    )
 
 
-def _row(fact: PluginFact) -> tuple[str, str, str, str]:
+def _row(fact: PluginFact) -> tuple[str, str, str, str, str]:
     words = "; ".join(filter(None, (fact.reason, *fact.warnings)))
     return (
         fact.name,
         f"{fact.distribution} {fact.version}",
         str(fact.components),
+        f"{fact.seconds:.2f}",
         f"{fact.status}{': ' if words else ''}{words}",
     )

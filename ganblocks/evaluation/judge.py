@@ -198,7 +198,7 @@ class Judge:
         """The numbers of a metric that looks into the generator; neither real images nor noise have any."""
         wish = self.wish
         if wish.batch_norm == "batch":
-            rule = f"{type(metric).__name__} examines single samples, which have no batch to be normalised by"
+            rule = f"{self._name(metric)} examines single samples, which have no batch to be normalised by"
             raise UsageError(f"{rule}; evaluate with --batch-norm moving or standing")
         with normalising(sampler, wish.batch_norm, wish.seed, **self._cut()):
             return metric.examine(sampler.generate, *self._inputs(sampler), wish.seed)
@@ -261,11 +261,11 @@ class Judge:
         return score_name(key, self.wish.extractor.named, self._protocol_of(metric))
 
     def _name(self, metric: Metric) -> str:
-        return self.registry.offer_of(metric).name
+        return self.registry.name_of("metric", metric)
 
     def _options(self, metric: Metric) -> str:
         """A metric's options, as a recipe would write them."""
-        table = unstructure(metric, lambda part: self.registry.offer_of(part).name)
+        table = unstructure(metric, self.registry.name_of)
         return ", ".join(f"{key} = {value}" for key, value in sorted(table.items()))
 
     def _look(self, read: Read, places: Tensor, labels: Tensor | None) -> Sample:

@@ -20,6 +20,7 @@ from ganblocks.options.fields import hints_of, inline_of, key_of, options_of
 from ganblocks.options.plain import READERS, Wrong, read_choice, read_enum
 from ganblocks.options.words import is_schedule, is_union, joined, nearest, rule_of, shown, type_words
 from ganblocks.options.write import plain
+from ganblocks.origins import Origin, remember
 from ganblocks.schedules import SCHEDULES, as_schedule
 from ganblocks.sockets import DEFAULT, socket_kind
 
@@ -154,10 +155,13 @@ class _Reader:
                 raise BrokenPlugin(
                     f"cannot stand here: the section keeps {', '.join(sorted(clash))} for itself; rename the option"
                 )
-            return self.instance(cls, options, path, neighbours)
+            component = self.instance(cls, options, path, neighbours)
         except (UnknownComponent, AmbiguousComponent, BrokenPlugin) as error:
             rule, _, hint = str(error).partition("; ")
             return self.note(where, shown(name), rule, hint)
+        if component is not UNREADABLE:
+            remember(component, Origin(kind, name))
+        return component
 
     def _inline(self, cls: type, attribute: attrs.Attribute[Any], table: Mapping[str, Any], path: str) -> Any:
         """The component whose options stand among the section's keys, or one that was given under the field's own name."""

@@ -13,8 +13,8 @@ from ganblocks.options.fields import INLINE, options_of
 from ganblocks.schedules import SCHEDULES, Constant
 from ganblocks.sockets import socket_kind
 
-NameOf = Callable[[object], str]
-"""A component -> the name under which a recipe finds its class."""
+NameOf = Callable[[str, object], str]
+"""(kind, component) -> the name under which a recipe finds it."""
 
 
 def unstructure(component: object, name_of: NameOf) -> dict[str, Any]:
@@ -25,20 +25,20 @@ def unstructure(component: object, name_of: NameOf) -> dict[str, Any]:
     """
     table: dict[str, Any] = {}
     for key, attribute in options_of(type(component)).items():
-        value = getattr(component, attribute.name)
-        if attribute.metadata.get(INLINE):
-            table = {"use": name_of(value), **unstructure(value, name_of), **table}
+        value, kind = getattr(component, attribute.name), socket_kind(attribute)
+        if kind and attribute.metadata.get(INLINE):
+            table = {"use": name_of(kind, value), **unstructure(value, name_of), **table}
         elif value is not None:
-            table[key] = _socket(value, name_of) if socket_kind(attribute) else plain(value, name_of)
+            table[key] = _socket(kind, value, name_of) if kind else plain(value, name_of)
     return table
 
 
-def _socket(component: object, name_of: NameOf) -> Any:
-    options = unstructure(component, name_of)
-    return {"use": name_of(component), **options} if options else name_of(component)
+def _socket(kind: str, component: object, name_of: NameOf) -> Any:
+    options, name = unstructure(component, name_of), name_of(kind, component)
+    return {"use": name, **options} if options else name
 
 
-def plain(value: Any, name_of: NameOf = lambda component: type(component).__name__) -> Any:
+def plain(value: Any, name_of: NameOf = lambda kind, component: type(component).__name__) -> Any:
     """The value of an option as TOML can hold it."""
     match value:
         case Constant():

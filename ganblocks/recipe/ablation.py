@@ -13,7 +13,7 @@ from typing import Any
 from attrs import frozen
 
 from ganblocks.errors import Mistake, UsageError
-from ganblocks.options.words import escaped, key_text, nearest, shown
+from ganblocks.options.words import escaped, joined, key_text, nearest, shown
 from ganblocks.recipe.place import Place
 
 
@@ -45,10 +45,18 @@ class Change:
     path: str
     value: Any = None
     remove: bool = False
+    ablation: str = ""
+    """The ablation that asks for it; empty: ``--set`` does."""
 
     @property
     def parts(self) -> list[str]:
         return self.path.split(".")
+
+    @property
+    def stands_at(self) -> str:
+        """The dotted place of the statement in the recipe; empty for ``--set``."""
+        section = f"ablation.{key_text(self.ablation)}"
+        return "" if not self.ablation else f"{section}.remove" if self.remove else joined(f"{section}.set", self.path)
 
     @property
     def order(self) -> tuple[int, bool]:
@@ -56,14 +64,15 @@ class Change:
         return len(self.parts) - (self.parts[-1] == "use"), "*" not in self.parts
 
 
-def changes(assignments: Mapping[str, Any], removals: Iterable[str] = ()) -> list[Change]:
+def changes(assignments: Mapping[str, Any], removals: Iterable[str] = (), ablation: str = "") -> list[Change]:
     """Removals first, then assignments from the outside in."""
-    assigned = sorted((Change(path, value) for path, value in assignments.items()), key=lambda change: change.order)
-    return [Change(path, remove=True) for path in removals] + assigned
+    assigned = [Change(path, value, ablation=ablation) for path, value in assignments.items()]
+    removed = [Change(path, remove=True, ablation=ablation) for path in removals]
+    return removed + sorted(assigned, key=lambda change: change.order)
 
 
-def apply(root: Place, wanted: Sequence[Change]) -> Iterator[Mistake]:
-    """Make the changes in the table of ``root``; yield what matches nothing."""
+def apply(root: Place, wanted: Sequence[Change]) -> Iterator[tuple[Change, Mistake]]:
+    """Make the changes in the table of ``root``; yield those that match nothing, each with the mistake."""
     for change in wanted:
         found = list(select(root, change.parts)) if all(change.parts) else []
         if change.remove:
@@ -73,7 +82,7 @@ def apply(root: Place, wanted: Sequence[Change]) -> Iterator[Mistake]:
         if not found:
             arrived = "" if change.remove else shown(change.value)
             verb = "there is nothing to remove at this path" if change.remove else "this path matches nothing in the recipe"
-            yield Mistake(escaped(change.path), arrived, verb, _hint(root, change))
+            yield change, Mistake(escaped(change.path), arrived, verb, _hint(root, change))
 
 
 def select(place: Place, parts: Sequence[str], wide: bool = False) -> Iterator[tuple[Place, str]]:

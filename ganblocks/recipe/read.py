@@ -51,7 +51,8 @@ def read_recipe(
     _name_terms(table, "evaluation", "metrics")
     root = Place(table, registry.get, Recipe)
     wanted = _ablation(table, ablation, registry.get, mistakes) + changes(overrides or {})
-    mistakes += (attrs.evolve(mistake, source=files[0].name) for mistake in apply(root, wanted))
+    for change, mistake in apply(root, wanted):
+        mistakes.append(attrs.evolve(mistake, source=_source(change, files) if change.ablation else files[0].name))
     mistakes += emptied(wanted)
     _name_terms(table, "penalties")
     _name_terms(table, "evaluation", "metrics")
@@ -108,7 +109,7 @@ def _ablation(table: dict[str, Any], name: str | None, resolve: Resolve, mistake
         except RecipeError as error:
             mistakes += error.mistakes
             continue
-        found = changes(chosen.set, chosen.remove)
+        found = changes(chosen.set, chosen.remove, part)
         paths = {change.path for change in wanted}
         if twice := next((change.path for change in found if change.path in paths), None):
             rule = f"another of {name} changes {twice} too, so that they cannot be crossed"
@@ -122,14 +123,26 @@ def _distinct(mistakes: Iterable[Mistake]) -> list[Mistake]:
 
 
 def _located(mistake: Mistake, files: Sequence[RecipeFile], wanted: Sequence[Change]) -> Mistake:
-    """The mistake, with the file and line that it stands in; or with the file alone where a change has put it there."""
+    """The mistake, with the file and line that it stands in: those of the ablation where that has put it there."""
     if mistake.source:
         return mistake
-    if any(_covers(change.parts, mistake.where.split(".")) for change in wanted):
-        return attrs.evolve(mistake, source=f"{files[0].name} (overridden)")
-    found = max(files, key=lambda file: file.line_of(mistake.where)[0])
-    length, line = found.line_of(mistake.where)
-    return attrs.evolve(mistake, source=f"{found.name}:{line}" if length else files[0].name)
+    # the last change of a place is the one that holds
+    change = next((each for each in reversed(wanted) if _covers(each.parts, mistake.where.split("."))), None)
+    return attrs.evolve(mistake, source=_source(change, files) if change else _line(mistake.where, files))
+
+
+def _source(change: Change, files: Sequence[RecipeFile]) -> str:
+    """Where a change stands: file, line and ablation; or the file, and that the command line has changed it."""
+    if not change.ablation:
+        return f"{files[0].name} (overridden)"
+    return f"{_line(change.stands_at, files)} (ablation {key_text(change.ablation)})"
+
+
+def _line(where: str, files: Sequence[RecipeFile]) -> str:
+    """The file, and the line, that set the dotted place ``where`` or what it stands in."""
+    found = max(files, key=lambda file: file.line_of(where)[0])
+    length, line = found.line_of(where)
+    return f"{found.name}:{line}" if length else files[0].name
 
 
 def _covers(parts: Sequence[str], where: Sequence[str]) -> bool:

@@ -30,7 +30,7 @@ def write_recipe(recipe: Recipe, registry: Registry | None = None) -> str:
 
 def table_of(recipe: Recipe, registry: Registry) -> dict[str, Any]:
     """What :func:`write_recipe` writes, as plain values."""
-    table = unstructure(recipe, lambda component: registry.offer_of(component).name)
+    table = unstructure(recipe, registry.name_of)
     for name, ablation in table["ablation"].items():
         table["ablation"][name] = {key: value for key, value in ablation.items() if value}
     return {key: value for key, value in table.items() if value != {}}

@@ -118,7 +118,7 @@ def _variant(path: Path, name: str, base: Recipe, overrides: Mapping[str, Any], 
     except RecipeError as error:
         if ablation is None:
             raise
-        raise RecipeError([attrs.evolve(each, where=f"{each.where} (ablation {name})") for each in error.mistakes]) from error
+        raise error.in_ablation(name) from error
     own = base.ablation.get(name)
     recipe = attrs.evolve(recipe, ablation={})
     return Variant(

@@ -64,7 +64,11 @@ class Check:
 
     @property
     def name(self) -> str:
-        return f"{self.offer.kind}-{self.offer.name}-{self.promise.name}"
+        return f"{self.offer.kind}-{self.component}-{self.promise.name}"
+
+    @property
+    def component(self) -> str:
+        return self.registry.short_name(self.offer)
 
     def __call__(self) -> None:
         __tracebackhide__ = True
@@ -84,7 +88,8 @@ class Check:
         try:
             cls = self.offer.resolve()
             cases = (self.promise.cases or CASES[self.offer.kind])(cls, self.registry, self.given)
-            trying = _settings(examples or scaled(self.promise.examples))(given(cases)(trial.attempt))
+            chosen = _settings(examples or scaled(self.promise.examples), self.promise.shrinks)
+            trying = chosen(given(cases)(trial.attempt))
             hypothesis.seed(seed_of(self.name))(trying)()  # the same examples on every machine
         except NotChecked as reason:
             return self._verdict(NOT_CHECKED, str(reason), reason.detail)
@@ -99,7 +104,7 @@ class Check:
         return self._verdict(KEPT) if trial.applied else self._verdict(NOT_CHECKED, trial.inapplicable)
 
     def _verdict(self, status: str, found: str = "", example: str = "") -> Verdict:
-        return Verdict(self.offer.kind, self.offer.name, self.promise.name, self.promise.words, status, found, example)
+        return Verdict(self.offer.kind, self.component, self.promise.name, self.promise.words, status, found, example)
 
 
 class _Trial:
@@ -210,7 +215,7 @@ def verdicts(found: Iterable[Check], examples: int | None = None) -> Iterable[Ve
     return (check.verdict(examples) for check in found)
 
 
-def _settings(examples: int) -> settings:
+def _settings(examples: int, shrinks: bool) -> settings:
     return settings(
         max_examples=examples,
         deadline=None,
@@ -218,7 +223,7 @@ def _settings(examples: int) -> settings:
         report_multiple_bugs=False,
         print_blob=False,
         verbosity=hypothesis.Verbosity.quiet,
-        phases=(Phase.generate, Phase.shrink),
+        phases=(Phase.generate, Phase.shrink) if shrinks else (Phase.generate,),
         suppress_health_check=list(HealthCheck),
     )
 

@@ -47,6 +47,8 @@ class Promise:
     """Where to try it; None: where the kind's components are tried."""
     examples: int = 10
     """How many examples to try at hypothesis' default profile; a deeper profile has proportionally more."""
+    shrinks: bool = True
+    """Whether to look for the smallest example that breaks it."""
 
 
 PROMISES: dict[str, list[Promise]] = {kind: [] for kind in KINDS}
@@ -55,13 +57,13 @@ CASES: dict[str, Cases] = {}
 """Kind -> how its components are tried."""
 
 
-def promise(*kinds: str, cases: Cases | None = None, examples: int = 10) -> Callable[[Check], Check]:
+def promise(*kinds: str, cases: Cases | None = None, examples: int = 10, shrinks: bool = True) -> Callable[[Check], Check]:
     """Make a function a promise of ``kinds`` (of all, where none is named). Its docstring says it in one sentence."""
 
     def register(check: Check) -> Check:
         words = " ".join((check.__doc__ or "").split())
         for kind in kinds or KINDS:
-            PROMISES[kind].append(Promise(check.__name__, words, check, cases, examples))
+            PROMISES[kind].append(Promise(check.__name__, words, check, cases, examples, shrinks))
         return check
 
     return register

@@ -28,7 +28,7 @@ def provenance_of(facts: Facts, device: torch.device, seed: int, fingerprint: st
     """The same of what is at hand where nothing is trained."""
     components = {}
     for use in facts.uses:
-        offer = registry.offer_of(use.component)
+        offer = registry.find(use.kind, use.name)
         components[use.path] = {
             "kind": use.kind,
             "name": use.name,

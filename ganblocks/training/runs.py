@@ -121,9 +121,14 @@ def _refuse_absent(path: Path, registry: Registry) -> None:
             registry.find(kind, name)
         except UnknownComponent as error:
             rule = f"needs the {kind} {name!r} of {distribution} {version}"
-            raise CheckpointError(
-                f"{path}: {rule}, which is not here: install {distribution}, or add its file with -p"
-            ) from error
+            raise CheckpointError(f"{path}: {rule}, which is not here: {_how_to_add(distribution)}") from error
+
+
+def _how_to_add(distribution: str) -> str:
+    """What gives the components of a distribution back: a package, or the single file that ``-p`` has added."""
+    if distribution.endswith(".py"):
+        return f"give -p {distribution}, or where that file is now, before the command's name"
+    return f"install {distribution}, or add its file with -p" if distribution else "pass the registry that offers it"
 
 
 def load(path: str | Path, device: str = "cpu", registry: Registry | None = None, weights: str = "average") -> Sampler:

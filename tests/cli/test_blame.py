@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import ganblocks, tiny
+from tests.cli.commands import ROOT, ganblocks, tiny
 
 PLUGIN = """
 import attrs, ganblocks
@@ -45,7 +45,9 @@ def ganblocks_attentions():
 def test_the_first_line_names_the_plugin(where: str, tmp_path: Path) -> None:
     (tmp_path / "acme.py").write_text(PLUGIN)
     sets = tiny(**{"*.attention": f"{{ use = 'clumsy', where = '{where}' }}"})
-    done = ganblocks("-p", tmp_path / "acme.py", "run", "recipes/sagan.toml", *sets, "--out", tmp_path / "run")
+    file = "acme.py" if where == "build" else tmp_path / "acme.py"
+    recipe = ROOT / "recipes" / "sagan.toml"
+    done = ganblocks("-p", file, "run", recipe, *sets, "--out", tmp_path / "run", cwd=tmp_path)
     assert done.returncode == 1
     first = next(line for line in done.stderr.splitlines() if line.startswith("error: "))
     assert first == f"error: the plugin {tmp_path / 'acme.py'} failed: KeyError: 'the wrong key'"

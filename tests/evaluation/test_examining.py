@@ -87,7 +87,7 @@ def test_what_changes_it_is_another_protocol(change: dict[str, object]) -> None:
 
 
 def test_there_are_no_batch_statistics_of_one_sample() -> None:
-    rule = r"Witness examines single samples, .* --batch-norm moving or standing"
+    rule = r"witness examines single samples, .* --batch-norm moving or standing"
     (missing,) = report(batch_norm="batch").missing
     assert missing.names == ("seven",)
     assert re.match(rule, missing.reason)

@@ -121,7 +121,7 @@ def read(cls: type, **options: Any) -> Any:
 
 
 def write(component: Any) -> dict[str, Any]:
-    return unstructure(component, lambda part: NAMES[type(part)])
+    return unstructure(component, lambda kind, part: NAMES[type(part)])
 
 
 def mistakes(cls: type, **options: Any) -> tuple[Mistake, ...]:

@@ -101,13 +101,6 @@ class Greedy:
     augment: int = 1
 
 
-class Offered:
-    """As much of a registry offer as writing needs."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-
 class Toys:
     """As much of a registry as recipes need."""
 
@@ -134,8 +127,8 @@ class Toys:
         close = difflib.get_close_matches(name, [offered for of, offered in self.offers if of == kind])
         raise UnknownComponent(f"no {kind} is called {name!r}; did you mean {close}?")
 
-    def offer_of(self, component: object) -> Offered:
-        return Offered(next(name for (_, name), cls in self.offers.items() if cls is type(component)))
+    def name_of(self, kind: str, component: object) -> str:
+        return next(name for (of, name), cls in self.offers.items() if of == kind and cls is type(component))
 
 
 TOY = """\

@@ -158,6 +158,34 @@ def test_what_is_set_is_judged_as_strictly_as_the_file(read: Read) -> None:
     assert all(mistake.source.endswith("x.toml (overridden)") for mistake in found)
 
 
+def test_a_mistake_of_an_ablation_names_it_and_its_line(read: Read, toy_text: str) -> None:
+    wrong = """
+[ablation.bad.set]
+"generator.latnet" = 3
+"training.batch" = "four"
+"generator.attention" = { use = "look", redction = 2 }
+"nowhere.at" = 1
+[ablation."very-bad"]
+set = { "*.attention.reduction" = "x" }
+remove = ["penalties.none"]
+"""
+    lines = (toy_text + wrong).split("\n")
+    found = refused(read, text=toy_text + wrong, ablation="bad")
+    begins = lines.index("[ablation.bad.set]") + 1
+    assert {mistake.where: mistake.source.rpartition("x.toml")[2] for mistake in found} == {
+        "generator.latnet": f":{begins + 1} (ablation bad)",
+        "training.batch": f":{begins + 2} (ablation bad)",
+        "generator.attention.redction": f":{begins + 3} (ablation bad)",
+        "nowhere.at": f":{begins + 4} (ablation bad)",
+    }
+    found = refused(read, text=toy_text + wrong, ablation="very-bad", overrides={"training.batch": 0})
+    assert {mistake.source.rpartition(" (")[2] for mistake in found} == {"ablation very-bad)", "overridden)"}
+    begins = lines.index('[ablation."very-bad"]') + 1
+    assert {int(m.source.split(":")[-1].split(" ")[0]) - begins for m in found if "(ablation" in m.source} == {1, 2}
+    found = refused(read, text=toy_text + wrong, ablation="very-bad", overrides={"*.attention.reduction": 0})
+    assert [mistake.source.rpartition(" (")[2] for mistake in found] == ["ablation very-bad)", "overridden)", "overridden)"]
+
+
 def test_removing_what_is_not_set(read: Read, toy_text: str) -> None:
     text = toy_text.replace('"penalties.*"', '"penalties.slop", "generator.norm", "*.nothing"')
     found = refused(read, text=text, ablation="free")

@@ -16,7 +16,8 @@ CORE = ROOT / "ganblocks"
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "files": set(),
-    "schedules": set(),
+    "origins": set(),
+    "schedules": {"origins"},
     "sizes": set(),
     "sockets": set(),
     "values": {"errors", "kinds", "sizes"},  # kinds only for type checkers: see below
@@ -24,8 +25,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hookspecs": set(),
     "limits": {"errors"},
     "stepping": set(),
-    "options": {"errors", "schedules", "sockets", "kinds", "values"},
-    "registry": {"errors", "kinds", "options", "hookspecs", "sockets", "values"},
+    "options": {"errors", "origins", "schedules", "sockets", "kinds", "values"},
+    "registry": {"errors", "kinds", "options", "origins", "hookspecs", "sockets", "values"},
     "plugins": {"errors", "hookspecs", "kinds", "registry"},
     "game": {"kinds", "schedules", "values"},
     "batches": {"values"},

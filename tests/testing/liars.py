@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
-from attrs import define, evolve, field, frozen
+from attrs import asdict, define, evolve, field, frozen
+from attrs.validators import ge, instance_of
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
@@ -27,6 +28,7 @@ from ganblocks import (
     Images,
     ImageSpec,
     Maintained,
+    Moving,
     Player,
     Sample,
     Score,
@@ -34,6 +36,7 @@ from ganblocks import (
     Site,
     Turn,
     guarded_step,
+    moving,
 )
 from ganblocks.testing.toys import Logistic, ToyDiscriminator, ToyGenerator, ToyImages
 
@@ -102,6 +105,47 @@ class Undescribed(HonestBlock):
     """Says nothing of its option."""
 
     squeeze: int = 1
+
+
+@liar("attention", "reads_all_its_options", "nothing reads the option unheeded")
+@frozen
+class Unheeding(HonestBlock):
+    """Has an option `unheeded` beside one `channels`, which it reads, and validates it only."""
+
+    channels: int = 3
+    unheeded: int = field(default=1, validator=[instance_of(int), ge(0)])
+
+    def build(self, site: Site) -> nn.Module:
+        assert self.channels is not None
+        return super().build(site)
+
+
+@liar("optimizer", "reads_all_its_options", "nothing reads the option unsaid")
+@frozen
+class Oblivious:
+    """Has an option `unsaid`, and a `rate`, which it reads."""
+
+    rate: Moving = moving(1e-3)
+    unsaid: Moving = moving(0.5)
+
+    def start(self, parameters: Any) -> torch.optim.Optimizer:
+        return torch.optim.SGD(parameters, 1.0)
+
+    def settings(self, images_seen: int) -> dict[str, Any]:
+        return {"lr": self.rate.at(images_seen)}
+
+
+@frozen(kw_only=True)
+class Rarely(HonestBlock):
+    """Reads `rare` only where `often` is above 2, through attrs.asdict: an option may act in some settings only."""
+
+    often: int = field(default=1, validator=[instance_of(int), ge(0)])
+    rare: int = field(default=1, validator=[instance_of(int), ge(0)])
+
+    def build(self, site: Site) -> nn.Module:
+        if self.often > 2:
+            asdict(self)
+        return super().build(site)
 
 
 # modules, as attention blocks
@@ -346,6 +390,102 @@ class WrongAxis(Honest, AttentionMap):
     def attention_map(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
         tokens = self.conv(x).flatten(2)
         return torch.softmax(tokens.mT @ x.flatten(2), dim=1)[:, None], (x.shape[2], x.shape[3])
+
+
+@block("its_map_is_a_distribution_over_keys", "not finite", "Unknown")
+class Unknown(Honest, AttentionMap):
+    """Has a map of NaN."""
+
+    def attention_map(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        count = x.shape[2] * x.shape[3]
+        return x.new_full((len(x), 1, count, count), torch.nan), (x.shape[2], x.shape[3])
+
+
+class Attending(nn.Module, AttentionMap):
+    """Attention as it should be: x and what its queries choose."""
+
+    chosen: ClassVar[int] = -1
+    """The axis over which weights sum to 1."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__()
+        layers = (site.layer(nn.Conv2d(site.channels, site.channels, 1), name) for name in ("query", "key", "value"))
+        self.query, self.key, self.value = layers
+
+    def scores(self, x: Tensor) -> Tensor:
+        query, key = (layer(x).flatten(2) for layer in (self.query, self.key))
+        return query.mT @ key
+
+    def forward(self, x: Tensor) -> Tensor:
+        weights = torch.softmax(self.scores(x), self.chosen)
+        return x + (weights @ self.value(x).flatten(2).mT).mT.view_as(x)
+
+    def attention_map(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        return torch.softmax(self.scores(x), -1)[:, None], (x.shape[2], x.shape[3])
+
+
+@block("what_its_map_attends_to_matters", "is this the map that forward uses", "Sideways")
+class Sideways(Attending):
+    """Normalises over queries, and shows a map that is normalised over keys."""
+
+    chosen: ClassVar[int] = 1
+
+
+@block("what_its_map_attends_to_matters", "is this the map that forward uses", "Decorated")
+class Decorated(Attending):
+    """A convolution with the map of a block that attends."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.value(x) + 0.1 * self.query(x) + 0.1 * self.key(x)
+
+
+@block("what_its_map_attends_to_matters", "is this the map that forward uses", "Crossed")
+class Crossed(Attending):
+    """Its map is that of the keys' questions to the queries."""
+
+    def attention_map(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        return torch.softmax(self.scores(x).mT, -1)[:, None], (x.shape[2], x.shape[3])
+
+
+class Transformer(Attending):
+    """Honest, and with all that surrounds attention elsewhere: norms over all places, 3×3 layers, heads, a gate, an MLP."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(site)
+        self.norm = nn.GroupNorm(1, site.channels)
+        self.near = site.layer(nn.Conv2d(site.channels, site.channels, 3, padding=1), "near")
+        self.wide = site.layer(nn.Conv2d(site.channels, site.channels, 1), "wide")
+
+    def heads(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        near, normal, heads = self.near(x), self.near(self.norm(x)), 2 - x.shape[1] % 2
+        parts = (self.query(near), self.key(near), self.value(normal))
+        query, key, value = (part.unflatten(1, (heads, -1)).flatten(3).mT for part in parts)
+        return torch.softmax(query @ key.mT, -1), value
+
+    def forward(self, x: Tensor) -> Tensor:
+        weights, value = self.heads(x)
+        attended = (weights @ value).mT.flatten(1, 2).view_as(x)
+        y = x + torch.sigmoid(self.norm(x)) * self.near(attended)
+        return y + self.wide(functional.relu(self.near(self.norm(y))))
+
+    def attention_map(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        return self.heads(x)[0], (x.shape[2], x.shape[3])
+
+
+@frozen
+class AttendingBlock:
+    """The control of maps."""
+
+    def build(self, site: Site) -> nn.Module:
+        return Attending(site)
+
+
+@frozen
+class TransformerBlock:
+    """The other control of maps."""
+
+    def build(self, site: Site) -> nn.Module:
+        return Transformer(site)
 
 
 @block("lets_a_toy_game_learn", "no gradient has reached", "Idle")
@@ -799,6 +939,24 @@ class Pretending(Logistic):
     """Says that it reads real logits in the generator's turn, and does not."""
 
     generator_reads_real: ClassVar[bool] = True
+
+
+@liar("loss", "reads_real_in_the_generator_s_turn_only_if_it_says_so", "where it is given real logits")
+@frozen
+class Denying(Logistic):
+    """Says that it reads no real logits in the generator's turn, and does where it gets some."""
+
+    def for_generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        return super().for_generator(None, fake if real is None else fake - real.mean())
+
+
+@liar("loss", "reads_real_in_the_generator_s_turn_only_if_it_says_so", "raises TypeError")
+@frozen
+class Forgetful(Logistic):
+    """Needs real logits in the generator's turn, and does not say so."""
+
+    def for_generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        return super().for_generator(None, fake - real)  # type: ignore[operator]  # that is the lie
 
 
 # augmentations
@@ -1310,6 +1468,26 @@ class MeanGap:
         return float((real.mean(0) - fake.mean(0)).norm())
 
 
+@liar("metric", "says_what_it_reads_and_which_way_is_better", "reads does not name labels and logits, without which it raises")
+@frozen
+class Peeking(MeanGap):
+    """Reads labels, and does not say so."""
+
+    def score(self, real: Sample, fake: Sample, seed: int) -> dict[str, float]:
+        assert real.labels is not None
+        return super().score(real, fake, seed)
+
+
+@liar("metric", "says_what_it_reads_and_which_way_is_better", "without which its numbers are others")
+@frozen
+class Glancing(MeanGap):
+    """Reads logits where there are some, and does not say so."""
+
+    def score(self, real: Sample, fake: Sample, seed: int) -> dict[str, float]:
+        found = super().score(real, fake, seed)
+        return found if fake.logits is None else {"gap": found["gap"] + float(fake.logits.abs().mean())}
+
+
 @liar("metric", "says_what_it_reads_and_which_way_is_better", "better names")
 @frozen
 class Nameless(MeanGap):
@@ -1491,6 +1669,9 @@ class Vague(Means):
 
 CONTROLS = [
     ("attention", HonestBlock),
+    ("attention", Rarely),
+    ("attention", AttendingBlock),
+    ("attention", TransformerBlock),
     ("weight_norm", Frobenius),
     ("initialization", _Uniform),
     ("loss", Logistic),

@@ -15,7 +15,16 @@ from ganblocks.kinds.capabilities import AttentionMap, Gated
 from ganblocks.registry import Registry
 from ganblocks.testing.cases import Arguments, SiteCase, call
 from ganblocks.testing.checks.modules import stands_anywhere_or_says_why_not
-from ganblocks.testing.promises import expect, expect_close, expect_same, expect_shape, only_if, promise, tried_with
+from ganblocks.testing.promises import (
+    expect,
+    expect_close,
+    expect_finite,
+    expect_same,
+    expect_shape,
+    only_if,
+    promise,
+    tried_with,
+)
 from ganblocks.testing.strategies import any_sizes, batches, components, scales, seeds, sites
 
 
@@ -81,8 +90,65 @@ def its_map_is_a_distribution_over_keys(case: BlockCase) -> None:
     expect(found.ndim == 4, f"the map has shape {list(found.shape)}, not [B, heads, N, M]")
     rows, keys = case.site.height * case.site.width, grid[0] * grid[1]
     expect_shape(found, (case.batch, found.shape[1], rows, keys), "map")
+    expect_finite(found, "the map")
     expect((found >= 0).all(), "the map has entries below 0")
     expect_close(found.sum(-1), torch.ones(found.shape[:-1]), "sums of the map's rows", 1e-5)
+
+
+@promise("attention")
+def what_its_map_attends_to_matters(case: BlockCase) -> None:
+    """Where a row of the map is (nearly) a single key, other content at that key's place changes the output of the row.
+
+    Rows become so where inputs are large. A block whose map is another than the one that forward uses (normalised over
+    queries, say) breaks this. Nothing is asked of the places that a row does not attend to: they may matter by other ways.
+    """
+    module = case.at(channels=16).build().eval().double()
+    only_if(isinstance(module, AttentionMap), "does not inherit AttentionMap")
+    assert isinstance(module, AttentionMap)
+    for scale in (30.0, 300.0):
+        x = case.but(scale=scale, batch=QUERIED).at(channels=16).image().double()
+        cells = _cells(case, module.attention_map(x)[1])
+        changed, scored = _changed(module, x, cells), _attended(module, x, cells)
+        if scored.sum() >= FEWEST:
+            silent = (scored & ~changed).sum() / scored.sum()
+            found = f"of {int(scored.sum())} rows whose map is one key, {silent:.0%} do not notice other content at its place"
+            expect(silent <= MOST_SILENT, f"{found}: is this the map that forward uses?")
+            return
+    only_if(False, "no row of its map comes near a single key, whatever the size of inputs")
+
+
+QUERIED = 8
+"""Samples whose maps are looked at."""
+FEWEST = 16
+"""Rows that must be near a single key for a judgement."""
+SINGLE = 0.99
+"""The weight of such a key."""
+MOST_SILENT = 0.2
+"""Share of them that may be silent: a value may be cut off by a ReLU, or its head's output may be."""
+
+
+def _cells(case: BlockCase, grid: tuple[int, int]) -> Tensor:
+    """[M, H, W]: the places of each key, where the grid of keys divides that of positions."""
+    height, width = case.site.height, case.site.width
+    only_if(not (height % grid[0] or width % grid[1]), "its keys do not divide the feature map into equal cells")
+    keys = torch.eye(grid[0] * grid[1]).view(-1, *grid) > 0
+    return keys.repeat_interleave(height // grid[0], 1).repeat_interleave(width // grid[1], 2)
+
+
+def _attended(module: AttentionMap, x: Tensor, cells: Tensor) -> Tensor:
+    """bool [M, B, N]: a head's row n is nearly the single key m, at another place than n's own."""
+    found = module.attention_map(x)[0].amax(1).permute(2, 0, 1)
+    return (found >= SINGLE) & ~cells.flatten(1)[:, None]
+
+
+def _changed(module: nn.Module, x: Tensor, cells: Tensor) -> Tensor:
+    """bool [M, B, N]: output n is another once the content of cell m is another."""
+    rng = torch.Generator().manual_seed(0)
+    other = x.std() * torch.randn(x.shape, generator=rng, dtype=x.dtype)
+    mixed = torch.where(cells[:, None, None], other, x)  # [M, B, C, H, W]
+    output = call(module, (x,))
+    changes = call(module, (mixed.flatten(0, 1),)).view(mixed.shape) - output
+    return changes.flatten(3).norm(dim=2) > 1e-6 * output.std()
 
 
 class Mark(nn.Module):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import tomllib
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -14,11 +15,20 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from ganblocks.errors import GanblocksError
+from ganblocks.kinds import KINDS
 from ganblocks.options import structure, unstructure
 from ganblocks.registry import Registry
 from ganblocks.testing.cases import Case
-from ganblocks.testing.promises import expect, promise
+from ganblocks.testing.promises import CASES, PROMISES, Cases, Inapplicable, broken, expect, only_if, promise
+from ganblocks.testing.reading import mentioned, readable, spied
 from ganblocks.testing.strategies import components
+
+SETTINGS = 10
+"""In how many settings a component must leave an option alone before that is held against it."""
+FEW = 3
+"""In how many it is looked for where the code names the option: that it is read somewhere is then likely."""
+FIRST = 2
+"""How many checks of a kind exercise a component."""
 
 
 @frozen(kw_only=True)
@@ -36,7 +46,7 @@ def options(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchS
 def its_options_go_through_toml(case: OptionsCase) -> None:
     """Written as TOML and read back strictly, a component is equal: a run folder's recipe rebuilds it."""
     cls, registry = type(case.component), case.registry
-    text = tomli_w.dumps(unstructure(case.component, lambda part: registry.offer_of(part).full_name))
+    text = tomli_w.dumps(unstructure(case.component, registry.name_of))
     try:
         again = structure(cls, tomllib.loads(text), "component", registry.get)
     except GanblocksError as error:
@@ -53,3 +63,57 @@ def is_described(case: OptionsCase) -> None:
     names = [attribute.alias or attribute.name for attribute in attrs.fields(type(case.component)) if attribute.init]
     unsaid = [name for name in names if name not in text]
     expect(not unsaid, f"its docstring does not mention the options {', '.join(unsaid)}")
+
+
+@frozen(kw_only=True)
+class OptionsTried:
+    """Several examples of one component: an option may have an effect in some settings only."""
+
+    kind: str
+    cases: Sequence[Any]
+
+    def __str__(self) -> str:
+        return f"{len(self.cases)} settings, such as {self.cases[0]}"
+
+
+def several(kind: str) -> Cases:
+    """How the options of a component are tried: in many settings at once."""
+
+    def cases(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchStrategy[OptionsTried]:
+        drawn = st.lists(CASES[kind](cls, registry, given), min_size=SETTINGS, max_size=SETTINGS)
+        return st.builds(OptionsTried, kind=st.just(kind), cases=drawn)
+
+    return cases
+
+
+def reads_all_its_options(tried: OptionsTried) -> None:
+    """Each option is read by the component's own code: one that nothing reads has no effect, whatever a recipe says."""
+    cls = type(tried.cases[0].component)
+    wanted, read = readable(cls, KINDS[tried.kind].facts), set[str]()
+    only_if(wanted, "has no options")
+    only_if(len({str(case) for case in tried.cases}) > 1, "no two settings were found")
+    suspect = wanted - mentioned(cls, wanted)
+    for case in tried.cases if suspect else tried.cases[:FEW]:
+        _exercise(tried.kind, case, wanted, read)
+        if wanted <= read:
+            return
+    if never := suspect - read:
+        broken(f"nothing reads the option {', '.join(sorted(never))}: it has no effect")
+    only_if(False, f"no setting was found in which {', '.join(sorted(wanted - read))} is read")
+
+
+def _exercise(kind: str, case: Any, wanted: set[str], read: set[str]) -> None:
+    """Let the kind's first checks run on the component, until it has read all that is wanted; whether they hold is theirs."""
+    try:
+        spy = case.but(component=spied(case.component, read))
+    except TypeError:
+        raise Inapplicable("its class cannot be watched, because it allows no subclass") from None
+    for each in [each for each in PROMISES[kind] if each.cases is None][:FIRST]:
+        if wanted <= read:
+            return
+        with suppress(Exception):  # a stranger's component may raise anything
+            each.check(spy)
+
+
+for _kind in KINDS:
+    promise(_kind, cases=several(_kind), examples=3, shrinks=False)(reads_all_its_options)

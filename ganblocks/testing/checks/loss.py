@@ -14,7 +14,7 @@ from torch import Tensor
 from ganblocks.kinds.capabilities import CouplesSamples
 from ganblocks.registry import Registry
 from ganblocks.testing.cases import Case
-from ganblocks.testing.promises import MEETING, expect, expect_close, expect_finite, expect_same, promise, tried_with
+from ganblocks.testing.promises import MEETING, broken, expect, expect_close, expect_finite, expect_same, promise, tried_with
 from ganblocks.testing.strategies import components, seeds
 
 
@@ -149,9 +149,21 @@ def reads_real_in_the_generator_s_turn_only_if_it_says_so(case: LossCase) -> Non
     states = case.component.generator_reads_real
     expect(isinstance(states, bool), f"generator_reads_real is {states!r}, not True or False")
     real, fake = case.but(scale=1.0).logits()
+    loss = case.component.for_generator
     if states:
-        moved = case.generator(real, fake) != case.generator(real + 1, fake)
+        moved = any(loss(real, fake) != loss(other, fake) for other in (real + 1, 2 * real))
         expect(moved, "generator_reads_real is True, but the generator's loss is the same for other real logits")
+        return
+    try:
+        without = loss(None, fake)
+    except Exception as error:  # a stranger's loss may raise anything
+        broken(f"generator_reads_real is False, but without real logits the generator's loss raises {type(error).__name__}")
+    for given in (real, real + 1):
+        try:
+            same = loss(given, fake) == without
+        except Exception:  # it is never given any, and may insist on that
+            return
+        expect(same, "generator_reads_real is False, but the generator's loss is another where it is given real logits")
 
 
 def _slopes(loss: Callable[[Tensor, Tensor], Tensor], real: Tensor, fake: Tensor, leaf: Tensor) -> Tensor:

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from ganblocks.errors import DataError
 from ganblocks.kinds.capabilities import ExaminesGenerator, JudgesAlone
+from ganblocks.options import structure
 from ganblocks.registry import Registry
 from ganblocks.testing.cases import Case, awake, state
 from ganblocks.testing.checks.generator import root
-from ganblocks.testing.promises import expect, expect_same, only_if, promise, tried_with
+from ganblocks.testing.promises import broken, expect, expect_same, only_if, promise, tried_with
 from ganblocks.testing.strategies import components, seeds
 from ganblocks.testing.toys import Identity, ToyGenerator
 from ganblocks.values import ImageSpec, Player, Sample
@@ -66,12 +67,23 @@ def metrics(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchS
 
 @promise("metric")
 def says_what_it_reads_and_which_way_is_better(case: MetricCase) -> None:
-    """`reads` names features, logits or labels; `better` says "higher" or "lower" of numbers that it returns."""
+    """`reads` names all that it reads of features, logits and labels; `better` says which numbers lead, and their way."""
     reads, better = case.component.reads, case.component.better
     expect(isinstance(reads, frozenset) and reads <= {"features", "logits", "labels"}, f"reads is {reads!r}")
     expect(better and set(better.values()) <= {"higher", "lower"}, f"better is {better!r}")
     missing = set(better) - set(case.numbers())
     expect(not missing, f"better names {sorted(missing)}, which it does not return")
+    if isinstance(case.component, ExaminesGenerator):
+        return
+    absent = sorted({"logits", "labels"} - reads)
+    bare = [evolve(case.sample(which), **dict.fromkeys(absent)) for which in ("real", "fake")]
+    try:
+        found = case.score(*bare)
+    except Exception as error:  # a stranger's metric may raise anything
+        broken(f"reads does not name {' and '.join(absent)}, without which it raises {type(error).__name__}: {error}")
+    expect(
+        found == case.numbers(), f"reads does not name {' and '.join(absent)}, without which its numbers are others: {found}"
+    )
 
 
 @promise("metric")
@@ -111,7 +123,7 @@ def leaves_what_it_judges_alone(case: MetricCase) -> None:
 
 def as_it_comes(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchStrategy[MetricCase]:
     """Default options only: a metric that looks at tiny subsets depends on which they are."""
-    ours = list(given) or [registry.create("metric", registry.offer_of(cls).full_name)]
+    ours = list(given) or [structure(cls, {}, "metric", registry.get)]
     return st.builds(MetricCase, component=st.sampled_from(ours), seed=seeds)
 
 

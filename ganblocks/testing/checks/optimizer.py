@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from torch import nn
 
+from ganblocks.options import structure
 from ganblocks.registry import Registry
 from ganblocks.schedules import spanning
 from ganblocks.stepping import guarded_step
@@ -80,7 +81,7 @@ def says_its_rate(case: OptimizerCase) -> None:
 
 def as_it_comes(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchStrategy[OptimizerCase]:
     """Default options only: with extreme ones, such as a momentum near 1, 30 steps may well overshoot."""
-    ours = list(given) or [registry.create("optimizer", registry.offer_of(cls).full_name)]
+    ours = list(given) or [structure(cls, {}, "optimizer", registry.get)]
     return st.builds(OptimizerCase, component=st.sampled_from(ours), seed=seeds)
 
 

@@ -13,6 +13,7 @@ from hypothesis.strategies import SearchStrategy
 from torch import Tensor, nn
 
 from ganblocks.game import Game
+from ganblocks.options import structure
 from ganblocks.registry import Registry
 from ganblocks.schedules import spanning
 from ganblocks.testing.cases import Case
@@ -160,7 +161,7 @@ def reports_numbers(case: RuleCase) -> None:
 
 def as_it_comes(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchStrategy[RuleCase]:
     """Default options only, whose rates are not 0."""
-    ours = list(given) or [registry.create("update_rule", registry.offer_of(cls).full_name)]
+    ours = list(given) or [structure(cls, {}, "update_rule", registry.get)]
     return st.builds(RuleCase, component=st.sampled_from(ours), seed=seeds)
 
 

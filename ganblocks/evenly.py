@@ -16,7 +16,8 @@ def uniform(n: int, width: int, seed: int) -> Tensor:
     """
     seed = seed_of(seed, "points") % 2**31
     known = min(width, SobolEngine.MAXDIM)
-    points = SobolEngine(known, scramble=True, seed=seed).draw(n, dtype=torch.float64)
+    engine = SobolEngine(known, scramble=True, seed=seed)  # type: ignore[no-untyped-call]
+    points = engine.draw(n, dtype=torch.float64)
     more = torch.rand(n, width - known, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     return torch.cat([points, more], 1).clamp(2**-32, 1 - 2**-32)
 

@@ -25,10 +25,8 @@ import ganblocks
 from ganblocks.assembly import Session, assemble
 from ganblocks.evaluation import wish_of
 from ganblocks.evaluation.judge import Judge
-from ganblocks.game import capable
-from ganblocks.kinds.capabilities import MixesSamples
 from ganblocks.training.average import settle
-from ganblocks.training.batch_statistics import Inputs, estimate, running
+from ganblocks.training.batch_statistics import Inputs, estimate, mixing, running
 from ganblocks.training.sampler import Sampler
 from ganblocks.values import Player
 
@@ -72,7 +70,7 @@ def follow(average: nn.Module, live: nn.Module, decay: float) -> None:
 
 def moments(network: nn.Module) -> list[Tensor]:
     """The running means and variances of a network."""
-    buffers = (running(norm) for norm in capable(network, MixesSamples))
+    buffers = (running(norm) for norm in mixing(network))
     return [each[name] for each in buffers if each is not None for name in ("running_mean", "running_var")]
 
 

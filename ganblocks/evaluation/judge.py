@@ -190,7 +190,7 @@ class Judge:
     def _lacking(self, metric: Metric, sample: Sample) -> Iterator[str]:
         """What a metric reads and a sample has not."""
         if missing := [part for part in sorted(metric.reads - {"features"}) if getattr(sample, part) is None]:
-            needs = f"{type(metric).__name__} needs {' and '.join(missing)}"
+            needs = f"{self._name(metric)} needs {' and '.join(missing)}"
             given = f"which {self.wish.extractor.named} does not give for these images"
             yield f"{needs}, {given}: take another metric, or another extractor"
 

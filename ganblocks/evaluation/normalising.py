@@ -8,9 +8,7 @@ from contextlib import contextmanager
 from torch import nn
 
 from ganblocks.errors import UsageError
-from ganblocks.game import capable
-from ganblocks.kinds.capabilities import MixesSamples
-from ganblocks.training.batch_statistics import estimate, kept, running
+from ganblocks.training.batch_statistics import estimate, kept, mixing, running
 from ganblocks.training.sampler import RESAMPLE, Sampler
 
 MODES = ("moving", "batch", "standing")
@@ -32,7 +30,7 @@ def normalising(
         with sampler.normalised_for(truncation, convention):
             yield
         return
-    norms: list[nn.Module] = list(capable(sampler.network, MixesSamples))
+    norms = mixing(sampler.network)
     with kept(sampler.network):
         if mode == "standing":
             _refuse_without_statistics(norms)

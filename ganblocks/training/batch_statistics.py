@@ -12,13 +12,17 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from ganblocks.game import capable
 from ganblocks.kinds.capabilities import MixesSamples
 
 SAMPLES, BATCH = 1024, 64
 """Samples of an estimate, and of each batch."""
 Inputs = Callable[[int], tuple[Tensor, Tensor | None]]
 """n -> latents [n, Z] and labels int64 [n] | None on the network's device: the same whenever it is asked for."""
+
+
+def mixing(network: nn.Module) -> list[nn.Module]:
+    """Return the modules of a network whose output for one sample depends on the others."""
+    return [module for module in network.modules() if isinstance(module, MixesSamples)]
 
 
 def running(module: nn.Module) -> Mapping[str, Tensor] | None:
@@ -37,7 +41,7 @@ def estimate(network: nn.Module, inputs: Inputs, samples: int | None = None) -> 
 
     Source: standing statistics of Brock et al. (2019), arXiv:1809.11096, Appendix B; torch.optim.swa_utils.update_bn.
     """
-    norms = [module for module in capable(network, MixesSamples) if running(module) is not None]
+    norms = [module for module in mixing(network) if running(module) is not None]
     network.eval()
     if not norms:
         return False
@@ -58,7 +62,7 @@ def estimate(network: nn.Module, inputs: Inputs, samples: int | None = None) -> 
 @contextmanager
 def kept(network: nn.Module) -> Iterator[None]:
     """Put the buffers of all modules that mix samples back when the block ends, and the network into evaluation mode."""
-    before = [(buffer, buffer.clone()) for module in capable(network, MixesSamples) for buffer in module.buffers(recurse=False)]
+    before = [(buffer, buffer.clone()) for module in mixing(network) for buffer in module.buffers(recurse=False)]
     try:
         yield
     finally:

@@ -99,12 +99,14 @@ def tiles(path: Path, sampler: Sampler, rows: int, columns: int) -> np.ndarray:
     """The images [rows · columns, H, W, C] of a PNG, at their own size."""
     spec = sampler.image
     picture = Image.open(path)
-    scale = picture.width // (columns * spec.size)
+    scale = picture.width // (columns * spec.shape[2])
     pixels = np.asarray(picture).reshape(*np.asarray(picture).shape[:2], -1)[::scale, ::scale]
-    cut = pixels.reshape(rows, spec.size, columns, spec.size, spec.channels)
-    return cut.transpose(0, 2, 1, 3, 4).reshape(-1, spec.size, spec.size, spec.channels)
+    _, height, width = spec.shape
+    cut = pixels.reshape(rows, height, columns, width, spec.channels)
+    return cut.transpose(0, 2, 1, 3, 4).reshape(-1, height, width, spec.channels)
 
 
 def as_bytes(images: torch.Tensor) -> np.ndarray:
-    """[n, C, H, W] in [-1, 1] -> uint8 [n, H, W, C], in float64."""
-    return ((images.double().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+    """[n, C, H, W] in [-1, 1] -> uint8 [n, H, W, C]."""
+    pixels = images.float().numpy().transpose(0, 2, 3, 1)
+    return np.rint((np.clip(pixels, -1, 1) + np.float32(1)) * np.float32(127.5)).astype(np.uint8)

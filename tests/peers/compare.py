@@ -55,7 +55,17 @@ def main() -> int:
 
 def fetched(folder: Path) -> Path:
     """mimicry's source distribution, unpacked."""
-    words = ["download", "--quiet", "--no-deps", "--no-binary", ":all:", f"torch-mimicry=={VERSION}", "--dest", str(folder)]
+    words = [
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-binary",
+        ":all:",
+        f"torch-mimicry=={VERSION}",
+        "--dest",
+        str(folder),
+    ]
     subprocess.run([sys.executable, "-m", "pip", *words], check=True)
     with tarfile.open(next(folder.glob("torch*mimicry*.tar.gz"))) as archive:
         archive.extractall(folder, filter="data")

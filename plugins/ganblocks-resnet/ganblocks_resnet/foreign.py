@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ganblocks import Player
 
@@ -52,6 +53,7 @@ def ours(layout: str, player: Player, network: nn.Module, theirs: State) -> dict
 
     """
     names = _studiogan if layout == "studiogan" else _mimicry_generator if player is Player.GENERATOR else _mimicry
+    theirs = _with_hooks(theirs)
     state, noted = network.state_dict(), _Noted(theirs)
     blocks = max(int(number) for key in state for number in re.findall(r"^block(\d+)\.", key))
     attended = min((int(n) for key in state for n in re.findall(r"^block(\d+)\.attention\.", key)), default=blocks + 1)
@@ -64,6 +66,21 @@ def ours(layout: str, player: Player, network: nn.Module, theirs: State) -> dict
         raise KeyError(
             f"{', '.join(left[:3])}{' and more' if len(left) > 3 else ''} would have no place in the recipe's network"
         )
+    return found
+
+
+def _with_hooks(theirs: State) -> State:
+    """Layers of mimicry's own spectral norm (of its cGAN-PD, by the order of its imports) under the names of torch's hook.
+
+    Theirs keeps u alone, and takes one step of the power method from it in every forward.
+    """
+    found = dict(theirs)
+    for place in [name.removesuffix(".sn_u") for name in theirs if name.endswith(".sn_u")]:
+        weight, start = found.pop(f"{place}.weight"), found.pop(f"{place}.sn_u").flatten()
+        found.pop(f"{place}.sn_sigma", None)
+        v = functional.normalize(weight.flatten(1).mT @ start, dim=0)
+        u = functional.normalize(weight.flatten(1) @ v, dim=0)
+        found |= {f"{place}.weight_orig": weight, f"{place}.weight_u": u, f"{place}.weight_v": v}
     return found
 
 

@@ -38,7 +38,7 @@ def _needs(layout: str, player: Player, component: object, theirs: Mapping[str, 
         yield "final_norm.eps", BATCH_NORM_EPS[layout]
     else:
         yield "shortcut", "activated"
-        normalised = any(name.endswith(".weight_orig") for name in theirs)
+        normalised = any(name.endswith((".weight_orig", ".sn_u")) for name in theirs)
         yield "pooling", "mean" if layout == "mimicry" and not normalised else "sum"  # mimicry's WGAN-GP has the mean
     if any(name.startswith("attn_block.") or ".conv1x1_theta." in name for name in theirs):
         if _option(component, "attention.pool") is None or _option(component, "attention.scale") is None:

@@ -252,6 +252,22 @@ def test_a_discriminator_computes_what_it_computed_there(layout: str, theirs: ty
         torch.testing.assert_close(network.eval()(x, y).logits, foreign(x.clone(), y), rtol=1e-9, atol=1e-9)
 
 
+def test_mimicry_s_own_spectral_norm_is_read_too() -> None:
+    """Its cGAN-PD at 32 pixels has it around the head: u alone, as a row, and σ as it was in training."""
+    foreign = settled(MimicryDiscriminator())
+    state = foreign.state_dict()
+    for place in ("l4", "l_y"):
+        state[f"{place}.weight"] = state.pop(f"{place}.weight_orig")
+        state[f"{place}.sn_u"] = state.pop(f"{place}.weight_u")[None]
+        state[f"{place}.sn_sigma"] = torch.ones(1)
+        state.pop(f"{place}.weight_v")
+    component, network = discriminator()
+    network.double().load_state_dict(component.from_foreign("mimicry", network, state))
+    x, y = torch.randn(4, 3, 16, 16).double(), torch.tensor([0, 1, 4, 2])
+    with torch.no_grad():
+        torch.testing.assert_close(network.eval()(x, y).logits, foreign(x.clone(), y), rtol=1e-9, atol=1e-9)
+
+
 Other = tuple[str, type[nn.Module], dict[str, Any], str]
 OTHER_GENERATORS: list[Other] = [
     ("mimicry", MimicryGenerator, {"upsampling": "nearest"}, "--set 'generator.upsampling=\"bilinear\"'"),

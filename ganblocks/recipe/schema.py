@@ -101,7 +101,8 @@ class Training:
     images: int = field(validator=_count)
     batch: int = field(validator=_count)
     microbatch: int | None = field(default=None, validator=optional(_count))
-    """Samples that go through the networks at once; the gradients of a batch are added up."""
+    """Samples that go through the networks at once; the gradients of a batch are added up. What compares samples (batch norm,
+    some losses) sees those of a microbatch only."""
     precision: Literal["fp32", "bf16", "auto"] = field(default="fp32", validator=in_(("fp32", "bf16", "auto")))
     """"auto": bf16 where the device computes in it, else fp32; the run folder's recipe says which."""
     deterministic: bool = field(default=False, validator=instance_of(bool))

@@ -15,6 +15,11 @@ def guarded_step(optimizer: torch.optim.Optimizer, settings: Mapping[str, Any]) 
     A gradient that is not finite never reaches a parameter: all gradients of the step become zero instead, without a host
     read, and the reported norm says so. The loop reads it once per step and stops the run before anything is saved.
 
+    Args:
+        optimizer: any optimizer of torch's interface; gradients stand in ``.grad``.
+        settings: entries of its parameter groups to set before the step, such as ``{"lr": 2e-4}``: what the optimizer's
+            component says at this moment, ``component.settings(images_seen)``. All groups get the same.
+
     Returns:
         ``{"gradient_norm": 0-dim}``: the Euclidean norm over all parameters, not finite where a gradient was not.
     """

@@ -69,14 +69,17 @@ class Images:
     """An opened data set."""
 
     read: Callable[[Tensor], Tensor]
-    """int64 [B] indices -> uint8 [B, C, H, W] images."""
+    """int64 [B] indices -> uint8 [B, C, H, W] images, on the processor. Equal indices give equal images; called in any
+    order."""
     labels: Tensor
-    """int64 [n]: the class of every image; zeros where the images have no labels."""
+    """int64 [n]: the class of every image, below ``ImageSpec.classes``; zeros where the images have no labels."""
     fingerprint: str
-    """A hash of the images and labels: two runs with equal fingerprints saw the same data. One of a part of every file only
+    """A hash of the images and labels, such as a sha256 in hexadecimal: two runs with equal fingerprints saw the same data. A
+    run is resumed only where it is as it was, and features of real images are kept under it. One of a part of every file only
     says so: it begins with ``sampled:``."""
     split: Mapping[str, Tensor]
-    """``"train"`` and ``"held_out"`` -> int64 indices; disjoint. Every class that has images has some to train on."""
+    """``"train"`` and ``"held_out"`` -> int64 indices into ``labels``; disjoint. Held-out images are never trained on, and
+    are the control of every score; an empty tensor holds none out. Every class that has images has some to train on."""
     class_names: tuple[str, ...] = ()
     """One name per class, where only the files tell (folders of images); else ``describe`` has them, if anybody."""
     former: tuple[str, ...] = ()
@@ -159,7 +162,7 @@ class Sample:
     """What metrics know of a set of images."""
 
     features: Tensor
-    """[n, D]."""
+    """[n, D], float32 or float64, of the recipe's extractor."""
     logits: Tensor | None = None
     """[n, K], where the extractor classifies."""
     labels: Tensor | None = None

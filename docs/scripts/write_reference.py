@@ -6,9 +6,13 @@ python docs/scripts/write_reference.py
 from __future__ import annotations
 
 import argparse
+import ast
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+
+from attrs import frozen
 
 import ganblocks
 from ganblocks.assembly import facts_of
@@ -22,6 +26,22 @@ from ganblocks.testing.promises import PROMISES
 REFERENCE = Path(__file__).parents[1] / "reference"
 RECIPES = "../../../../recipes"
 COMMAND = "python docs/scripts/write_reference.py"
+MEETS: dict[str, tuple[str, ...]] = {
+    "norm": ("Site", "MixesSamples"),
+    "weight_norm": ("Maintained", "SingularValue"),
+    "attention": ("Site", "AttentionMap", "Gated"),
+    "conditioning": ("Site", "Score", "AddsTerm", "Turn", "View"),
+    "penalty": ("Turn", "View", "Score", "Observes"),
+    "update_rule": ("Updater", "NextBatch", "Game", "Batch", "Objective", "guarded_step", "DifferentiatesTwice"),
+    "optimizer": ("guarded_step",),
+    "generator": ("ImageSpec", "Site"),
+    "discriminator": ("ImageSpec", "Site", "Score", "MixesSamples"),
+    "augment": ("Observes", "Turn"),
+    "dataset": ("ImageSpec", "Images", "Inspects", "Finding"),
+    "metric": ("Sample", "JudgesAlone", "ExaminesGenerator"),
+    "feature_extractor": ("Features",),
+}
+"""Kind -> the public names that an author of its components has to do with; every kind may also be ``Checked``."""
 MARKS = {"kept": "✓", "not checked": "–", "broken": "**broken**"}
 
 
@@ -49,6 +69,7 @@ def kind_page(kind: Kind, registry: Registry, offers: Iterable[Offer]) -> str:
             "",
             *(f"* {line}" for line in _definitions(kind)),
             "",
+            *_meets(kind),
             "## What it promises",
             "",
             "Checked by [`ganblocks conform`](../conformance.md) and `ganblocks.testing.conformance`.",
@@ -70,9 +91,65 @@ def _definitions(kind: Kind) -> Iterable[str]:
         method = getattr(kind.protocol, name)
         signature = str(inspect.signature(method)).replace("'", "").replace("(self, ", "(").replace("(self)", "()")
         yield f"`{name}{signature}`" + _indented(_markdown(method.__doc__))
-    hints = kind.protocol.__annotations__
-    for name in kind.facts:
-        yield f"`{name}: {hints[name]}`"
+    for fact in fields(kind.protocol):
+        if fact.name in kind.facts:
+            yield f"`{fact.name}: {fact.type}`" + _indented(_markdown(fact.words))
+
+
+def _meets(kind: Kind) -> Iterable[str]:
+    """What its components are given, return or may inherit, each in full."""
+    if kind.name in MEETS:
+        yield from ("## What it meets", "", "All of these are names of `ganblocks`.", "")
+        for name in MEETS[kind.name]:
+            yield from (f"### {name}", "", *_described(name), "")
+
+
+def _described(name: str) -> Iterable[str]:
+    """A public class, function or type: its docstring, its fields, its methods."""
+    thing = getattr(ganblocks, name)
+    if inspect.isfunction(thing):
+        yield f"`{name}{_signature(thing)}`{_indented(_markdown(thing.__doc__))}".replace("\n  ", "\n")
+    elif not isinstance(thing, type):
+        yield _markdown(next(each.words for each in fields(inspect.getmodule(ganblocks.Updater)) if each.name == name))
+    else:
+        yield _markdown(thing.__doc__)
+        members = [f"`{each.name}: {each.type}`{_indented(_markdown(each.words))}" for each in fields(thing)]
+        for key, value in vars(thing).items():
+            method = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
+            if inspect.isfunction(method) and not key.startswith("_"):
+                shown = f"{key}{'' if isinstance(value, property) else _signature(method)}"
+                members.append(f"`{shown}`{_indented(_markdown(method.__doc__))}")
+        yield from ("", *(f"* {member}" for member in members)) if members else ()
+
+
+def _signature(function: Callable[..., object]) -> str:
+    text = str(inspect.signature(function)).replace("'", "")
+    return re.sub(r"^\((self|cls)(, )?", "(", text)
+
+
+@frozen
+class Field:
+    """An annotated name in a class or module, and the string below it."""
+
+    name: str
+    type: str
+    words: str
+
+
+def fields(owner: object) -> list[Field]:
+    """The public annotated names of a class, or the assigned ones of a module, with their documentation."""
+    body = ast.parse(inspect.getsource(owner)).body  # type: ignore[arg-type]  # a class or a module
+    if isinstance(body[0], ast.ClassDef):
+        body = body[0].body
+    found = []
+    for statement, following in zip(body, [*body[1:], ast.Pass()], strict=True):
+        documented = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
+        words = str(following.value.value) if documented else ""  # type: ignore[attr-defined]
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            found.append(Field(statement.target.id, ast.unparse(statement.annotation), words))
+        elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            found.append(Field(statement.targets[0].id, "", words))
+    return [each for each in found if not each.name.startswith("_")]
 
 
 def _markdown(docstring: str | None) -> str:
@@ -81,7 +158,21 @@ def _markdown(docstring: str | None) -> str:
 
 
 def _indented(text: str) -> str:
-    return "".join(f"\n\n  {' '.join(part.split())}" for part in text.split("\n\n")) if text else ""
+    return "".join(f"\n\n  {_flowing(part)}" for part in text.split("\n\n")) if text else ""
+
+
+def _flowing(paragraph: str) -> str:
+    """A paragraph on one line; the entries of ``Args:`` and its like on a line each."""
+    head, *lines = paragraph.splitlines()
+    if head not in ("Args:", "Returns:", "Raises:"):
+        return " ".join(paragraph.split())
+    entries: list[str] = []
+    for line in lines:
+        if line.startswith(" " * 8) or (entries and head == "Returns:"):
+            entries[-1] += f" {line.strip()}"
+        else:
+            entries.append(f"  * {line.strip()}")
+    return "\n".join([head, "", *entries])
 
 
 def _row(offer: Offer, registry: Registry) -> str:

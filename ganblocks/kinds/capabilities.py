@@ -19,7 +19,11 @@ class AttentionMap:
     """A block whose attention can be looked at."""
 
     def attention_map(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """The map for x [B, C, H, W]: ([B, heads, N, M] with rows that sum to 1, (height, width) of the key grid)."""
+        """The map for x [B, C, H, W]: ([B, heads, N, M] with rows that sum to 1, (height, width) of the key grid).
+
+        It is the map that forward uses, with N = H·W rows in reading order. A key is a place of x: where the grid has fewer
+        keys than x has positions, a key stands for the cell of x that lies there.
+        """
         raise NotImplementedError
 
 
@@ -27,7 +31,7 @@ class Gated:
     """A block whose effect is scaled by one learned number that can be logged (γ in SAGAN)."""
 
     gamma: Tensor
-    """0-dim parameter."""
+    """0-dim parameter, ``nn.Parameter(torch.zeros(()))``: one of shape [1] is refused. The output is x + γ · effect(x)."""
 
 
 class Maintained:
@@ -69,7 +73,11 @@ class Observes:
     """A module that remembers something of each turn (LeCam's averages, ADA's probability), in its buffers."""
 
     def observe(self, turn: Turn) -> None:
-        """Called once per optimizer step, under no_grad, with the whole batch; also when `every` skips a penalty."""
+        """Called once per optimizer step, under no_grad, with the whole batch; also when `every` skips a penalty.
+
+        ``turn`` is that of whoever has moved: ask ``turn.player``. ``turn.real`` is None in a generator's turn whose loss
+        does not read real images. What is remembered stands in buffers, and is changed in place.
+        """
         raise NotImplementedError
 
 

@@ -26,14 +26,16 @@ def spied(component: Any, read: set[str]) -> Any:
     """
     cls = type(component)
     names = {attribute.name for attribute in options_of(cls).values()}
+    read_as_ever: Any = cls.__getattribute__
 
     def look(self: Any, name: str) -> Any:
         if name in names and name not in read and _by_the_plugin(sys._getframe(1)):
             read.add(name)
-        return cls.__getattribute__(self, name)
+        return read_as_ever(self, name)
 
     body = {"__slots__": (), "__getattribute__": look, "__module__": cls.__module__, "__qualname__": cls.__qualname__}
-    twin = type(cls)(cls.__name__, (cls,), body)
+    make: Any = type(cls)  # its metaclass
+    twin = make(cls.__name__, (cls,), body)
     return twin(**{key: getattr(component, attribute.name) for key, attribute in options_of(cls).items()})
 
 

@@ -23,10 +23,10 @@ FAULTS = Path(__file__).with_name("wiring.toml")
 PAGE = ROOT / "docs" / "reference" / "wiring-faults.md"
 INTRODUCTION = """# Faults of wiring
 
-The right parts, passed on wrongly: the wrong weights, labels, split, column, moment or name on the way from a part to what a person
-looks at. These were written in November 2026 by somebody who had read the code and the pages, and no test. The authors of the tests
-then saw which went unnoticed, and wrote tests for those, so that a row says what the tests notice now; what they noticed at first
-sight stands here:
+The right parts, passed on wrongly: the wrong weights, labels, split, column, moment or name on the way from a part to what a
+person looks at. These were written in November 2026 by somebody who had read the code and the pages, and no test. The authors of
+the tests then saw which went unnoticed, and wrote tests for those, so that a row says what the tests notice now; what they
+noticed at first stands here:
 
 <!-- first -->
 

@@ -147,8 +147,9 @@ def _changed(module: nn.Module, x: Tensor, cells: Tensor) -> Tensor:
     other = x.std() * torch.randn(x.shape, generator=rng, dtype=x.dtype)
     mixed = torch.where(cells[:, None, None], other, x)  # [M, B, C, H, W]
     output = call(module, (x,))
-    changes = call(module, (mixed.flatten(0, 1),)).view(mixed.shape) - output
-    return changes.flatten(3).norm(dim=2) > 1e-6 * output.std()
+    changes: Tensor = call(module, (mixed.flatten(0, 1),)).view(mixed.shape) - output
+    changed: Tensor = changes.flatten(3).norm(dim=2) > 1e-6 * output.std()
+    return changed
 
 
 class Mark(nn.Module):

@@ -76,7 +76,8 @@ def says_what_it_reads_and_which_way_is_better(case: MetricCase) -> None:
     if isinstance(case.component, ExaminesGenerator):
         return
     absent = sorted({"logits", "labels"} - reads)
-    bare = [evolve(case.sample(which), **dict.fromkeys(absent)) for which in ("real", "fake")]
+    nothing: dict[str, Any] = dict.fromkeys(absent)
+    bare = [evolve(case.sample(which), **nothing) for which in ("real", "fake")]
     try:
         found = case.score(*bare)
     except Exception as error:  # a stranger's metric may raise anything

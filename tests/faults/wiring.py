@@ -1,8 +1,8 @@
 """Seed faults of wiring, written by somebody who had not seen the tests, and see which test notices.
 
-``python tests/faults/wiring.py [--only PATTERN] [--jobs N]``. ``wiring.toml`` has a table for each: the file, a text that stands
-there once, the text that takes its place, what a user would see, and the tests that are run until the first failure. The page
-docs/reference/wiring-faults.md is what this writes.
+``python tests/faults/wiring.py [--only PATTERN] [--jobs N]``. ``wiring.toml`` has a table for each: the file, a text that
+stands there once, the text that takes its place, what a user would see, and the tests that are run until the first failure.
+The page docs/reference/wiring-faults.md is what this writes.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ PAGE = ROOT / "docs" / "reference" / "wiring-faults.md"
 INTRODUCTION = """# Faults of wiring
 
 The right parts, passed on wrongly: the wrong weights, labels, split, column, moment or name on the way from a part to what a
-person looks at. These were written in November 2026 by somebody who had read the code and the pages, and no test. The authors of
-the tests then saw which went unnoticed, and wrote tests for those, so that a row says what the tests notice now; what they
+person looks at. These were written in November 2026 by somebody who had read the code and the pages, and no test. The authors
+of the tests then saw which went unnoticed, and wrote tests for those, so that a row says what the tests notice now; what they
 noticed at first stands here:
 
 <!-- first -->

@@ -7,8 +7,12 @@ from pathlib import Path
 from ganblocks.cli.context import Context, say
 from ganblocks.cli.recipes import blaming, read
 from ganblocks.errors import UsageError
+from ganblocks.training.importing import Settled
 from ganblocks.training.importing import import_weights as write_run
 from ganblocks.values import Player
+
+STALE = 0.01
+"""How far σ moves, as a share of it, where u and v are those of the last step before the weights were saved."""
 
 
 def import_weights(
@@ -27,6 +31,18 @@ def import_weights(
     if not files:
         raise UsageError("name a file with --generator, --discriminator, or both")
     with blaming(path):
-        write_run(read(registry, path, sets, ablation), registry, layout, files, out)
+        settled = write_run(read(registry, path, sets, ablation), registry, layout, files, out)
+    for player, facts in settled.items():
+        say(words(player, facts))
     say(f"{' and '.join(files)} from {layout}: sample with `ganblocks sample {out}`, or start from it with --init-from {out}")
     print(out)
+
+
+def words(player: Player, settled: Settled) -> str:
+    """How far the spectral norms of an imported network moved."""
+    if not settled.layers:
+        return f"{player}: no layer stands under spectral norm"
+    moved = f"{player}: spectral norm of {settled.layers} layers settled; σ moved by at most {settled.moved:.2%}"
+    if settled.moved <= STALE:
+        return moved
+    return f"{moved} ({settled.place}): u and v of the file did not belong to its weights, and samples differ from those there"

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from attrs import frozen
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ganblocks.assembly import build_game, check
 from ganblocks.errors import CheckpointError, UsageError
-from ganblocks.kinds.capabilities import ReadsForeign
+from ganblocks.kinds.capabilities import Maintained, ReadsForeign, SingularValue
 from ganblocks.recipe import Recipe, write_recipe
 from ganblocks.registry import Registry, named
 from ganblocks.training.checkpoint import Checkpoint, save_checkpoint
@@ -24,24 +26,61 @@ from ganblocks.values import Player
 
 INSIDE = ("model_state_dict", "state_dict")
 """Keys under which frameworks keep a network's state beside other things."""
+ITERATIONS = 100
+"""Of the power method, after which σ is exact enough from any start but an unlucky one."""
+NUMPY = (
+    "dtype",
+    "ndarray",
+    *(f"{core}.multiarray.{name}" for core in ("core", "_core") for name in ("scalar", "_reconstruct")),
+)
+"""Names of numpy's in files that hold a number or an array of its, such as a best score, beside the weights."""
+STRIP = """where it was written, save the table alone, torch.save(network.state_dict(), "weights.pth"), and import that"""
 
 
-def import_weights(recipe: Recipe, registry: Registry, layout: str, files: Mapping[Player, Path], out: Path) -> None:
+@frozen
+class Settled:
+    """How the estimates of spectral norms moved when they were settled."""
+
+    layers: int
+    moved: float
+    """The largest change of a σ, as a share of it."""
+    place: str
+    """Of that layer, in the network."""
+
+
+class Skipped:
+    """What stands in the place of a numpy number or array: nothing of numpy's is called, and nothing is kept."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __setstate__(self, _: object) -> None:
+        pass
+
+
+def import_weights(
+    recipe: Recipe, registry: Registry, layout: str, files: Mapping[Player, Path], out: Path
+) -> dict[Player, Settled]:
     """Write a run folder whose networks have the weights of ``files``; a player without a file keeps its initial values.
+
+    Return what settling did to spectral norms: files may hold vectors that do not belong to their weights.
 
     The files are read as tensors only, never unpickled. Nothing is trained: ``ganblocks sample``, ``evaluate`` and
     ``run --init-from`` take it from here.
 
     Raises:
         UsageError: the recipe's component knows no such layout.
+        Misfit: the recipe's component would compute something else with these weights.
         CheckpointError: a file that is no table of tensors, or whose names or shapes are another network's.
 
     """
     facts = check(recipe, registry)
     game = build_game(recipe, facts.image, seed=0)
     components = {Player.GENERATOR: recipe.generator, Player.DISCRIMINATOR: recipe.discriminator.network}
+    settled = {}
     for player, path in files.items():
         load_foreign(components[player], game.networks[player], layout, path)
+        settled[player] = settle(game.networks[player])
     folder = RunFolder(out)
     try:
         origin = {"layout": layout, **{str(player): _sha256(path) for player, path in files.items()}}
@@ -59,6 +98,21 @@ def import_weights(recipe: Recipe, registry: Registry, layout: str, files: Mappi
         save_checkpoint(folder.checkpoints, checkpoint)
     finally:
         folder.close()
+    return settled
+
+
+@torch.no_grad()
+def settle(network: nn.Module) -> Settled:
+    """Let estimates that follow the weights settle on the weights that are there now."""
+    moved = {"": 0.0}
+    for place, module in network.named_modules():
+        if isinstance(module, Maintained):
+            before = module.sigma() if isinstance(module, SingularValue) else None
+            module.settle(ITERATIONS)
+            if isinstance(module, SingularValue) and before is not None:
+                moved[place] = abs(float(before / module.sigma()) - 1)
+    place = max(moved, key=lambda name: moved[name])
+    return Settled(len(moved) - 1, moved[place], place)
 
 
 def load_foreign(component: Any, network: nn.Module, layout: str, path: Path) -> None:
@@ -80,14 +134,23 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if os.path.isfile(path) and not os.path.getsize(path):
         raise CheckpointError(f"{path}: is empty; download or copy it again")
     try:
-        found: Any = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+        with torch.serialization.safe_globals([(Skipped, f"numpy.{name}") for name in NUMPY]):
+            found: Any = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except Exception as error:  # both readers raise several unrelated types
-        raise CheckpointError(f"{path}: cannot be read as tensors: {named(error)[:200]}") from error
+        raise CheckpointError(f"{path}: cannot be read as tensors: {_reason(error)}") from error
     for key in INSIDE:
         found = found[key] if isinstance(found, Mapping) and key in found else found
     if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
         raise CheckpointError(f"{path}: holds no table of tensors by name")
     return {str(name).removeprefix("module."): value for name, value in found.items()}
+
+
+def _reason(error: Exception) -> str:
+    """Why a reader gave up, without advice to load what could run code, and without codes for a terminal."""
+    if unknown := re.search(r"GLOBAL ([\w.]+)", str(error)):
+        return f"beside tensors it holds an object of {unknown[1]}, and none but tensors and plain values are read; {STRIP}"
+    plain = re.sub(r"\x1b\[[\d;]*m", "", named(error))
+    return "".join(character for character in plain if character.isprintable())
 
 
 def _sha256(path: Path) -> str:

@@ -12,19 +12,23 @@ from torch.nn.functional import relu
 
 from ganblocks import Attention, Norm, Site
 from ganblocks_resnet.layout import Stage
-from ganblocks_resnet.resampling import downsample, then_downsample, upsample, upsample_then
+from ganblocks_resnet.resampling import Upsampling, downsample, then_downsample, upsample, upsample_then
 
 
 class UpBlock(nn.Module):
     """The generator's block: x [B, in, S, S] and its norms' condition -> [B, out, 2S, 2S].
 
     h = conv1(upsample(relu(norm1(x)))), y = conv2(relu(norm2(h))) + upsample(shortcut(x)), then attention, if there is one.
+    Upsampling takes the nearest neighbour, or is bilinear.
 
     Source: Miyato and Koyama (2018), arXiv:1802.05637, figure 14b; SAGAN's code.
     """
 
-    def __init__(self, site: Site, stage: Stage, norm: Norm, attention: Attention | None) -> None:
+    def __init__(
+        self, site: Site, stage: Stage, norm: Norm, attention: Attention | None, upsampling: Upsampling = "nearest"
+    ) -> None:
         super().__init__()
+        self.upsampling: Upsampling = upsampling
         self.norm1 = site.at("norm1", channels=stage.in_channels, size=stage.in_size).build(norm)
         self.conv1 = conv3x3(site, "conv1", stage.in_channels, stage.out_channels)
         self.norm2 = site.at("norm2", channels=stage.out_channels, size=stage.out_size).build(norm)
@@ -33,9 +37,9 @@ class UpBlock(nn.Module):
         self.attention = _attention(site, stage, attention)
 
     def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
-        h = upsample_then(self.conv1, relu(self.norm1(x, condition)))
+        h = upsample_then(self.conv1, relu(self.norm1(x, condition)), self.upsampling)
         h = self.conv2(relu(self.norm2(h, condition)))
-        y: Tensor = self.attention(h + upsample(self.shortcut(x)))
+        y: Tensor = self.attention(h + upsample(self.shortcut(x), self.upsampling))
         return y
 
 
@@ -64,13 +68,16 @@ class DownBlock(nn.Module):
     """The discriminator's other blocks: x [B, in, S, S] and a label -> [B, out, S/2, S/2], or S×S at the end.
 
     y = downsample(conv2(relu(norm2(conv1(relu(norm1(x))))))) + shortcut(downsample(x)); a block that changes neither size nor
-    channels has the identity for its shortcut.
+    channels has the identity for its shortcut. With ``activated`` the shortcut starts where conv1 does, from relu(norm1(x)).
 
     Source: Miyato and Koyama (2018), arXiv:1802.05637, figure 14a; with norms, Gulrajani et al. (2017), arXiv:1704.00028.
     """
 
-    def __init__(self, site: Site, stage: Stage, hidden: int, norm: Norm, attention: Attention | None) -> None:
+    def __init__(
+        self, site: Site, stage: Stage, hidden: int, norm: Norm, attention: Attention | None, activated: bool = False
+    ) -> None:
         super().__init__()
+        self.activated = activated
         self.halves = stage.out_size < stage.in_size
         self.norm1 = site.at("norm1", channels=stage.in_channels, size=stage.in_size).build(norm)
         self.conv1 = conv3x3(site, "conv1", stage.in_channels, hidden)
@@ -81,7 +88,9 @@ class DownBlock(nn.Module):
         self.attention = _attention(site, stage, attention)
 
     def forward(self, x: Tensor, label: Tensor | None) -> Tensor:
-        h = self.conv1(relu(self.norm1(x, label)))  # not in place: x may be what the norm gives, and the shortcut needs it
+        h = relu(self.norm1(x, label))  # not in place: x may be what the norm gives, and the shortcut needs it
+        x = h if self.activated else x
+        h = self.conv1(h)
         h = relu(self.norm2(h, label))
         h = then_downsample(self.conv2, h) if self.halves else self.conv2(h)
         y: Tensor = self.attention(h + self.shortcut(downsample(x) if self.halves else x))

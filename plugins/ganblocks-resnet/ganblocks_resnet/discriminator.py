@@ -17,6 +17,7 @@ from ganblocks import (
     ImageSpec,
     Initialization,
     Norm,
+    Player,
     ReadsForeign,
     Score,
     Site,
@@ -28,6 +29,7 @@ from ganblocks import (
 from ganblocks_resnet.blocks import DownBlock, FirstBlock, full_precision
 from ganblocks_resnet.foreign import LAYOUTS, ours
 from ganblocks_resnet.layout import Stage, attended, discriminator_stages
+from ganblocks_resnet.peers import refuse_other_functions
 
 _positive = deep_iterable([instance_of(int), ge(1)], instance_of(tuple))
 
@@ -36,8 +38,8 @@ _positive = deep_iterable([instance_of(int), ge(1)], instance_of(tuple))
 class ResnetDiscriminator(ReadsForeign):
     """Residual blocks that halve the size, from an image to pooled features and a head: the one of SNGAN and SAGAN.
 
-    image -> blocks -> ReLU -> sum over positions -> head. Attention stands right after the first block whose output has the
-    size that ``attention_at`` names. Images of 8, 16, 32, 64, 128 and 256 pixels have standard tables of channels.
+    image -> blocks -> ReLU -> sum (or mean) over positions -> head. Attention stands right after the first block whose output
+    has the size that ``attention_at`` names. Images of 8, 16, 32, 64, 128 and 256 pixels have standard tables of channels.
 
     Use it with weight_norm "spectral" and no norm, whatever the generator: the setting of SNGAN, SAGAN and BigGAN. With a
     gradient penalty leave both away.
@@ -53,6 +55,9 @@ class ResnetDiscriminator(ReadsForeign):
             down to 4×4, or 8×8 from 32 pixels.
         hidden: channels between the two convolutions of a block: as many as go "out" (SAGAN), or as come "in" (SNGAN). The
             first block always takes "out".
+        shortcut: what the shortcut of a block starts from: its "input" (SNGAN, SAGAN), or the "activated" input that the
+            first convolution reads (mimicry and PyTorch-StudioGAN, whose first ReLU works in place). The first block has none.
+        pooling: of the last feature map, over its positions: "sum" (SNGAN, SAGAN) or "mean" (WGAN-GP).
         conditioning: the head.
         norm: feature norm before each ReLU of a block; the first block has none.
         weight_norm: around every layer ("spectral" in SAGAN and SNGAN).
@@ -67,6 +72,8 @@ class ResnetDiscriminator(ReadsForeign):
     multipliers: tuple[int, ...] | None = field(default=None, validator=optional(and_(_positive, min_len(1))))
     halvings: int | None = field(default=None, validator=optional([instance_of(int), ge(1)]))
     hidden: Literal["out", "in"] = field(default="out", validator=in_(("out", "in")))
+    shortcut: Literal["input", "activated"] = field(default="input", validator=in_(("input", "activated")))
+    pooling: Literal["sum", "mean"] = field(default="sum", validator=in_(("sum", "mean")))
     conditioning: Conditioning = socket("conditioning", default="projection")
     norm: Norm = socket("norm", default="none")
     weight_norm: WeightNorm = socket("weight_norm", default="none")
@@ -81,7 +88,8 @@ class ResnetDiscriminator(ReadsForeign):
             return ResnetDiscriminatorNetwork(site, stages, self)
 
     def from_foreign(self, layout: str, network: nn.Module, theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return ours(layout, network, theirs)
+        refuse_other_functions(layout, Player.DISCRIMINATOR, self, theirs)
+        return ours(layout, Player.DISCRIMINATOR, network, theirs)
 
 
 class ResnetDiscriminatorNetwork(nn.Module):
@@ -95,12 +103,14 @@ class ResnetDiscriminatorNetwork(nn.Module):
             self.add_module(stage.name, _block(site.at(stage.name), stage, attention, options))
         self.head = site.at("head", channels=stages[-1].out_channels, size=1).build(options.conditioning)
         self._blocks = tuple(stage.name for stage in stages)
+        self._pooling = options.pooling
 
     def forward(self, image: Tensor, label: Tensor | None = None) -> Score:
         x = image
         for name in self._blocks:
             x = self.get_submodule(name)(x, label)
-        score: Score = self.head(full_precision(relu(x)).sum((2, 3)), label)
+        x = full_precision(relu(x))
+        score: Score = self.head(x.mean((2, 3)) if self._pooling == "mean" else x.sum((2, 3)), label)
         return score
 
 
@@ -108,4 +118,4 @@ def _block(site: Site, stage: Stage, attention: Attention | None, options: Resne
     if stage.name == "block1":
         return FirstBlock(site, stage, attention)
     hidden = stage.out_channels if options.hidden == "out" else stage.in_channels
-    return DownBlock(site, stage, hidden, options.norm, attention)
+    return DownBlock(site, stage, hidden, options.norm, attention, options.shortcut == "activated")

@@ -8,7 +8,7 @@ from typing import ClassVar
 import attrs
 import torch
 from attrs import field, frozen
-from attrs.validators import and_, deep_iterable, ge, instance_of, min_len, optional
+from attrs.validators import and_, deep_iterable, ge, in_, instance_of, min_len, optional
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
@@ -18,6 +18,7 @@ from ganblocks import (
     ImageSpec,
     Initialization,
     Norm,
+    Player,
     ReadsForeign,
     Site,
     WeightNorm,
@@ -26,8 +27,10 @@ from ganblocks import (
     socket,
 )
 from ganblocks_resnet.blocks import UpBlock, conv3x3, full_precision
-from ganblocks_resnet.foreign import LAYOUTS, generator_ours
+from ganblocks_resnet.foreign import LAYOUTS, ours
 from ganblocks_resnet.layout import START, Stage, attended, generator_stages
+from ganblocks_resnet.peers import refuse_other_functions
+from ganblocks_resnet.resampling import Upsampling
 
 _positive = deep_iterable([instance_of(int), ge(1)], instance_of(tuple))
 
@@ -50,6 +53,7 @@ class ResnetGenerator(ReadsForeign):
         latent: length of z.
         attention_at: feature sizes, in pixels, at which the attention block stands (SAGAN: 32 at 128 pixels).
         multipliers: channels at 4×4 and after each block, in units of width; absent: the standard table for the image size.
+        upsampling: of every block: "nearest" in SNGAN's and SAGAN's code, "bilinear" in mimicry; takes about twice as long.
         norm: feature norm before each ReLU of a block.
         final_norm: feature norm before the last ReLU; plain in SAGAN also where blocks have a conditional one.
         weight_norm: around every layer ("spectral" in SAGAN).
@@ -63,6 +67,7 @@ class ResnetGenerator(ReadsForeign):
     latent: int = field(default=128, validator=[instance_of(int), ge(1)])
     attention_at: tuple[int, ...] = field(default=(), validator=_positive)
     multipliers: tuple[int, ...] | None = field(default=None, validator=optional(and_(_positive, min_len(2))))
+    upsampling: Upsampling = field(default="nearest", validator=in_(("nearest", "bilinear")))
     norm: Norm = socket("norm", default="conditional_batch")
     final_norm: Norm = socket("norm", default="batch")
     weight_norm: WeightNorm = socket("weight_norm", default="none")
@@ -77,7 +82,8 @@ class ResnetGenerator(ReadsForeign):
             return ResnetGeneratorNetwork(site, stages, image.channels, self, self.latent, site.condition)
 
     def from_foreign(self, layout: str, network: nn.Module, theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return generator_ours(layout, network, theirs)
+        refuse_other_functions(layout, Player.GENERATOR, self, theirs)
+        return ours(layout, Player.GENERATOR, network, theirs)
 
 
 class ResnetGeneratorNetwork(nn.Module):
@@ -108,7 +114,7 @@ class ResnetGeneratorNetwork(nn.Module):
         for stage in stages:
             attention = options.attention if stage.name in attentive else None
             place = site.at(stage.name, condition=condition)
-            self.add_module(stage.name, UpBlock(place, stage, options.norm, attention))
+            self.add_module(stage.name, UpBlock(place, stage, options.norm, attention, options.upsampling))
         self.final_norm = site.at("final_norm", channels=last.out_channels, size=last.out_size).build(options.final_norm)
         self.conv = conv3x3(site, "conv", last.out_channels, image_channels)
         self._blocks = tuple(stage.name for stage in stages)

@@ -88,6 +88,31 @@ def test_down_block_is_the_papers(norm: Any, seed: int, into: int, hidden: int, 
     assert isinstance(block.shortcut, nn.Identity) == (not halves and into == out)
 
 
+@pytest.mark.parametrize("norm", [NoNorm(), Layer()])
+@few
+@given(seeds, channels, channels, st.booleans())
+def test_an_activated_shortcut_starts_where_the_first_convolution_does(
+    norm: Any, seed: int, into: int, out: int, halves: bool
+) -> None:
+    stage = Stage("block2", into, out, 4, 2 if halves else 4)
+    block = shaken(DownBlock(site(into, 4), stage, out, norm, None, activated=True), seed)
+    x = normal(seed + 99, 2, into, 4, 4)
+    start = relu(block.norm1(x, None))
+    expected = block.conv2(relu(block.norm2(block.conv1(start), None))) + block.shortcut(start)
+    torch.testing.assert_close(block(x, None), avg_pool2d(expected, 2) if halves else expected, rtol=1e-9, atol=1e-9)
+
+
+@few
+@given(seeds, channels, channels, st.integers(1, 4))
+def test_bilinear_upsampling_stands_where_nearest_does(seed: int, into: int, out: int, size: int) -> None:
+    stage = Stage("block1", into, out, size, 2 * size)
+    block = shaken(UpBlock(site(into, size), stage, NoNorm(), None, "bilinear"), seed)
+    x = normal(seed + 99, 2, into, size, size)
+    up, plain = (interpolate(part, scale_factor=2, mode="bilinear", align_corners=False) for part in (relu(x), x))
+    expected = block.conv2(relu(block.conv1(up))) + block.shortcut(plain)
+    torch.testing.assert_close(block(x, None), expected, rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.statement(64)
 @few
 @given(seeds, channels)

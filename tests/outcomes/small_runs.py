@@ -16,8 +16,8 @@ from ganblocks.options.fields import options_of
 from tests.cli.commands import ROOT
 
 REGISTRY: Registry = discover()
-BATCH, SCORED = 16, 512
-STEPS = 60
+BATCH, SCORED = 16, 256
+STEPS = 48
 """Of the generator."""
 
 

@@ -15,11 +15,18 @@ from PIL import Image
 
 from ganblocks import load
 from ganblocks.evaluation import Report, evaluate, wish_of
+from ganblocks.training import batch_statistics
 from ganblocks.training.resuming import resume
 from ganblocks.training.sampler import Sampler
 from ganblocks.values import seed_of
 from tests.cli.commands import ganblocks
 from tests.outcomes.small_runs import REGISTRY, embedded, kernel_distance, read, small, train
+
+
+@pytest.fixture(autouse=True)
+def fewer_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Statistics of the average from 256 samples instead of 1,024: most of the time goes into them."""
+    monkeypatch.setattr(batch_statistics, "SAMPLES", 256)
 
 
 @pytest.mark.parametrize("name", embedded())

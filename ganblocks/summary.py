@@ -44,7 +44,7 @@ class NetworkCost:
 
 def network_costs(recipe: Recipe, image: ImageSpec) -> dict[Player, NetworkCost]:
     """Both networks' costs, at the batch that goes through them at once."""
-    batch = 2 * (recipe.training.microbatch or recipe.training.batch)
+    batch = 1 + (recipe.training.microbatch or recipe.training.batch)
     with torch.device("meta"):
         label = torch.zeros(batch, dtype=torch.int64) if image.classes else None
         latent = torch.empty(batch, recipe.generator.latent)
@@ -58,18 +58,19 @@ def network_costs(recipe: Recipe, image: ImageSpec) -> dict[Player, NetworkCost]
 def cost(network: nn.Module, *inputs: Tensor | None) -> NetworkCost:
     """Run two forwards on the meta device and add up.
 
-    What grows with the batch is told apart from what does not (normalised weights) by running half of the batch as well.
+    What grows with the batch is told apart from what does not (normalised weights) by one image more. A network may compute
+    otherwise from some batch on (a folded upsampling), so that the two may not be far apart.
 
     Args:
         network: built under ``torch.device("meta")``.
-        inputs: what the network takes, on the meta device; the first dimension is the batch, an even number.
+        inputs: what the network takes, on the meta device; the first dimension is one more than the batch that is meant.
 
     """
-    batch = next(len(x) for x in inputs if x is not None)
-    whole, half = _measured(network, inputs, batch), _measured(network, inputs, batch // 2)
+    more = next(len(x) for x in inputs if x is not None)
+    one, other = _measured(network, inputs, more), _measured(network, inputs, more - 1)
 
     def per_image(key: str, which: int) -> int:
-        return 2 * (whole[which].get(key, 0) - half[which].get(key, 0)) // batch
+        return one[which].get(key, 0) - other[which].get(key, 0)
 
     blocks = tuple(
         BlockCost(name, type(module).__name__, parameters(module), per_image(name, 0), per_image(name, 1))

@@ -70,7 +70,7 @@ def test_every_number_of_metrics_is_that_of_its_step(zoo: Kept, replay: Replay) 
         }
         for name, value in mine.items():
             if not name.startswith("sigma/"):
-                assert record[name] == pytest.approx(value, rel=2e-3, abs=2e-5), (record["step"], name)
+                assert record[name] == pytest.approx(value, rel=1e-4, abs=1e-6), (record["step"], name)
 
 
 def test_every_sigma_is_the_largest_singular_value_of_that_layer_s_weight(zoo: Kept, replay: Replay) -> None:
@@ -90,7 +90,7 @@ def test_a_step_s_seconds_are_time_of_training(zoo: Kept) -> None:
     seconds = [record["seconds"] for record in zoo.records()]
     elapsed = zoo.clock[-1] - zoo.clock[0]
     gathering_and_scores = elapsed - (seconds[-1] - seconds[0])
-    assert sum(zoo.waited[:2]) - 0.2 < gathering_and_scores < sum(zoo.waited[:2]) + 0.2, "scores do not count, all else does"
+    assert sum(zoo.waited[:2]) - 0.3 < gathering_and_scores < sum(zoo.waited[:2]) + 0.3, "scores do not count, all else does"
     facts = [json.loads((zoo.checkpoint(images) / "state.json").read_text()) for images in MOMENTS]
     assert all(before < after for before, after in itertools.pairwise(seconds))
     for images, fact in zip(MOMENTS, facts, strict=True):
@@ -326,11 +326,20 @@ def test_a_discriminator_with_batch_norm_sees_real_and_fake_apart_and_augmented(
     for record in kept.records():
         played.step()
         for name, value in played.records[-1].items():
-            assert record[name] == pytest.approx(value, rel=2e-3, abs=2e-5), (record["step"], name)
+            assert record[name] == pytest.approx(value, rel=1e-4, abs=1e-6), (record["step"], name)
     for name, network in (("generator", played.G), ("discriminator", played.D)):
         theirs = part(kept.states[-1], name)
         for key, value in network.state_dict().items():
             assert torch.allclose(value.float(), theirs[key].float(), rtol=1e-3, atol=1e-4), (name, key)
+    the_grey_grid_has_a_row_for_each_digit(kept)
+
+
+def the_grey_grid_has_a_row_for_each_digit(kept: Kept) -> None:
+    latent = torch.randn(10 * 12, 8, generator=torch.Generator().manual_seed(seed_of(1, "grid")))
+    with torch.no_grad():
+        mine = rounded(kept.generator(36)(latent, torch.arange(10).repeat_interleave(12)))
+    shown = tiles_of(kept.folder / "samples" / "images-0000000036.png", 10, 12).reshape(120, 8, 8, 3)
+    assert np.abs(shown.astype(int) - mine.astype(int)).max() <= 1
 
 
 def test_class_folders_are_what_this_file_says(zoo: Kept) -> None:

@@ -95,7 +95,8 @@ def _measured(network: nn.Module, inputs: Sequence[Tensor | None], batch: int) -
     """Floating point operations, and bytes kept for backward, by block."""
     counter = FlopCounterMode(display=False)
     with counter, _kept_bytes(network) as kept:
-        network(*(None if x is None else x[:batch] for x in inputs))
+        # copies: a slice would hold on to the storage of all inputs, which then seem not to grow with the batch
+        network(*(None if x is None else x[:batch].clone() for x in inputs))
     counts = {name.split(".", 1)[-1]: sum(ops.values()) for name, ops in counter.get_flop_counts().items()}
     return counts, kept
 

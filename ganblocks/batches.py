@@ -7,7 +7,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from ganblocks import evenly
+from ganblocks.evenly import labels, normal
 from ganblocks.values import Batch, Images, Player, seed_of
 
 
@@ -76,11 +76,11 @@ class Batches:
     def representative(self, n: int) -> tuple[Tensor, Tensor | None]:
         """Return latents [n, Z] and labels [n] that stand for those of all fakes; the same at every moment of the run."""
         seed = seed_of(self._first_seed, "representative")
-        latent = evenly.normal(n, self.latent, seed).to(self.device)
+        latent = normal(n, self.latent, seed).to(self.device)
         if not self.classes:
             return latent, None
         among = torch.arange(self.classes) if self.uniform else self.images.labels[self.train]
-        return latent, evenly.labels(n, among, seed).to(self.device)
+        return latent, labels(n, among, seed).to(self.device)
 
     def _fake_labels(self, rng: torch.Generator) -> Tensor:
         if self.uniform:

@@ -135,12 +135,13 @@ class _Reader:
         self, kind: str, table: Mapping[str, Any], path: str, neighbours: Collection[str] = (), usual: str | None = None
     ) -> Any:
         """A component from ``use`` and the options beside it."""
-        named = f'"{usual}", which stands here by default' if usual else f'"…", the name of {_a(kind)}'
-        where, hint = joined(path, "use"), f"add use = {named}; see: ganblocks list {kind}"
+        named, see = f'"…", the name of {_a(kind)}', f"see: ganblocks list {kind}"
+        usually = f'"{usual}", which stands here by default' if usual else named
+        where = joined(path, "use")
         if "use" not in table:
-            return self.note(path, "", "needs use", hint)
+            return self.note(path, "", "needs use", f"add use = {usually}; {see}")
         if not isinstance(table["use"], str):
-            return self.note(where, shown(table["use"]), "must be a string", hint)
+            return self.note(where, shown(table["use"]), "must be a string", f"write use = {named}; {see}")
         return self._component(kind, table["use"], _without_use(table), path, where, neighbours)
 
     def _component(

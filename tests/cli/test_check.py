@@ -58,7 +58,7 @@ def test_flops_of_an_attention_block_are_the_formula() -> None:
 @pytest.mark.parametrize(
     ("sets", "where", "words"),
     [
-        (["generator.attention_at=[12]"], "generator", "8, 16, 32"),
+        (["generator.attention_at=[12]"], "generator", "8×8, 16×16, 32×32; set attention_at = [8]"),
         (["data.use=digits", "generator.attention_at=[16]"], "generator", "8"),
         (["update.discriminator.rate=2e-4"], "update", "alternating"),
         (["loss=wasserstein"], "loss", "spectral"),

@@ -117,7 +117,7 @@ def test_json_tells_what_is_missing_as_facts(fifteen: Path) -> None:
     (missing,) = (each for each in found["missing"] if each["column"] == "samples")
     assert missing["names"] == ["is[pixels]"]
     assert missing["column"] == "samples"
-    assert "InceptionScore needs logits, which pixels does not give" in missing["reason"]
+    assert "inception_score needs logits, which pixels does not give" in missing["reason"]
 
 
 def test_a_finished_run_that_lacks_a_score_is_not_scored_again(fifteen: Path) -> None:

@@ -11,7 +11,7 @@ from ganblocks.kinds.capabilities import Inspects
 from ganblocks.kinds.dataset import Dataset
 from ganblocks.values import ClassCount, Images, ImageSpec
 
-MOST_NAMED = 20
+LISTED = 20
 """Classes that a message lists."""
 
 
@@ -136,8 +136,8 @@ def told(number: int, image: ImageSpec) -> str:
 
 
 def _some(words: Sequence[str]) -> str:
-    more = len(words) - MOST_NAMED
-    return ", ".join(words[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    more = len(words) - LISTED
+    return ", ".join(words[:LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _is_number(text: str) -> bool:

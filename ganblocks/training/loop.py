@@ -38,7 +38,7 @@ from ganblocks.values import Player, seed_of
 
 Watch = Callable[[dict[str, Any]], None]
 """Called with every record of metrics.jsonl, for a live display."""
-MOST_ROWS = 16
+GRID_ROWS = 16
 """Classes of which a grid has a row."""
 SEEN = 16
 """Images on which gated blocks are looked at when a run ends."""
@@ -232,7 +232,7 @@ def tenth(images: int) -> int:
 
 def shown_classes(classes: int) -> list[int]:
     """The class of each row of a run's grid: all of them, or of more than 16 as many, evenly spaced."""
-    rows = min(classes, MOST_ROWS)
+    rows = min(classes, GRID_ROWS)
     return [row * classes // rows for row in range(rows)]
 
 
@@ -248,7 +248,7 @@ class FixedGrid:
     @classmethod
     def of(cls, session: Session) -> FixedGrid:
         classes, columns = session.image.classes, 12 if session.image.classes else 8
-        rows = min(classes, MOST_ROWS) or 8
+        rows = min(classes, GRID_ROWS) or 8
         rng = torch.Generator().manual_seed(seed_of(session.seed, "grid"))
         latent = torch.randn(rows * columns, session.recipe.generator.latent, generator=rng)
         shown = torch.tensor(shown_classes(classes))

@@ -20,7 +20,7 @@ from ganblocks.training.pictures import picture, to_bytes
 
 Drawn = Iterable[tuple[Tensor, Tensor | None]]
 """Images [b, C, H, W] in [-1, 1] and labels int64 [b], batch by batch."""
-LONGEST = 60
+FOLDER_NAME_LENGTH = 60
 """Characters of a class's folder, of up to 4 bytes each; file systems take 255."""
 RESERVED = {"con", "prn", "aux", "nul", *(f"{device}{k}" for device in ("com", "lpt") for k in range(1, 10))}
 """What Windows takes for a device."""
@@ -89,7 +89,7 @@ def _alike(folder: str) -> str:
 
 def _safe(name: str) -> str:
     """One part of a path: nothing that separates, hides, leads upwards, or cannot be shown."""
-    kept = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in name)[:LONGEST]
+    kept = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in name)[:FOLDER_NAME_LENGTH]
     kept = kept.strip(" .") or "_"
     return f"_{kept}" if kept.partition(".")[0].casefold() in RESERVED else kept
 

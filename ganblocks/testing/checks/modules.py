@@ -314,7 +314,7 @@ def _agrees_with_differences(value: Callable[[], Tensor], leaves: list[Tensor], 
     gradients = torch.autograd.grad(start, leaves, allow_unused=True)
     directions = [_direction(leaf, 11 + i) for i, leaf in enumerate(leaves)]
     claimed = sum(float((d * g).sum()) for d, g in zip(directions, gradients, strict=True) if g is not None)
-    measured = [_difference(value, leaves, directions, width) for width in (1e-6, 1e-7, 1e-8, 1e-5)]
+    measured = [_difference(value, leaves, directions, width) for width in (1e-6, 1e-7, 1e-8, 1e-5, 1e-9)]
     nearest = min(measured, key=lambda slope: abs(slope - claimed))
     expect(
         abs(nearest - claimed) <= 1e-4 * (abs(claimed) + abs(nearest) + 0.1),

@@ -187,7 +187,7 @@ def test_defaults_are_those_of_the_page() -> None:
         (LinearAttention(reduction=2, value_ratio=3), 8, 4, "use value_ratio = 2"),
         (LinearAttention(reduction=2), 8, 1, "one key"),
         (Windowed(window=4), 8, (4, 6), "use window = 2"),
-        (Windowed(window=3), 8, 5, "another feature size"),
+        (Windowed(window=3), 8, 5, "use window = 5"),
         (Windowed(heads=3), 8, 4, "use heads = 2"),
     ],
 )

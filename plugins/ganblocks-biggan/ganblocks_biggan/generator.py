@@ -42,6 +42,7 @@ class BigGANGenerator(ResnetGenerator):
         attention_at: feature sizes, by the shorter side, at which the attention block stands (BigGAN: 64 from 128 pixels on).
         multipliers: channels of the first feature map and after each block, in units of width; absent: the standard table for
             as many blocks as the image needs.
+        upsampling: of every block: the "nearest" neighbour in BigGAN, or "bilinear".
         norm: feature norm before each ReLU of a block. It must listen to a vector.
         final_norm: feature norm before the last ReLU; plain.
         weight_norm: around every layer but the embedding.

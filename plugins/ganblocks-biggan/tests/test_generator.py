@@ -270,8 +270,7 @@ def test_standing_statistics_reach_every_norm_and_are_gone_afterwards() -> None:
     seen: list[Tensor] = []
     with normalising(sampler, "batch", seed=0):
         hook = norm.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
-        for step in range(16):
-            sampler.sample(64, seed=step, batch=64)
+        sampler.draw(*sampler.representative(seed=0)(1024), batch=64)
         hook.remove()
     with normalising(sampler, "standing", seed=0):
         torch.testing.assert_close(norm.running_mean, torch.stack([x.mean((0, 2, 3)) for x in seen]).mean(0))
@@ -285,8 +284,8 @@ def test_standing_statistics_reach_every_norm_and_are_gone_afterwards() -> None:
     [
         (CLASSES, {"latent": 10}, r"generator: a latent of 10 cannot be split into 3 equal chunks, .*; use latent = 12"),
         (CLASSES, {"latent": 2}, "use latent = 3"),
-        (CLASSES, {"shared": 0}, "cannot be joined with a chunk of the latent; set shared, or hierarchical = false"),
-        (CLASSES, {"norm": Batch()}, r"generator\.block1\.norm1: Batch ignores what it is told: .*conditional_batch"),
+        (CLASSES, {"shared": 0}, "cannot be joined with a chunk of the latent; set shared = 128, or hierarchical = false"),
+        (CLASSES, {"norm": Batch()}, r"generator: Batch ignores what it is told: .*conditional_batch"),
         (0, {"norm": NoNorm()}, "NoNorm ignores what it is told"),
         (CLASSES, {"hierarchical": False, "norm": Batch()}, "Batch ignores what it is told"),
         (CLASSES, {"norm": ConditionalBatch(gain="direct")}, 'use gain = "one_plus"'),

@@ -14,7 +14,7 @@ from torch import Tensor
 from ganblocks import DataError, Size, sides
 from ganblocks_data.decoding import examine
 
-MOST_NAMED = 100
+LISTED = 100
 """Files that one error names; ``ganblocks check --data`` names all."""
 
 
@@ -48,8 +48,8 @@ class Reader:
             errors += [error] if error else []
             self.changes.update(changes)
         if errors:
-            more = f"\n... and {len(errors) - MOST_NAMED} more" if len(errors) > MOST_NAMED else ""
-            raise DataError("\n".join(errors[:MOST_NAMED]) + more)
+            more = f"\n... and {len(errors) - LISTED} more" if len(errors) > LISTED else ""
+            raise DataError("\n".join(errors[:LISTED]) + more)
         return torch.from_numpy(batch)
 
     def warning(self, indices: Tensor) -> Tensor:

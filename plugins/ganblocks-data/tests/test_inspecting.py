@@ -306,7 +306,7 @@ def test_reading_on_demand_says_each_change_once(pets: Path, monkeypatch: pytest
 def test_a_folder_suggests_its_data_set(pets: Path) -> None:
     suggested = ImageFolder.at(pets)
     assert suggested is not None
-    assert (suggested.classes, suggested.path) == (2, str(pets))
+    assert (suggested.classes, suggested.path) == (2, pets)
     assert ImageFolder.at(pets / "cats" / "0.png") is None
 
 

@@ -233,10 +233,10 @@ def test_attention_nowhere_leaves_no_trace(player: Player) -> None:
 
 
 def test_misfits_reach_the_user() -> None:
-    with pytest.raises(Misfit, match=r"generator: attention_at names 32, but .* sizes 8, 16;"):
+    with pytest.raises(Misfit, match=r"generator: attention_at names 32, but feature maps are 8×8, 16×16;"):
         small(Player.GENERATOR, attention_at=(32,))
-    with pytest.raises(Misfit, match=r"discriminator: has no standard table for images of 20 pixels"):
-        small(Player.DISCRIMINATOR, size=20)
+    with pytest.raises(Misfit, match=r"discriminator: needs images that can be halved .*; use images of 20×20 or 24×24"):
+        small(Player.DISCRIMINATOR, size=22)
     with pytest.raises(Misfit, match=r"generator\.block1\.attention: "):
         small(Player.GENERATOR, attention_at=(8,), width=4)
     with pytest.raises(Misfit, match=r"generator\.block1\.norm1: conditional_batch needs a condition"):

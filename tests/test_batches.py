@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from ganblocks import Batch, Images, Player
+from ganblocks import Batch, Images, Player, discover, read_recipe
+from ganblocks.assembly import assemble
 from ganblocks.batches import Batches, real_images
 from ganblocks.testing import examples
+from tests.cli.commands import ROOT
 
 D, G = Player.DISCRIMINATOR, Player.GENERATOR
 
@@ -96,3 +98,22 @@ def test_bytes_become_the_interval_from_minus_one_to_one() -> None:
     assert real_images(torch.zeros(2, 3, 4, 4, dtype=torch.uint8), torch.device("cpu")).is_contiguous(
         memory_format=torch.channels_last
     )
+
+
+def test_classes_of_fakes_are_those_of_training_images() -> None:
+    """On a data set in class order, whose first images are held out."""
+    labels = torch.arange(12) // 4
+    split = {"train": torch.arange(4, 12), "held_out": torch.arange(4)}
+    ordered = Images(torch.zeros(12, 3, 2, 2, dtype=torch.uint8).__getitem__, labels, "f", split)
+    drawn = Batches(ordered, 64, 5, 3)(G).fake_label
+    assert drawn is not None
+    assert set(drawn.tolist()) == {1, 2}
+
+
+def test_a_session_draws_by_its_seed() -> None:
+    recipe = read_recipe(ROOT / "tests" / "fixtures" / "study.toml")
+    for seed in (0, 7):
+        session = assemble(recipe, discover(), seed=seed)
+        made = session.batches
+        again = Batches(made.images, made.size, made.latent, made.classes, made.uniform, made.augment, seed=seed)
+        assert all(same(made.at(player, 0), again.at(player, 0)) for player in Player)

@@ -7,11 +7,13 @@ import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 import ganblocks as public
+from ganblocks import MixesSamples
 from ganblocks.errors import UsageError
 from ganblocks.evaluation import Report, Score, Wish, evaluate, keep, kept, refuse_unlike
 from ganblocks.evaluation.looking import chosen, drawn, nearest, noise
@@ -134,6 +136,25 @@ def test_standing_statistics_are_those_of_truncated_samples_where_these_are_judg
     assert not torch.equal(means[1], means[2])
 
 
+@pytest.mark.parametrize("how", [{"truncation": 0.3}, {"truncation": 0.3, "convention": "std"}])
+def test_truncated_samples_are_normalised_by_statistics_of_latents_cut_alike(run: Path, how: dict[str, Any]) -> None:
+    sampler, reference = load(run), load(run)
+    latent, label = sampler.representative(**how)(1024)
+    assert (latent.abs().max() > 0.3) == ("convention" in how)  # "std" cuts nothing
+    for module in reference.network.modules():
+        if isinstance(module, MixesSamples):
+            module.train()
+    seen: list[torch.Tensor] = []
+    norm = reference.network.get_submodule("final_norm")
+    norm.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
+    reference.draw(latent, label, batch=64)
+    used: list[torch.Tensor] = []
+    norm = sampler.network.get_submodule("final_norm")
+    norm.register_forward_pre_hook(lambda module, _inputs: used.append(module.running_mean.clone()))
+    sampler.sample(4, **how)
+    torch.testing.assert_close(used[-1], torch.stack([x.mean((0, 2, 3)) for x in seen]).mean(0))
+
+
 def test_an_unknown_mode_is_a_user_s_mistake(run: Path) -> None:
     with pytest.raises(UsageError, match="moving, batch, standing"), normalising(load(run), "frozen", seed=0):
         pass
@@ -238,3 +259,23 @@ def test_what_two_keep_at_once_is_kept(tmp_path: Path, monkeypatch: pytest.Monke
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda images: keep(tmp_path, Report((), None, images)), range(8)))
     assert sorted(each.images for each in kept(tmp_path)) == list(range(8))
+
+
+def test_fewer_real_images_than_there_are_come_from_their_split() -> None:
+    split = {"train": torch.arange(1, 40, 2), "held_out": torch.arange(0, 40, 2)}
+    images = public.Images(torch.zeros(40, 1, 2, 2, dtype=torch.uint8).__getitem__, torch.zeros(40).long(), "f", split)
+    for seed in range(5):
+        places = chosen(images, "train", 7, seed)
+        assert len(set(places.tolist())) == 7
+        assert (places % 2 == 1).all()
+
+
+def test_two_metrics_of_one_kind_have_controls_of_their_own(run: Path) -> None:
+    registry = public.discover()
+    few, many = (registry.create("metric", "precision_recall", neighbours=count) for count in (1, 9))
+    both = report(run, metrics={"few": few, "many": many}).scores
+    alone = [*report(run, metrics={"few": few}).scores, *report(run, metrics={"many": many}).scores]
+    assert [(each.value, each.held_out, each.noise) for each in both] == [
+        (each.value, each.held_out, each.noise) for each in alone
+    ]
+    assert both[0].held_out != both[2].held_out

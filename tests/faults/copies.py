@@ -14,7 +14,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("ganblocks", "plugins", "recipes", "tests", "docs", "conftest.py", "pyproject.toml", "README.md", "LICENSE", "NOTICE")
-PYTEST = ("-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0")
+PYTEST = ("-x", "-q", "-n", "0", "-p", "no:cacheprovider", "--hypothesis-seed=0")
 TIMEOUT = 600
 
 

@@ -205,6 +205,7 @@ use = "resnet"
 width = 4
 latent = 6
 multipliers = [1, 1, 1]
+upsampling = "bilinear"
 norm = "batch"
 weight_norm = "none"
 [discriminator]
@@ -212,6 +213,8 @@ use = "resnet"
 width = 4
 multipliers = [1, 1]
 halvings = 2
+shortcut = "activated"
+pooling = "mean"
 conditioning = "none"
 weight_norm = "none"
 [loss]
@@ -300,7 +303,7 @@ def test_a_run_prints_its_own_numbers(images: Path, tmp_path: Path) -> None:
         mean = {name: np.mean([record[name] for record in records[:i]]) for name in records[0] if "loss" in name or "/" in name}
         assert f"loss D {mean['discriminator/loss']:+.3f}   G {mean['generator/loss']:+.3f}" in line
         assert f"D's score real {mean['discriminator/real']:+.3f}   fake {mean['discriminator/fake']:+.3f}" in line
-        assert f"γ discriminator.block1.attention {records[i - 1]['gamma/discriminator.block1.attention']:+.4f}" in line
+        assert f"γ discriminator.block1.attention (live) {records[i - 1]['gamma/discriminator.block1.attention']:+.4f}" in line
     speed = 32 / (records[2]["seconds"] - records[0]["seconds"])
     assert f"speed {speed:,.0f} images/s" in lines[-1]
     (report,) = json.loads((run / "scores.json").read_text())

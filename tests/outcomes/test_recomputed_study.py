@@ -180,7 +180,7 @@ def test_the_study_ran_what_its_rows_say(study: Study) -> None:
 
 def test_cells_csv_has_each_number_of_each_cell_in_its_own_column(study: Study) -> None:
     rows = list(csv.DictReader((study.folder / "cells.csv").open()))
-    assert len(rows) == len(VARIANTS) * len(SEEDS) * len(MOMENTS) * 4
+    assert len(rows) == len(VARIANTS) * len(SEEDS) * len(MOMENTS) * 3
     held_out = kernel_of_fewer(study)
     static = features_of(noise((3, 8, 8), 0)(torch.arange(len(study.labels))).permute(0, 2, 3, 1).numpy())
     leading = [row for row in rows if row["score"].startswith("kd[")]

@@ -131,3 +131,12 @@ def test_holm_calls_a_difference_where_there_is_none_in_one_study_of_twenty_at_m
             p_values.append(found.p)
         wrong += min(holm(p_values)) < 0.05
     assert wrong / (STUDIES // 4) < 0.05 + 3 * math.sqrt(0.05 * 0.95 / (STUDIES // 4))
+
+
+def test_a_difference_needs_as_many_seeds_as_its_study_has_comparisons() -> None:
+    pair = difference([1.0, 2.5, 3.0, 2.0], [0.5, 1.0, 2.8, 1.9])
+    assert pair is not None
+    assert pair.spread is not None
+    for comparisons in (1, 2, 8):
+        assert pair.seeds_needed(comparisons) == seeds_needed(pair.estimate.mean, pair.spread, comparisons)
+    assert (pair.seeds_needed(8) or 0) > (pair.seeds_needed(1) or 0) > 0

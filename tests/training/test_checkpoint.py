@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import attrs
 import pytest
 import torch
 from hypothesis import given
@@ -13,7 +14,15 @@ from torch import nn
 
 from ganblocks import CheckpointError
 from ganblocks.training import checkpoint as module
-from ganblocks.training.checkpoint import Checkpoint, join_tensors, latest, load_tensors, save_checkpoint, split_tensors
+from ganblocks.training.checkpoint import (
+    Checkpoint,
+    join_tensors,
+    latest,
+    load_checkpoint,
+    load_tensors,
+    save_checkpoint,
+    split_tensors,
+)
 
 leaves = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=5))
 states = st.recursive(
@@ -55,6 +64,13 @@ def test_an_optimizer_comes_back_bit_for_bit(tmp_path: Path) -> None:
     assert restored["state"].keys() == {0}
     assert all(torch.equal(restored["state"][0][name], value) for name, value in state.items())
     torch.testing.assert_close(load_tensors(folder, "game")["a.weight"], saved.game["a.weight"], rtol=0, atol=0)
+
+
+def test_counts_and_seconds_come_back(tmp_path: Path) -> None:
+    saved = attrs.evolve(example(), seconds=12.5, rollbacks=2)
+    found = load_checkpoint(save_checkpoint(tmp_path, saved))
+    assert (found.images_seen, found.step, found.drawn) == (saved.images_seen, saved.step, saved.drawn)
+    assert (found.seconds, found.rollbacks) == (12.5, 2)
 
 
 def test_only_safetensors_and_json_are_written_and_nothing_is_left_over(tmp_path: Path) -> None:

@@ -203,14 +203,14 @@ def always(updater: AlternatingUpdater, batches: Batches) -> None:
 def test_skipping_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Hinge, "for_generator", lambda self, real, fake: fake.mean() * NAN)
     with pytest.warns(UserWarning, match="skipped"), pytest.raises(Diverged, match="after 3 steps in a row had been undone"):
-        train(tmp_path / "run", **{"health.not_finite": "skip", "health.skips": 3})
+        train(tmp_path / "run", **{"health.not_finite": "skip", "health.skips": 3, "health.rollbacks": 1})
     assert [record.get("undone") for record in read_metrics(tmp_path / "run")] == [1, 1, 1, None]
 
 
 def test_a_kill_does_not_reset_the_count_of_steps_that_were_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed after the third of three steps that may be undone, with a checkpoint after the second."""
     monkeypatch.setattr(Hinge, "for_generator", lambda self, real, fake: fake.mean() * NAN)
-    settings = {"health.not_finite": "skip", "health.skips": 3}
+    settings = {"health.not_finite": "skip", "health.skips": 3, "health.rollbacks": 1}
     with pytest.warns(UserWarning, match="skipped"), pytest.raises(KeyboardInterrupt):
         train(tmp_path / "run", killed_at(24), **settings)
     with pytest.warns(UserWarning, match="skipped"), pytest.raises(Diverged, match="after 3 steps in a row had been undone"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import hashlib
 import io
 import json
 import math
@@ -243,6 +244,9 @@ def test_imported_weights_are_those_of_the_file_player_by_player(tmp_path: Path)
         save_file(state, tmp_path / f"{player}.safetensors")
     files = [word for player in made for word in (f"--{player}", tmp_path / f"{player}.safetensors")]
     say("import", tmp_path / "plain.toml", "--layout", "mimicry", "--out", tmp_path / "run", *files)
+    kept = json.loads((tmp_path / "run" / "provenance.json").read_text())["imported"]
+    for player in made:
+        assert kept[player] == hashlib.sha256((tmp_path / f"{player}.safetensors").read_bytes()).hexdigest()
     checkpoint = tmp_path / "run" / "checkpoints" / "images-0000000000"
     game, average = load_file(checkpoint / "game.safetensors"), load_file(checkpoint / "average.safetensors")
     for player, network in made.items():

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -155,3 +156,11 @@ def test_where_there_is_nothing_to_resume(tmp_path: Path) -> None:
     assert done.returncode == 3
     assert "recipe.toml" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_exact_refuses_a_run_of_other_versions(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "tests" / "fixtures" / "run-of-format-1", tmp_path / "run")
+    done = ganblocks("resume", tmp_path / "run", "--exact")
+    assert done.returncode == 3, done.stderr
+    assert "would not be bit-exact: " in done.stderr
+    assert read_metrics(tmp_path / "run") == read_metrics(ROOT / "tests" / "fixtures" / "run-of-format-1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -216,3 +217,11 @@ def test_a_folder_and_a_grid_are_not_had_at_once(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "--to y: is a file" in done.stderr
     assert (tmp_path / "y").read_text() == "mine"
+
+
+def test_the_picture_of_the_first_class_is_not_that_of_all(tmp_path: Path) -> None:
+    shutil.copytree(RUN, tmp_path / "run")
+    for options, name in (((), "all"), (("--class", "0"), "0"), (("--class", "3"), "3")):
+        out, _ = sampled(tmp_path / "run", "--n", "1", *options, cwd=tmp_path)
+        assert Path(out).name == f"sample-{name}-seed0.png"
+        assert Path(out).is_file()

@@ -247,6 +247,9 @@ def test_imported_weights_are_those_of_the_file_player_by_player(tmp_path: Path)
     kept = json.loads((tmp_path / "run" / "provenance.json").read_text())["imported"]
     for player in made:
         assert kept[player] == hashlib.sha256((tmp_path / f"{player}.safetensors").read_bytes()).hexdigest()
+    say("import", tmp_path / "plain.toml", "--layout", "mimicry", "--out", tmp_path / "alone", *files[2:])
+    alone = json.loads((tmp_path / "alone" / "provenance.json").read_text())["imported"]
+    assert alone == {"layout": "mimicry", "discriminator": kept["discriminator"]}
     checkpoint = tmp_path / "run" / "checkpoints" / "images-0000000000"
     game, average = load_file(checkpoint / "game.safetensors"), load_file(checkpoint / "average.safetensors")
     for player, network in made.items():

@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.axes import Axes
 from PIL import Image
 
 import ganblocks as public
+from ganblocks.cli.ablate import _show as show_table
 from ganblocks.errors import UsageError
 from ganblocks.evaluation import Report, Score
 from ganblocks.study.cells import Result
@@ -24,7 +26,7 @@ from ganblocks.study.costs import Cost, Swap, swap
 from ganblocks.study.plan import BASELINE, Plan, parse_seeds, plan
 from ganblocks.study.table import Row, Table, at, tabulate
 from ganblocks.study.words import interval
-from ganblocks.study.writing import document, grid, latex, markdown, write
+from ganblocks.study.writing import document, grid, latex, markdown, plot, write
 from tests.cli.commands import ROOT
 
 RECIPE = ROOT / "tests" / "fixtures" / "study.toml"
@@ -451,3 +453,37 @@ def test_a_plot_that_fails_takes_no_table_with_it(wanted: Plan, tmp_path: Path, 
     written, failed = write(tabulate(wanted, results), results, tmp_path, "ganblocks ablate it")
     assert len(written) == 5
     assert failed == [f"{tmp_path / 'plot.png'}: not written: ImportError: no matplotlib"]
+
+
+def without_baseline(wanted: Plan) -> Table:
+    """Of three variants the first has no number of its own: every seed of it diverged."""
+    results = [each for each in cells(wanted, lambda name, seed: float(seed)) if each.variant != "baseline"]
+    return tabulate(wanted, results)
+
+
+def test_a_curve_bears_the_name_of_its_row_also_after_one_that_is_not_shown(
+    wanted: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[tuple[str, list[float]]] = []
+
+    def errorbar(self: Axes, x: object, y: list[float], *rest: object, label: str, **how: object) -> None:
+        drawn.append((label, list(y)))
+
+    monkeypatch.setattr(Axes, "errorbar", errorbar)
+    table = without_baseline(wanted)
+    plot(table, tmp_path / "plot.png")
+    assert drawn == [(row.variant.name, [found.mean for _, found in row.curve]) for row in table.rows if row.curve]
+    assert "baseline" not in [label for label, _ in drawn]
+
+
+def test_what_is_printed_stands_under_its_heading(wanted: Plan, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tabulate(wanted, cells(wanted, lambda name, seed: float(seed)))
+    columns, rows = grid(table)
+    show_table(table, tmp_path)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.strip()]
+    head = next(line for line in lines if "variant" in line)
+    for row in rows:
+        said = next(line for line in lines if line.split()[:1] == [row[0]])
+        start = head.index("parameters")
+        place = columns.index("parameters")
+        assert row[place] in said[start - 2 : start + len("parameters") + 2], (head, said)

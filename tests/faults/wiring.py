@@ -26,7 +26,7 @@ INTRODUCTION = """# Faults of wiring
 The right parts, passed on wrongly: the wrong weights, labels, split, column, moment or name on the way from a part to what a
 person looks at. These were written in November 2026 by somebody who had read the code and the pages, and no test. The authors
 of the tests then saw which went unnoticed, and wrote tests for those, so that a row says what the tests notice now; what they
-noticed at first stands here:
+noticed at first, each by the few tests that were run for it, stands here:
 
 <!-- first -->
 

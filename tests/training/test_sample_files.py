@@ -31,7 +31,7 @@ def test_folders_of_classes_stay_within_and_apart(names: list[str]) -> None:
     folders = folders_of(names, len(names))
     assert len({unicodedata.normalize("NFC", folder).casefold() for folder in folders}) == len(names)
     for folder in folders:
-        assert os.path.normpath(os.path.join("/root", folder)) == f"/root/{folder}"
+        assert os.path.normpath(os.path.join("/samples", folder)) == f"/samples/{folder}"
         assert folder.isprintable()
         assert not set('/\\:*?"<>|') & set(folder)
         assert folder not in ("", ".", "..")

@@ -18,11 +18,11 @@ from ganblocks.evaluation import Scoring, evaluation_settings
 from ganblocks.evaluation.feature_cache import FeatureCache
 from ganblocks.recipe import Recipe
 from ganblocks.training.classes import names_of
+from ganblocks.training.grid import row_classes
 from ganblocks.training.health import read_health
-from ganblocks.training.loop import shown_classes
 from ganblocks.training.runs import kept_classes
 from ganblocks.training.runs import run as train
-from ganblocks.training.stopping import Stop
+from ganblocks.training.stopping import StopRequest
 
 
 def run(
@@ -61,7 +61,7 @@ def refuse_unused(cache: Path | None, recipe: Recipe, path: Path, scored: bool) 
     FeatureCache(cache).refuse_unwritable()
 
 
-def finish(folder: Path, stop: Stop, scoring: Scoring | None, quiet: bool, images: int) -> int:
+def finish(folder: Path, stop: StopRequest, scoring: Scoring | None, quiet: bool, images: int) -> int:
     """Say how a run ended; returns its exit code. ``scoring``: None where nothing was to be scored."""
     pictures = sorted((folder / "samples").glob("*.png"), key=lambda path: (len(path.name), path.name))
     say(f"{'stopped early' if stop else 'finished'}; samples: {pictures[-1] if pictures else 'none could be written'}")
@@ -79,7 +79,7 @@ def finish(folder: Path, stop: Stop, scoring: Scoring | None, quiet: bool, image
     return exit_code(stop, error)
 
 
-def exit_code(stop: Stop, error: Exception | None) -> int:
+def exit_code(stop: StopRequest, error: Exception | None) -> int:
     """Of a run that was stopped by a signal, or whose end could not be scored; else 0."""
     if stop.signal is not None:
         return 128 + stop.signal
@@ -99,7 +99,7 @@ def _met(folder: Path) -> list[str]:
 def rows_of(folder: Path) -> list[str]:
     """Which class each row of the run's grids shows, where classes have names."""
     names = names_of(kept_classes(folder, None))
-    shown = [names[number] for number in shown_classes(len(names))]
+    shown = [names[number] for number in row_classes(len(names))]
     return [printable(f"its rows, from the top: {', '.join(shown)}")] if shown else []
 
 

@@ -31,7 +31,7 @@ from ganblocks.study.plan import Cell, Plan
 from ganblocks.training.checkpoint import latest
 from ganblocks.training.run_folder import LOCK, RECIPE, read_metrics
 from ganblocks.training.runs import as_run, pick_device
-from ganblocks.training.stopping import Stop
+from ganblocks.training.stopping import StopRequest
 
 DIVERGED = 4
 """Exit code of a run whose numbers were no longer finite."""
@@ -146,7 +146,7 @@ class Runner:
     registry: Registry
     _failed: list[Cell] = field(factory=list, init=False)
 
-    def run(self, plan: Plan, stop: Stop) -> list[Cell]:
+    def run(self, plan: Plan, stop: StopRequest) -> list[Cell]:
         """Run what is missing; returns the cells that failed. A stop ends those that are at work, which then do not count."""
         for variant in plan.variants:
             self.place.recipe(variant.name).parent.mkdir(parents=True, exist_ok=True)

@@ -23,10 +23,10 @@ from ganblocks.training.initialising import start_from
 from ganblocks.training.loop import NoScorer, Scorer, Watch, train
 from ganblocks.training.memory import advising
 from ganblocks.training.provenance import provenance
-from ganblocks.training.reading import refuse_other_types
 from ganblocks.training.run_folder import RECIPE, RunFolder
 from ganblocks.training.runs import class_names_of, pick_device, recipe_of
-from ganblocks.training.stopping import Stop, stop_on_signals
+from ganblocks.training.stopping import StopRequest, stop_on_signals
+from ganblocks.training.trainer import Trainer
 
 SAME = ("ganblocks", "torch", "python", "machine", "device", "components")
 """What must be as it was for the same bits; where it is not, the run goes on and says so."""
@@ -41,7 +41,7 @@ def resume(
     exact: bool = False,
     images: int | None = None,
     data: str | Path | None = None,
-) -> Stop:
+) -> StopRequest:
     """Continue a stopped run from its newest good checkpoint; what ``ganblocks resume`` does.
 
     Parameters, buffers, optimizers, the average and the place in the data are as they were; every other number of a step is a
@@ -79,7 +79,7 @@ def resume(
 
 def _go_on(
     wanted: Continuation, folder: RunFolder, device: str | None, registry: Registry, watch: Watch, scorer: Scorer, exact: bool
-) -> Stop:
+) -> StopRequest:
     recipe, facts, start = wanted.recipe, wanted.facts, wanted.start
     wanted.warn(exact)
     with _threads(facts["threads"]), deterministic(recipe.training.deterministic):
@@ -87,16 +87,19 @@ def _go_on(
         with naming_data(wanted.run, recipe, "resume"):
             session = assemble(recipe, registry, device=where, seed=facts["seed"])
             refuse_other_images(wanted.run, facts["data"], session.batches.images, "restore them, or start a new run")
+        trainer = Trainer(session)
         now = provenance(session, registry)
         _compare(wanted.run, facts, now, exact)
         if start is None:
             _begin_again(session, wanted.run, facts, scorer, registry)
+            trainer = Trainer(session)
         else:
-            refuse_other_types(wanted.run, session.game.state_dict(), start.game)
+            trainer.restore(start)
         wanted.record(folder, registry, now["components"])
         folder.cut(start.step if start else 0)
         with stop_on_signals() as stop, advising(session):
-            train(session, folder, stop, watch, scorer, start)
+            scorer.forget(trainer.images_seen)
+            train(trainer, folder, stop, watch, scorer)
     return stop
 
 
@@ -108,7 +111,6 @@ def _begin_again(session: Session, run: Path, facts: Mapping[str, Any], scorer: 
         raise CheckpointError(f"{run}: {rule}; start anew with {fix}")
     if session.recipe.training.deterministic:
         rehearse(session)
-    scorer.forget(0)
 
 
 def _start(session: Session, origin: Mapping[str, Any], registry: Registry) -> object:

@@ -28,7 +28,8 @@ from ganblocks.training.provenance import provenance
 from ganblocks.training.reading import read_json, refuse_other_types
 from ganblocks.training.run_folder import PROVENANCE, RunFolder
 from ganblocks.training.sampler import Sampler
-from ganblocks.training.stopping import Stop, stop_on_signals
+from ganblocks.training.stopping import StopRequest, stop_on_signals
+from ganblocks.training.trainer import Trainer
 from ganblocks.values import ClassCount, ImageSpec, Player
 
 
@@ -41,7 +42,7 @@ def run(
     watch: Watch = lambda record: None,
     scorer: Scorer | None = None,
     init_from: str | Path | None = None,
-) -> Stop:
+) -> StopRequest:
     """Train a recipe into the folder ``out``; what ``ganblocks run`` does.
 
     Args:
@@ -89,7 +90,7 @@ def run(
             known = provenance(session, registry) | {"recipe": recorded(recipe, registry)} | origin
             folder.write(write_recipe(recipe, registry), known)
             with stop_on_signals() as stop, advising(session):
-                train(session, folder, stop, watch, judge)
+                train(Trainer(session), folder, stop, watch, judge)
         finally:
             folder.close()
     return stop

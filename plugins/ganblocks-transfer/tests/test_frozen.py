@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from ganblocks import ImageSpec, PlacementError, Player, Site, discover
-from ganblocks.game import Game, Term
+from ganblocks.game import Term, TwoPlayerGame
 from ganblocks.testing import examples
 from ganblocks.testing.toys import TOY_IMAGE, ToyDiscriminator, toy_batches, toy_game
 
@@ -41,7 +41,7 @@ def under(network: nn.Module, *parts: str) -> set[str]:
     return {name for name, _ in network.named_parameters() if name.startswith(tuple(f"{part}." for part in parts))}
 
 
-def play(game: Game, optimizer: Any, steps: int = 3) -> None:
+def play(game: TwoPlayerGame, optimizer: Any, steps: int = 3) -> None:
     updater, batches = Alternating(generator=optimizer, discriminator=optimizer).start(game), toy_batches()
     for step in range(steps):
         updater.step(batches, 8 * step)

@@ -1,7 +1,7 @@
 """Running ganblocks as a user does: another process, its exit code, and what it printed.
 
-The processes are forks of one that has imported torch and other large libraries and done nothing else: importing them takes seconds each time, and a fork
-of the tests' own process would hang wherever that has used threads before.
+The processes are forks of one that has imported torch and other large libraries and done nothing else. Importing them takes
+seconds each time, and a fork of the tests' own process would hang wherever that has used threads before.
 """
 
 from __future__ import annotations

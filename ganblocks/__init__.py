@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ganblocks._version import __version__ as __version__
+from ganblocks.deprecated import RENAMED, warn_renamed
 from ganblocks.errors import (
     AmbiguousComponent,
     BrokenPlugin,
@@ -17,8 +19,8 @@ from ganblocks.errors import (
     DataError,
     Diverged,
     GanblocksError,
-    Misfit,
     Mistake,
+    PlacementError,
     RecipeError,
     UnfitSize,
     UnknownComponent,
@@ -26,22 +28,14 @@ from ganblocks.errors import (
 from ganblocks.hookspecs import hookimpl
 from ganblocks.kinds.attention import Attention
 from ganblocks.kinds.augment import Augment
-from ganblocks.kinds.capabilities import (
-    AddsTerm,
-    AppendsClasses,
-    AttentionMap,
+from ganblocks.kinds.component_capabilities import (
     Checked,
     CouplesSamples,
     DifferentiatesTwice,
     ExaminesGenerator,
-    Gated,
     Inspects,
     JudgesAlone,
-    Maintained,
-    MixesSamples,
-    Observes,
     ReadsForeign,
-    SingularValue,
 )
 from ganblocks.kinds.conditioning import Conditioning
 from ganblocks.kinds.dataset import Dataset
@@ -52,12 +46,24 @@ from ganblocks.kinds.generator import Generator
 from ganblocks.kinds.initialization import Initialization
 from ganblocks.kinds.loss import Loss
 from ganblocks.kinds.metric import Metric
+from ganblocks.kinds.module_capabilities import (
+    AddsTerm,
+    AppendsClasses,
+    AttentionMap,
+    Gated,
+    HasEstimates,
+    MixesSamples,
+    Observes,
+    SingularValue,
+)
 from ganblocks.kinds.norm import Norm
 from ganblocks.kinds.optimizer import Optimizer
 from ganblocks.kinds.penalty import Penalty
 from ganblocks.kinds.update_rule import NextBatch, Updater, UpdateRule
 from ganblocks.kinds.weight_norm import WeightNorm
-from ganblocks.schedules import Constant, Cosine, Linear, Moving, Schedule, WarmUp, moving
+from ganblocks.schedules import Constant, Cosine, LinearSchedule, Moving, Schedule, WarmUp, moving
+from ganblocks.seeding import seed_of, seeded
+from ganblocks.site import Site
 from ganblocks.sizes import Doublings, Size, as_size, in_words, shorter, sides
 from ganblocks.sockets import socket
 from ganblocks.values import (
@@ -75,12 +81,9 @@ from ganblocks.values import (
     Player,
     Sample,
     Score,
-    Site,
     Use,
     Vector,
     View,
-    seed_of,
-    seeded,
 )
 
 if TYPE_CHECKING:
@@ -90,8 +93,6 @@ if TYPE_CHECKING:
     from ganblocks.stepping import guarded_step
     from ganblocks.training.resuming import resume
     from ganblocks.training.runs import load, run
-
-__version__ = "0.1.0"
 
 _LATER = {
     "Recipe": "ganblocks.recipe",
@@ -108,6 +109,9 @@ _LATER = {
 def __getattr__(name: str) -> Any:
     if name in _LATER:
         return getattr(import_module(_LATER[name]), name)
+    if name in RENAMED:
+        warn_renamed(f"ganblocks.{name}", f"ganblocks.{RENAMED[name]}")
+        return globals()[RENAMED[name]]
     raise AttributeError(f"module 'ganblocks' has no attribute {name!r}")
 
 
@@ -145,17 +149,16 @@ __all__ = [
     "GanblocksError",
     "Gated",
     "Generator",
+    "HasEstimates",
     "ImageSpec",
     "Images",
     "Initialization",
     "Inspects",
     "JudgesAlone",
-    "Linear",
+    "LinearSchedule",
     "Loss",
-    "Maintained",
     "Metric",
     "Metrics",
-    "Misfit",
     "Mistake",
     "MixesSamples",
     "Moving",
@@ -165,6 +168,7 @@ __all__ = [
     "Observes",
     "Optimizer",
     "Penalty",
+    "PlacementError",
     "Player",
     "ReadsForeign",
     "Recipe",

@@ -14,9 +14,9 @@ from packaging.specifiers import SpecifierSet
 from torch import nn
 
 from ganblocks.batches import Batches
-from ganblocks.errors import GanblocksError, Misfit, Mistake, RecipeError, UnfitSize
+from ganblocks.errors import GanblocksError, Mistake, PlacementError, RecipeError, UnfitSize
 from ganblocks.game import Game, Term, comparable
-from ganblocks.kinds.capabilities import Checked, DifferentiatesTwice
+from ganblocks.kinds.component_capabilities import Checked, DifferentiatesTwice
 from ganblocks.kinds.discriminator import Discriminator
 from ganblocks.kinds.generator import Generator
 from ganblocks.kinds.update_rule import Updater
@@ -27,9 +27,17 @@ from ganblocks.precision import settled
 from ganblocks.recipe import Recipe
 from ganblocks.registry import Registry
 from ganblocks.schedules import spanning
+from ganblocks.seeding import seed_of, seeded
+from ganblocks.site import Site
 from ganblocks.sizes import Size, nearest_sizes
 from ganblocks.sockets import socket_kind
-from ganblocks.values import Classes, Facts, ImageSpec, Player, Site, Use, seed_of, seeded
+from ganblocks.values import (
+    Classes,
+    Facts,
+    ImageSpec,
+    Player,
+    Use,
+)
 
 
 @frozen(eq=False)
@@ -88,15 +96,15 @@ def check(recipe: Recipe, registry: Registry) -> Facts:
     return facts
 
 
-def _misfits(recipe: Recipe, image: ImageSpec) -> list[Misfit]:
+def _misfits(recipe: Recipe, image: ImageSpec) -> list[PlacementError]:
     """Why networks cannot be built for such images: tried on the meta device."""
     found = []
     with torch.device("meta"):
         for build in (build_generator, build_discriminator):
             try:
                 build(recipe, image, seed=0)
-            except Misfit as misfit:
-                found.append(misfit)
+            except PlacementError as error:
+                found.append(error)
     return found
 
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from ganblocks.evenly import labels, normal
-from ganblocks.values import Batch, Images, Player, seed_of
+from ganblocks.seeding import seed_of
+from ganblocks.values import Batch, Images, Player
 
 
 class Batches:

@@ -79,7 +79,7 @@ class BrokenPlugin(GanblocksError):
     exit_code = 2
 
 
-class Misfit(GanblocksError):
+class PlacementError(GanblocksError):
     """A component cannot be built where the recipe puts it (too few channels, an odd size, no classes, …)."""
 
     exit_code = 2
@@ -89,7 +89,7 @@ class Misfit(GanblocksError):
         super().__init__(f"{where}: {rule}" + (f"; {hint}" if hint else ""))
 
 
-class UnfitSize(Misfit):
+class UnfitSize(PlacementError):
     """A network cannot make, or judge, images of the data's size, whatever its other options say."""
 
     def __init__(self, where: str, rule: str, hint: str, fits: Callable[[Any], bool]) -> None:

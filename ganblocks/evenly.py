@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.quasirandom import SobolEngine
 
-from ganblocks.values import seed_of
+from ganblocks.seeding import seed_of
 
 
 def uniform(n: int, width: int, seed: int) -> Tensor:

@@ -13,11 +13,24 @@ import torch
 from attrs import define, field, frozen
 from torch import Tensor, nn
 
-from ganblocks.kinds.capabilities import AddsTerm, Maintained, MixesSamples, Observes
 from ganblocks.kinds.loss import Loss
+from ganblocks.kinds.module_capabilities import (
+    AddsTerm,
+    HasEstimates,
+    MixesSamples,
+    Observes,
+)
 from ganblocks.kinds.penalty import Penalty
 from ganblocks.schedules import Constant, Moving
-from ganblocks.values import Batch, Metrics, Objective, Player, Score, View, seed_of, seeded
+from ganblocks.seeding import seed_of, seeded
+from ganblocks.values import (
+    Batch,
+    Metrics,
+    Objective,
+    Player,
+    Score,
+    View,
+)
 
 C = TypeVar("C")
 COMPARED = 64
@@ -118,7 +131,7 @@ class Game:
     def backward(self, player: Player, batch: Batch, images_seen: int, observe: bool = True) -> Metrics:
         network, other = self.networks[player], self.networks[player.other]
         if observe:
-            for module in capable(network, Maintained):
+            for module in capable(network, HasEstimates):
                 module.advance()
         for parameter in network.parameters():
             parameter.grad = None
@@ -304,12 +317,12 @@ def unchanged_buffers(network: nn.Module) -> Iterator[None]:
     """Within the block forwards write into copies of the buffers; afterwards the originals are back.
 
     Originals are set aside, not overwritten afterwards, because autograd may still need the values that a forward saw.
-    Maintained modules are left alone: their forward changes nothing.
+    HasEstimates modules are left alone: their forward changes nothing.
     """
     kept = [
         (module._buffers, name, buffer)
         for module in network.modules()
-        if not isinstance(module, Maintained)
+        if not isinstance(module, HasEstimates)
         for name, buffer in module._buffers.items()
         if buffer is not None
     ]

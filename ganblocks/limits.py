@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.modules import module as registration
 
-from ganblocks.errors import Misfit, UsageError
+from ganblocks.errors import PlacementError, UsageError
 
 VARIABLE = "GANBLOCKS_MOST_NUMBERS"
 """Environment variable that sets another limit than MOST_NUMBERS: a recipe cannot."""
@@ -42,7 +42,7 @@ def within_limits(where: str) -> Iterator[None]:
     A layer registers its weights before it fills them, so that nothing has been written where the limit is met.
 
     Raises:
-        Misfit: ``where`` asks for more, or for sizes that no tensor can have.
+        PlacementError: ``where`` asks for more, or for sizes that no tensor can have.
         UsageError: as :func:`most_numbers`.
 
     """
@@ -57,13 +57,13 @@ def within_limits(where: str) -> Iterator[None]:
         seen[id(value)] = value
         numbers += value.numel()
         if numbers > most:
-            raise Misfit(where, f"more than {most:,} parameters and buffers", how_to_raise())
+            raise PlacementError(where, f"more than {most:,} parameters and buffers", how_to_raise())
 
     def count_module(module: nn.Module, name: str, value: nn.Module | None) -> None:
         nonlocal modules
         modules += 1
         if modules > MOST_MODULES:
-            raise Misfit(where, f"more than {MOST_MODULES:,} layers and blocks", "use fewer blocks")
+            raise PlacementError(where, f"more than {MOST_MODULES:,} layers and blocks", "use fewer blocks")
 
     with ExitStack() as stack:
         stack.callback(registration.register_module_parameter_registration_hook(count).remove)
@@ -73,5 +73,5 @@ def within_limits(where: str) -> Iterator[None]:
             yield
         except (RuntimeError, TypeError, OverflowError, MemoryError) as error:
             if isinstance(error, MemoryError) or any(words.lower() in str(error).lower() for words in _TOO_LARGE):
-                raise Misfit(where, "a layer of a size that no tensor can have", how_to_raise()) from error
+                raise PlacementError(where, "a layer of a size that no tensor can have", how_to_raise()) from error
             raise

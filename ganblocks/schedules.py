@@ -45,7 +45,7 @@ def _progress(images_seen: int, begin: int, images: int | None) -> float:
 
 
 @frozen(kw_only=True)
-class Linear:
+class LinearSchedule:
     """``start`` until ``begin`` images were seen, then a straight line to ``end``, which it reaches at ``images`` images."""
 
     start: float = field(validator=instance_of((int, float)))
@@ -76,7 +76,7 @@ class WarmUp:
     """A straight line from ``start`` to what ``then`` says, over ``images`` images; afterwards ``then`` itself."""
 
     images: int = field(validator=[instance_of(int), gt(0)])
-    then: Constant | Linear | Cosine
+    then: Constant | LinearSchedule | Cosine
     start: float = field(default=0.0, validator=[instance_of((int, float)), ge(0.0)])
 
     def at(self, images_seen: int) -> float:
@@ -84,10 +84,10 @@ class WarmUp:
         return self.start + (self.then.at(images_seen) - self.start) * share
 
 
-SCHEDULES: dict[str, type] = {"constant": Constant, "linear": Linear, "cosine": Cosine, "warm_up": WarmUp}
+SCHEDULES: dict[str, type] = {"constant": Constant, "linear": LinearSchedule, "cosine": Cosine, "warm_up": WarmUp}
 """The names that a recipe may use in a schedule's ``use``."""
 
-Moving = Constant | Linear | Cosine | WarmUp
+Moving = Constant | LinearSchedule | Cosine | WarmUp
 """The annotation of an option that may move. Declare such a field with :func:`moving`."""
 
 
@@ -96,7 +96,7 @@ def values_within(schedule: Moving) -> tuple[float, ...]:
     match schedule:
         case Constant():
             return (float(schedule.value),)
-        case Linear() | Cosine():
+        case LinearSchedule() | Cosine():
             return (float(schedule.start), float(schedule.end))
         case WarmUp():
             return (float(schedule.start), *values_within(schedule.then))
@@ -143,7 +143,7 @@ def spanning(component: T, images: int) -> T:
         value = tuple(spanning(item, images) for item in value)
     elif isinstance(value, dict):
         value = {key: spanning(item, images) for key, item in value.items()}
-    elif isinstance(value, Linear | Cosine) and value.images is None:
+    elif isinstance(value, LinearSchedule | Cosine) and value.images is None:
         value = attrs.evolve(value, images=images)
     elif attrs.has(type(value)):
         value = attrs.evolve(value, **_spanned_fields(value, images))

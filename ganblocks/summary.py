@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.hooks import RemovableHandle
 
 from ganblocks.assembly import build_discriminator, build_generator
-from ganblocks.kinds.capabilities import AttentionMap, Gated
+from ganblocks.kinds.module_capabilities import AttentionMap, Gated
 from ganblocks.recipe import Recipe
 from ganblocks.values import ImageSpec, Player
 

@@ -107,15 +107,15 @@ def test_what_check_says_works(registry: Registry, tmp_path: Path, monkeypatch: 
 def noted_refusals(monkeypatch: pytest.MonkeyPatch) -> set[tuple[Path, int]]:
     """(file, line) of every refusal from now on."""
     seen: set[tuple[Path, int]] = set()
-    misfit = Site.misfit
+    make_error = Site.error
 
     def noted(self: Site, *args: Any, **kwargs: Any) -> Any:
         frame = sys._getframe(1)
         file = Path(frame.f_code.co_filename)
         seen.update((file, line) for line in lines_of_call(file, frame.f_lineno))
-        return misfit(self, *args, **kwargs)
+        return make_error(self, *args, **kwargs)
 
-    monkeypatch.setattr(Site, "misfit", noted)
+    monkeypatch.setattr(Site, "error", noted)
     return seen
 
 
@@ -126,14 +126,14 @@ def lines_of_call(file: Path, line: int) -> list[int]:
 
 def refusals() -> set[tuple[Path, int]]:
     """(file, line) of every refusal in the core and the shipped plugins."""
-    files = [ROOT / "ganblocks" / "values.py", *(ROOT / "plugins").glob("*/ganblocks_*/**/*.py")]
+    files = [ROOT / "ganblocks" / "site.py", *(ROOT / "plugins").glob("*/ganblocks_*/**/*.py")]
     return {(file, node.lineno) for file in files for node in calls(file)}
 
 
 @cache
 def calls(file: Path) -> list[ast.Call]:
     nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-    return [node for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "misfit"]
+    return [node for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "error"]
 
 
 SLOWER = TTUR | {"update.discriminator.rate": 5e-5}

@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from ganblocks import Batch, Constant, Maintained, MixesSamples, Objective, Observes, Player, Score, Turn
+from ganblocks import Batch, Constant, HasEstimates, MixesSamples, Objective, Observes, Player, Score, Turn
 from ganblocks.game import Game, Term, frozen_parameters, nearest, unchanged_buffers
 from ganblocks.testing import examples
 
 G, D = Player.GENERATOR, Player.DISCRIMINATOR
 
 
-class Counter(nn.Module, Maintained, Observes):
+class Counter(nn.Module, HasEstimates, Observes):
     """Counts what the game does to it."""
 
     advanced: Tensor

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 import pytest
 from torch import nn
 
-from ganblocks import Misfit
+from ganblocks import PlacementError
 from ganblocks.limits import VARIABLE, within_limits
 
 
@@ -20,7 +20,7 @@ def test_what_two_modules_share_counts_once(monkeypatch: pytest.MonkeyPatch) -> 
     with at_most(monkeypatch, 110):
         linear, other = nn.Linear(10, 10), nn.Module()
         other.weight = linear.weight
-    with pytest.raises(Misfit, match="more than 219"), at_most(monkeypatch, 219):
+    with pytest.raises(PlacementError, match="more than 219"), at_most(monkeypatch, 219):
         nn.Sequential(nn.Linear(10, 10), nn.Linear(10, 10))
 
 
@@ -28,7 +28,7 @@ def test_buffers_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of batch norm: a mean and a variance for each channel, and a count of batches."""
     with at_most(monkeypatch, 21):
         nn.BatchNorm2d(10, affine=False)
-    with pytest.raises(Misfit, match="more than 20"), at_most(monkeypatch, 20):
+    with pytest.raises(PlacementError, match="more than 20"), at_most(monkeypatch, 20):
         nn.BatchNorm2d(10, affine=False)
 
 

@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganblocks import Constant, Cosine, Linear, Moving, WarmUp, moving
+from ganblocks import Constant, Cosine, LinearSchedule, Moving, WarmUp, moving
 from ganblocks.schedules import spanning, values_within
 
 numbers = st.floats(-1e3, 1e3)
@@ -19,7 +19,9 @@ lengths = st.integers(1, 10**7)
 @given(start=numbers, end=numbers, images=lengths, seen=st.integers(0, 2 * 10**7))
 def test_a_line_interpolates_and_then_stays(start: float, end: float, images: int, seen: int) -> None:
     share = min(seen / images, 1.0)
-    assert Linear(start=start, end=end, images=images).at(seen) == pytest.approx(start * (1 - share) + end * share, abs=1e-9)
+    assert LinearSchedule(start=start, end=end, images=images).at(seen) == pytest.approx(
+        start * (1 - share) + end * share, abs=1e-9
+    )
 
 
 @given(start=numbers, end=numbers, images=lengths)
@@ -30,17 +32,22 @@ def test_a_cosine_passes_its_start_its_middle_and_its_end(start: float, end: flo
     assert cosine.at(5 * images) == pytest.approx(end, abs=1e-9)
 
 
-@given(kind=st.sampled_from([Linear, Cosine]), begin=st.integers(0, 100), length=st.integers(1, 100), seen=st.integers(-5, 250))
+@given(
+    kind=st.sampled_from([LinearSchedule, Cosine]),
+    begin=st.integers(0, 100),
+    length=st.integers(1, 100),
+    seen=st.integers(-5, 250),
+)
 def test_one_that_begins_late_is_one_that_began_at_once_but_later(
-    kind: type[Linear | Cosine], begin: int, length: int, seen: int
+    kind: type[LinearSchedule | Cosine], begin: int, length: int, seen: int
 ) -> None:
     late = kind(start=2.0, end=0.5, images=begin + length, begin=begin)
     assert late.at(seen) == kind(start=2.0, end=0.5, images=length).at(seen - begin)
 
 
-@given(kind=st.sampled_from([Linear, Cosine]), images=lengths, more=st.integers(0, 100), share=st.floats(0, 1))
+@given(kind=st.sampled_from([LinearSchedule, Cosine]), images=lengths, more=st.integers(0, 100), share=st.floats(0, 1))
 def test_one_that_would_begin_after_its_end_never_leaves_its_start(
-    kind: type[Linear | Cosine], images: int, more: int, share: float
+    kind: type[LinearSchedule | Cosine], images: int, more: int, share: float
 ) -> None:
     assert kind(start=2.0, end=0.5, images=images, begin=images + more).at(int(share * images)) == 2.0
 
@@ -50,7 +57,7 @@ def test_a_warm_up_reaches_what_follows_it(images: int, seen: int, value: float)
     warm = WarmUp(images=images, then=Constant(value))
     assert warm.at(0) == 0
     assert warm.at(seen) == pytest.approx(value * min(seen / images, 1.0))
-    falling = WarmUp(images=images, then=Linear(start=value, end=0.0, images=3 * images))
+    falling = WarmUp(images=images, then=LinearSchedule(start=value, end=0.0, images=3 * images))
     assert falling.at(2 * images) == pytest.approx(value / 3)
 
 
@@ -69,7 +76,7 @@ class Owner:
 
 def test_spanning_fills_in_the_length_of_the_training_deeply_and_nowhere_else() -> None:
     inner = Owner(rate=WarmUp(images=10, then=Cosine(start=1.0, end=0.1)))
-    outer = Owner(rate=Linear(start=1.0, end=0.5, images=7), children=(inner,))
+    outer = Owner(rate=LinearSchedule(start=1.0, end=0.5, images=7), children=(inner,))
     spanned = spanning(outer, 1000)
     assert spanned.rate == outer.rate
     assert spanned.children[0].rate == WarmUp(images=10, then=Cosine(start=1.0, end=0.1, images=1000))
@@ -78,7 +85,9 @@ def test_spanning_fills_in_the_length_of_the_training_deeply_and_nowhere_else() 
     assert inner.rate == WarmUp(images=10, then=Cosine(start=1.0, end=0.1))
 
 
-@pytest.mark.parametrize("bad", [0.0, -1.0, math.nan, math.inf, Linear(start=1.0, end=-1.0), Cosine(start=1.0, end=0.0)])
+@pytest.mark.parametrize(
+    "bad", [0.0, -1.0, math.nan, math.inf, LinearSchedule(start=1.0, end=-1.0), Cosine(start=1.0, end=0.0)]
+)
 def test_a_moving_number_is_held_to_its_range_at_every_corner(bad: Moving | float) -> None:
     with pytest.raises(ValueError, match="rate"):
         Owner(rate=bad)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganblocks import Doublings, ImageSpec, Misfit, Site, Size, UnfitSize, as_size, in_words, shorter, sides
+from ganblocks import Doublings, ImageSpec, PlacementError, Site, Size, UnfitSize, as_size, in_words, shorter, sides
 from ganblocks.sizes import nearest_sizes
 from ganblocks.testing import examples
 
@@ -108,7 +108,8 @@ def test_feature_maps_go_by_their_shorter_side() -> None:
     site = Site(channels=8, path="generator")
     site.expect_sizes("attention_at", (4, 16), [(4, 8), (16, 32)])
     with pytest.raises(
-        Misfit, match=r"generator: attention_at names 8, 32, but feature maps are 4×8, 16×32; set attention_at = \[4, 16\]"
+        PlacementError,
+        match=r"generator: attention_at names 8, 32, but feature maps are 4×8, 16×32; set attention_at = \[4, 16\]",
     ):
         site.expect_sizes("attention_at", (8, 32), [(16, 32), (4, 8)])
 

@@ -10,7 +10,7 @@ from attrs import frozen
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from ganblocks import Batch, Linear, Player, Score, Turn
+from ganblocks import Batch, LinearSchedule, Player, Score, Turn
 from ganblocks.game import Game, Term
 
 G, D = Player.GENERATOR, Player.DISCRIMINATOR
@@ -25,7 +25,7 @@ class Maker(nn.Module):
         return (z + self.classes[label][:, None]).view(-1, 1, 1, 2)
 
 
-class Judge(nn.Module):
+class Evaluator(nn.Module):
     """A logit that tells image and label apart."""
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ def batch() -> Batch:
 
 
 def game(**options: Any) -> Game:
-    return Game({G: Maker(), D: Judge()}, options.pop("loss", Logistic()), **options)
+    return Game({G: Maker(), D: Evaluator()}, options.pop("loss", Logistic()), **options)
 
 
 def logits(played: Game, drawn: Batch, factor: float) -> tuple[Tensor, Tensor]:
@@ -104,7 +104,7 @@ class Small:
 
 @pytest.mark.parametrize("seen", [0, 5, 50])
 def test_the_weight_of_a_penalty_moves_with_the_images_seen(seen: int) -> None:
-    term = Term("small", Small(), Small().build(), Linear(start=1.0, end=3.0, images=10))
+    term = Term("small", Small(), Small().build(), LinearSchedule(start=1.0, end=3.0, images=10))
     drawn, weight = batch(), 1 + 2 * min(seen / 10, 1)
     plain, (total, metrics) = game().objective(G, drawn, seen, ()).total, game(terms=[term]).objective(G, drawn, seen, ())
     torch.testing.assert_close(total, plain + weight * metrics["generator/small"])

@@ -34,12 +34,12 @@ from ganblocks.training import checkpoint as checkpoints
 from ganblocks.training import loop, manifest
 from ganblocks.training.average import Average
 from ganblocks.training.checkpoint import FORMAT, latest, load_checkpoint, save_checkpoint
+from ganblocks.training.collapse import CollapseDetector
 from ganblocks.training.loop import averaging
 from ganblocks.training.manifest import verify
 from ganblocks.training.resuming import resume
 from ganblocks.training.run_folder import read_metrics
 from ganblocks.training.statistics import as_numbers, state_norms
-from ganblocks.training.watching import Lookout
 from ganblocks.values import Player
 
 ROOT = Path(__file__).parents[2]
@@ -280,7 +280,7 @@ def _alarmed(change: Callable[[torch.Tensor], torch.Tensor], seed: int) -> int:
     session = assemble(read_recipe(ROOT / "tests" / "fixtures" / "study.toml", settings), ganblocks.discover(), seed=seed)
     network = session.game.networks[Player.GENERATOR]
     network.register_forward_pre_hook(lambda module, inputs: (change(inputs[0]), *inputs[1:]))
-    seen = Lookout.new()
+    seen = CollapseDetector.new()
     for step in range(1, 401):
         if seen.read(as_numbers(session.updater.step(session.batches, session.batches.images_seen))):
             return step

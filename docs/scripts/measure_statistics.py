@@ -23,8 +23,8 @@ from torch import Tensor, nn
 
 import ganblocks
 from ganblocks.assembly import Session, assemble
-from ganblocks.evaluation import wish_of
-from ganblocks.evaluation.judge import Judge
+from ganblocks.evaluation import evaluation_settings
+from ganblocks.evaluation.evaluator import Evaluator
 from ganblocks.training.average import settle
 from ganblocks.training.batch_statistics import Inputs, estimate, mixing, running
 from ganblocks.training.sampler import Sampler
@@ -42,7 +42,7 @@ def train(path: str, seed: int, parts: tuple[float, ...], overrides: Mapping[str
     registry = ganblocks.discover()
     recipe = ganblocks.read_recipe(path, {**OVERRIDES, **overrides}, registry=registry)
     session = assemble(recipe, registry, seed=seed)
-    judge = Judge(session.batches.images, session.image, wish_of(recipe.evaluation, registry), registry)
+    judge = Evaluator(session.batches.images, session.image, evaluation_settings(recipe.evaluation, registry), registry)
     live = session.game.networks[Player.GENERATOR]
     average = copy.deepcopy(live).requires_grad_(False).eval()
     marks = [int(recipe.training.images * part) for part in parts]
@@ -74,7 +74,7 @@ def moments(network: nn.Module) -> list[Tensor]:
     return [each[name] for each in buffers if each is not None for name in ("running_mean", "running_var")]
 
 
-def compare(session: Session, average: nn.Module, judge: Judge) -> dict[str, Any]:
+def compare(session: Session, average: nn.Module, judge: Evaluator) -> dict[str, Any]:
     """Each rule's score, the distance of its statistics from those of 4,096 other samples, and what an estimate takes."""
     live = session.game.networks[Player.GENERATOR]
     networks = {name: copy.deepcopy(average) for name in (*RULES[:3], "reference")}
@@ -127,7 +127,7 @@ def gap(network: nn.Module, reference: nn.Module) -> list[float]:
     return [round(max(means), 4), round(max(variances), 4)]
 
 
-def score(judge: Judge, session: Session, network: nn.Module) -> float:
+def score(judge: Evaluator, session: Session, network: nn.Module) -> float:
     report = judge.report(Sampler(network, session.recipe.generator.latent, session.image), session.batches.images_seen)
     return next(each.value for each in report.scores if each.name.startswith("kd["))
 

@@ -28,7 +28,7 @@ RECIPES = "../../../../recipes"
 COMMAND = "python docs/scripts/write_reference.py"
 MEETS: dict[str, tuple[str, ...]] = {
     "norm": ("Site", "MixesSamples"),
-    "weight_norm": ("Maintained", "SingularValue"),
+    "weight_norm": ("HasEstimates", "SingularValue"),
     "attention": ("Site", "AttentionMap", "Gated"),
     "conditioning": ("Site", "Score", "AddsTerm", "Turn", "View"),
     "penalty": ("Turn", "View", "Score", "Observes"),

@@ -138,10 +138,10 @@ def sample_command(
     device: Device = "cpu",
 ) -> None:
     """Draw images from a run.  Example: ganblocks sample runs/sagan --n 500 --class dogs --to out"""
-    from ganblocks.cli.sample import Wish, sample
+    from ganblocks.cli.sample import EvaluationSettings, sample
 
-    wish = Wish(n=n, class_=class_, seed=seed, start=start, truncation=truncation, convention=truncation_by)
-    sample(context.obj, run, wish, out, to, device)
+    settings = EvaluationSettings(n=n, class_=class_, seed=seed, start=start, truncation=truncation, convention=truncation_by)
+    sample(context.obj, run, settings, out, to, device)
 
 
 @app.command("evaluate")
@@ -355,7 +355,7 @@ def main(arguments: list[str] | None = None) -> int:
         _say_error(str(error))
         return error.exit_code
     except Exception as error:  # a fault of ganblocks or of a plugin, for whoever wrote it
-        from ganblocks.cli.blame import blame
+        from ganblocks.cli.error_origin import blame
 
         _say_error(blame(error, arguments))
         traceback.print_exc()

@@ -12,11 +12,11 @@ import attrs
 
 from ganblocks.assembly import check as check_recipe
 from ganblocks.cli.context import Context
-from ganblocks.cli.findings import found_in, plain, plain_classes, refuse_fatal, show, show_classes
+from ganblocks.cli.data_report import found_in, plain, plain_classes, refuse_fatal, show, show_classes
 from ganblocks.cli.output import print_json, print_table
 from ganblocks.cli.recipes import blaming, read
 from ganblocks.errors import RecipeError, UsageError
-from ganblocks.kinds.capabilities import Inspects
+from ganblocks.kinds.component_capabilities import Inspects
 from ganblocks.options import unstructure
 from ganblocks.options.words import shown
 from ganblocks.recipe import Recipe

@@ -12,7 +12,7 @@ import attrs
 from ganblocks.cli.context import Context
 from ganblocks.cli.output import print_json, print_table, printable
 from ganblocks.errors import UsageError
-from ganblocks.evaluation import Report, kept_or_said, wish_of
+from ganblocks.evaluation import Report, evaluation_settings, kept_or_said
 from ganblocks.evaluation import evaluate as judge
 from ganblocks.evaluation.evaluating import KEPT
 from ganblocks.recipe import parse_override
@@ -32,13 +32,13 @@ def evaluate(
 ) -> None:
     """``metrics``, ``extractor`` and ``options`` that are given take the place of what the run's recipe says."""
     registry = context.registry()
-    wish = wish_of(recipe_of(run, registry).evaluation, registry)
+    settings = evaluation_settings(recipe_of(run, registry).evaluation, registry)
     if metrics:
-        wish = attrs.evolve(wish, metrics={text: component(registry, "metric", text) for text in metrics})
+        settings = attrs.evolve(settings, metrics={text: component(registry, "metric", text) for text in metrics})
     if extractor is not None:
-        wish = attrs.evolve(wish, extractor=component(registry, "feature_extractor", extractor))
+        settings = attrs.evolve(settings, extractor=component(registry, "feature_extractor", extractor))
     options = {name: value for name, value in options.items() if value is not None}
-    report = judge(run, attrs.evolve(wish, **options), registry, cache, data)
+    report = judge(run, attrs.evolve(settings, **options), registry, cache, data)
     kept = kept_or_said(run, report)
     if as_json:
         print_json(report.plain())

@@ -8,7 +8,7 @@ from ganblocks.cli.context import Context, say
 from ganblocks.cli.display import watching
 from ganblocks.cli.output import console
 from ganblocks.cli.run import finish, refuse_unused
-from ganblocks.evaluation import Scoring, wish_of
+from ganblocks.evaluation import Scoring, evaluation_settings
 from ganblocks.training.checkpoint import images_seen, in_order, latest
 from ganblocks.training.continuing import asked
 from ganblocks.training.resuming import resume as go_on
@@ -32,8 +32,10 @@ def resume(
     refuse_unused(cache, recipe, folder, scored)
     seen = images_seen(latest(folder)) if in_order(folder / "checkpoints") else 0
     say(f"{recipe.title}: {folder}, {f'from {seen:,} images on' if seen else 'from the beginning'}")
-    scoring = Scoring(recipe.data.dataset, wish_of(recipe.evaluation, registry, device or "auto"), registry, folder, cache)
-    judged = scoring if scored else None
+    scoring = Scoring(
+        recipe.data.dataset, evaluation_settings(recipe.evaluation, registry, device or "auto"), registry, folder, cache
+    )
+    scorer = scoring if scored else None
     with watching(recipe.training.images, console(stderr=True), quiet) as watch:
-        stop = go_on(folder, device, registry, watch, judged, exact, images, data)
-    return finish(folder, stop, judged, quiet, recipe.training.images)
+        stop = go_on(folder, device, registry, watch, scorer, exact, images, data)
+    return finish(folder, stop, scorer, quiet, recipe.training.images)

@@ -14,8 +14,8 @@ from ganblocks.cli.evaluate import show
 from ganblocks.cli.output import console, printable
 from ganblocks.cli.recipes import blaming, read
 from ganblocks.errors import CheckpointError, GanblocksError, UsageError
-from ganblocks.evaluation import Scoring, wish_of
-from ganblocks.evaluation.remembering import Remembered
+from ganblocks.evaluation import Scoring, evaluation_settings
+from ganblocks.evaluation.feature_cache import FeatureCache
 from ganblocks.recipe import Recipe
 from ganblocks.training.classes import names_of
 from ganblocks.training.health import read_health
@@ -44,11 +44,11 @@ def run(
     refuse_unused(cache, recipe, path, scored)
     folder = out or fresh_folder(path.stem if ablation is None else f"{path.stem}-{ablation}")
     say(f"{recipe.title}{f', ablation {ablation}' if ablation else ''} -> {folder}")
-    scoring = Scoring(recipe.data.dataset, wish_of(recipe.evaluation, registry, device), registry, folder, cache)
-    judged = scoring if scored else None
+    scoring = Scoring(recipe.data.dataset, evaluation_settings(recipe.evaluation, registry, device), registry, folder, cache)
+    scorer = scoring if scored else None
     with blaming(path), watching(recipe.training.images, console(stderr=True), quiet) as watch:
-        stop = train(recipe, folder, device, seed, registry, watch, judged, init_from)
-    return finish(folder, stop, judged, quiet, recipe.training.images)
+        stop = train(recipe, folder, device, seed, registry, watch, scorer, init_from)
+    return finish(folder, stop, scorer, quiet, recipe.training.images)
 
 
 def refuse_unused(cache: Path | None, recipe: Recipe, path: Path, scored: bool) -> None:
@@ -58,7 +58,7 @@ def refuse_unused(cache: Path | None, recipe: Recipe, path: Path, scored: bool) 
     if cache is not None and recipe.evaluation is None:
         fix = "add [evaluation] to the recipe, or leave it out and give it to ganblocks evaluate"
         raise UsageError(f"--feature-cache {cache}: {path} is not scored, so that there are no features to keep; {fix}")
-    Remembered(cache).refuse_unwritable()
+    FeatureCache(cache).refuse_unwritable()
 
 
 def finish(folder: Path, stop: Stop, scoring: Scoring | None, quiet: bool, images: int) -> int:

@@ -19,7 +19,7 @@ from ganblocks.training.sampler import Sampler
 
 
 @frozen(kw_only=True)
-class Wish:
+class EvaluationSettings:
     """Which samples a user wants."""
 
     n: int
@@ -36,22 +36,24 @@ class Wish:
         return printable(f"{self.n:,} samples{which}, {self.start:,} to {self.start + self.n - 1:,} of seed {self.seed}")
 
 
-def sample(context: Context, run: Path, wish: Wish, out: Path | None, to: Path | None, device: str) -> None:
+def sample(context: Context, run: Path, settings: EvaluationSettings, out: Path | None, to: Path | None, device: str) -> None:
     """Draw a grid, or with ``to`` images of their own size. Raises UsageError."""
     if out is not None and to is not None:
         raise UsageError(f"--out {out} is a grid, and --to {to} is every image by itself: give one of them")
     sampler = load(run, device, context.registry())
-    label = None if wish.class_ is None else class_number(wish.class_, sampler.image)
-    if wish.class_ is not None and label is not None and (words := also_meant(wish.class_, label, sampler.image)):
+    label = None if settings.class_ is None else class_number(settings.class_, sampler.image)
+    if settings.class_ is not None and label is not None and (words := also_meant(settings.class_, label, sampler.image)):
         say(printable(words))
-    drawn = sampler.stream(wish.n, label, wish.seed, wish.truncation, convention=wish.convention, start=wish.start)
-    words = wish.words(sampler, label)
+    drawn = sampler.stream(
+        settings.n, label, settings.seed, settings.truncation, convention=settings.convention, start=settings.start
+    )
+    words = settings.words(sampler, label)
     if to is None:
-        write_grid(drawn, words, wish.n, _grid_place(run, out, wish, label, sampler))
+        write_grid(drawn, words, settings.n, _grid_place(run, out, settings, label, sampler))
     elif to.suffix.lower() == ".npz":
-        write_one(drawn, words, wish, to, sampler)
+        write_one(drawn, words, settings, to, sampler)
     else:
-        write_each(drawn, words, wish.start, to, sampler, label)
+        write_each(drawn, words, settings.start, to, sampler, label)
 
 
 def write_grid(drawn: Drawn, words: str, n: int, path: Path) -> None:
@@ -67,11 +69,11 @@ def write_grid(drawn: Drawn, words: str, n: int, path: Path) -> None:
     print(path)
 
 
-def write_one(drawn: Drawn, words: str, wish: Wish, path: Path, sampler: Sampler) -> None:
+def write_one(drawn: Drawn, words: str, settings: EvaluationSettings, path: Path, sampler: Sampler) -> None:
     _refuse(path, "--to")
     there = path.exists()
     try:
-        write_npz(path, drawn, wish.n, wish.seed, wish.start, sampler.image.class_names)
+        write_npz(path, drawn, settings.n, settings.seed, settings.start, sampler.image.class_names)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror}; name another file with --to") from error
     say(f"{words}: images, labels, class_names, index and seed{_replaced(there)}")
@@ -94,12 +96,12 @@ def write_each(drawn: Drawn, words: str, start: int, folder: Path, sampler: Samp
     print(folder if label is None else folder / folders[label])
 
 
-def _grid_place(run: Path, out: Path | None, wish: Wish, label: int | None, sampler: Sampler) -> Path:
+def _grid_place(run: Path, out: Path | None, settings: EvaluationSettings, label: int | None, sampler: Sampler) -> Path:
     """The PNG to write. Raises UsageError."""
     if out is None:
         image = sampler.image
         which = "all" if label is None else folders_of(image.class_names, image.classes)[label]
-        return run / f"sample-{which}-seed{wish.seed}{f'-from{wish.start}' if wish.start else ''}.png"
+        return run / f"sample-{which}-seed{settings.seed}{f'-from{settings.start}' if settings.start else ''}.png"
     _refuse(out, "--out")
     if out.suffix.lower() != ".png":
         raise UsageError(f"--out {out}: is one PNG of all images: name it --out {out}.png; or --to {out} for a file of each")

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from ganblocks.evaluation.evaluating import Scoring, evaluate, keep, kept, kept_or_said
-from ganblocks.evaluation.judge import Judge
+from ganblocks.evaluation.evaluator import Evaluator
 from ganblocks.evaluation.report import Missing, Report, Score, refuse_unlike
-from ganblocks.evaluation.wish import Wish, wish_of
+from ganblocks.evaluation.settings import EvaluationSettings, evaluation_settings
 
 __all__ = [
-    "Judge",
+    "EvaluationSettings",
+    "Evaluator",
     "Missing",
     "Report",
     "Score",
     "Scoring",
-    "Wish",
     "evaluate",
+    "evaluation_settings",
     "keep",
     "kept",
     "kept_or_said",
     "refuse_unlike",
-    "wish_of",
 ]

@@ -12,11 +12,11 @@ from attrs import define, field
 from filelock import FileLock
 
 from ganblocks.errors import CheckpointError, DataError, UsageError
-from ganblocks.evaluation.judge import Judge
-from ganblocks.evaluation.remembering import Remembered
+from ganblocks.evaluation.evaluator import Evaluator
+from ganblocks.evaluation.feature_cache import FeatureCache
 from ganblocks.evaluation.report import Report
+from ganblocks.evaluation.settings import EvaluationSettings
 from ganblocks.evaluation.trying import in_words
-from ganblocks.evaluation.wish import Wish
 from ganblocks.files import write_text
 from ganblocks.kinds.dataset import Dataset
 from ganblocks.recipe import with_data
@@ -35,7 +35,11 @@ KEPT_LOCK = ".scores.lock"
 
 
 def evaluate(
-    path: str | Path, wish: Wish, registry: Registry, cache: Path | None = None, data: str | Path | None = None
+    path: str | Path,
+    settings: EvaluationSettings,
+    registry: Registry,
+    cache: Path | None = None,
+    data: str | Path | None = None,
 ) -> Report:
     """Judge the generator of a run against the training images that its recipe names, or that now lie at ``data``.
 
@@ -47,24 +51,24 @@ def evaluate(
 
     """
     path = Path(path)
-    Remembered(cache).refuse_unwritable()
-    sampler = load(path, wish.device, registry, wish.weights)
+    FeatureCache(cache).refuse_unwritable()
+    sampler = load(path, settings.device, registry, settings.weights)
     recipe = recipe_of(path, registry)
     recipe = recipe if data is None else with_data(recipe, Path(data))
     with naming_data(path, recipe, "evaluate"):
-        judge = _judge(recipe.data.dataset, wish, registry, cache)
-        judge.wish = attrs.evolve(wish, other_data=_others(path, judge.images, wish))
+        judge = _judge(recipe.data.dataset, settings, registry, cache)
+        judge.settings = attrs.evolve(settings, other_data=_others(path, judge.images, settings))
     return judge.report(sampler, images_seen(latest(path)))
 
 
-def _others(path: Path, images: Images, wish: Wish) -> bool:
+def _others(path: Path, images: Images, settings: EvaluationSettings) -> bool:
     """Whether the images are not those that a run has seen. Raises DataError where that was not asked for."""
     try:
         fingerprint = read_provenance(path)["data"]
     except CheckpointError as error:
         warnings.warn(f"{error}, nor whether these are the images that the run has seen", stacklevel=3)
         return False
-    if wish.other_data:
+    if settings.other_data:
         return not same_images(fingerprint, images)
     refuse_other_images(path, fingerprint, images, "to score against these all the same, add --other-data")
     return False
@@ -78,7 +82,7 @@ class Scoring:
     """
 
     dataset: Dataset
-    wish: Wish
+    settings: EvaluationSettings
     registry: Registry
     folder: Path
     cache: Path | None = None
@@ -88,15 +92,15 @@ class Scoring:
     """Why it could not."""
     kept: bool = True
     """Whether the run folder holds it."""
-    _opened: Judge | None = field(default=None, init=False)
+    _opened: Evaluator | None = field(default=None, init=False)
 
     @property
-    def judge(self) -> Judge:
-        self._opened = self._opened or _judge(self.dataset, self.wish, self.registry, self.cache)
+    def judge(self) -> Evaluator:
+        self._opened = self._opened or _judge(self.dataset, self.settings, self.registry, self.cache)
         return self._opened
 
     def prepare(self) -> None:
-        """Raise before the first step what is known by then to be impossible; see :meth:`Judge.refuse_impossible`."""
+        """Raise before the first step what is known by then to be impossible; see :meth:`Evaluator.refuse_impossible`."""
         try:
             self.judge.refuse_impossible()
         except (DataError, UsageError) as error:
@@ -177,5 +181,5 @@ def kept(run: Path) -> list[Report]:
         raise CheckpointError(f"{path}: damaged: no reports that ganblocks has written; move it away") from error
 
 
-def _judge(dataset: Dataset, wish: Wish, registry: Registry, cache: Path | None) -> Judge:
-    return Judge(dataset.open(), dataset.describe(), wish, registry, cache)
+def _judge(dataset: Dataset, settings: EvaluationSettings, registry: Registry, cache: Path | None) -> Evaluator:
+    return Evaluator(dataset.open(), dataset.describe(), settings, registry, cache)

@@ -33,7 +33,7 @@ class Score:
     """Metric and extractor: ``kd[efficientnet-lite0]``."""
     value: float
     protocol: Mapping[str, str]
-    """All that the number depends on, beside the weights that were judged."""
+    """All that the number depends on, beside the weights that were scorer."""
     better: str = ""
     """``higher`` or ``lower``; empty for numbers that only accompany another."""
     held_out: float | None = None
@@ -86,7 +86,7 @@ class Report:
     nearest: float | None = None
     """Mean distance of samples to their nearest training image, over that of held-out images: far below 1, it has memorised."""
     images: int = 0
-    """Images seen by the weights that were judged."""
+    """Images seen by the weights that were scorer."""
     missing: tuple[Missing, ...] = ()
     """What could not be had, and why."""
 

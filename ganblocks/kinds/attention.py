@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from torch import nn
 
-    from ganblocks.values import Site
+    from ganblocks.site import Site
 
 
 class Attention(Protocol):
@@ -17,6 +17,6 @@ class Attention(Protocol):
         """A module with forward(x [B, C, H, W]) -> [B, C, H, W], C = ``site.channels``.
 
         Layers go through ``site.layer(...)``, which initialises and weight-normalises them. A block that has a map inherits
-        ``AttentionMap``. Raises ``site.misfit(...)`` where it cannot stand.
+        ``AttentionMap``. Raises ``site.error(...)`` where it cannot stand.
         """
         ...

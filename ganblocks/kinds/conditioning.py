@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from torch import nn
 
-    from ganblocks.values import Site
+    from ganblocks.site import Site
 
 
 class Conditioning(Protocol):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from torch import nn
 
-    from ganblocks.values import ImageSpec, Site
+    from ganblocks.site import Site
+    from ganblocks.values import ImageSpec
 
 
 class Discriminator(Protocol):

@@ -9,7 +9,14 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from ganblocks.values import Batch, Metrics, Objective, Player, Score, View
+    from ganblocks.values import (
+        Batch,
+        Metrics,
+        Objective,
+        Player,
+        Score,
+        View,
+    )
 
 
 class Turn(Protocol):

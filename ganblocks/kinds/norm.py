@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from torch import nn
 
-    from ganblocks.values import Site
+    from ganblocks.site import Site
 
 
 class Norm(Protocol):
@@ -17,6 +17,6 @@ class Norm(Protocol):
         """A module with forward(x [B, C, H, W], condition) -> [B, C, H, W].
 
         ``condition`` follows ``site.condition``: int64 [B] for Classes, float [B, width] for Vector, None for None.
-        A norm that ignores conditions takes the argument all the same. Raises ``site.misfit(...)`` where it cannot stand.
+        A norm that ignores conditions takes the argument all the same. Raises ``site.error(...)`` where it cannot stand.
         """
         ...

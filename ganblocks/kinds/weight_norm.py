@@ -15,6 +15,6 @@ class WeightNorm(Protocol):
         """A module that is called as ``layer`` is, and owns it. The layer is already initialised; its bias stays as it is.
 
         The wrapper exposes ``.weight`` (the normalised weight, differentiable) and ``.bias``, so that a network may fold a
-        resampling into the kernel. State that follows the weight is advanced by ``Maintained.advance``, never by forward.
+        resampling into the kernel. State that follows the weight is advanced by ``HasEstimates.advance``, never by forward.
         """
         ...

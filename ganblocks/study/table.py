@@ -105,8 +105,8 @@ def tabulate(plan: Plan, results: Sequence[Result], wanted: str | None = None) -
     moments = _moments(plan, paces, score.better)
     rows = tuple(_row(variant, plan, results, curves, protocols, paces, moments) for variant in plan.variants)
     last = max(variant.recipe.training.images for variant in plan.variants)
-    judged = tuple(evolve(row, untrained=_untrained(row, score)) for row in _adjusted(rows))
-    return Table(plan.title, score, tuple(moments(plan.variants[0])), judged, plan.seeds, last)
+    scorer = tuple(evolve(row, untrained=_untrained(row, score)) for row in _adjusted(rows))
+    return Table(plan.title, score, tuple(moments(plan.variants[0])), scorer, plan.seeds, last)
 
 
 def _untrained(row: Row, score: Score) -> bool:

@@ -10,9 +10,16 @@ from attrs import evolve, frozen
 from hypothesis import reject
 from torch import Tensor, nn
 
-from ganblocks.errors import Misfit
-from ganblocks.kinds.capabilities import Gated
-from ganblocks.values import Classes, ImageSpec, Score, Site, Vector, seed_of, seeded
+from ganblocks.errors import PlacementError
+from ganblocks.kinds.module_capabilities import Gated
+from ganblocks.seeding import seed_of, seeded
+from ganblocks.site import Site
+from ganblocks.values import (
+    Classes,
+    ImageSpec,
+    Score,
+    Vector,
+)
 
 C = TypeVar("C", bound="Case")
 P = TypeVar("P", bound="PlacedCase")
@@ -59,7 +66,7 @@ class ModuleCase(Case):
     """What the input is multiplied by."""
 
     def make(self) -> nn.Module:
-        """The module as the component builds it. Raises Misfit where it refuses."""
+        """The module as the component builds it. Raises PlacementError where it refuses."""
         raise NotImplementedError
 
     def arguments(self) -> Arguments:
@@ -74,7 +81,7 @@ class ModuleCase(Case):
         """The module as built; where it refuses to stand, another example is tried."""
         try:
             return self.make()
-        except Misfit:
+        except PlacementError:
             reject()
 
     def build(self) -> nn.Module:

@@ -18,10 +18,10 @@ from hypothesis.errors import FlakyFailure, Unsatisfiable
 from ganblocks.errors import BrokenPlugin, UnknownComponent
 from ganblocks.plugins import discover, examine
 from ganblocks.registry import Offer, Registry
+from ganblocks.seeding import seed_of
 from ganblocks.testing import checks
 from ganblocks.testing.promises import CASES, PROMISES, BrokenPromise, Inapplicable, NotChecked, Promise
 from ganblocks.testing.settings import scaled
-from ganblocks.values import seed_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 KEPT, BROKEN, NOT_CHECKED = "kept", "broken", "not checked"

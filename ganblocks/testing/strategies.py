@@ -20,9 +20,16 @@ from ganblocks.options.limits import limits_of
 from ganblocks.options.words import is_schedule, is_union
 from ganblocks.registry import Registry
 from ganblocks.schedules import Constant
+from ganblocks.site import Site
 from ganblocks.sizes import Size
 from ganblocks.sockets import DEFAULT, socket_kind
-from ganblocks.values import Classes, Condition, ImageSpec, Player, Site, Vector
+from ganblocks.values import (
+    Classes,
+    Condition,
+    ImageSpec,
+    Player,
+    Vector,
+)
 
 LARGEST = 16
 """Unless its range begins higher, no integer option is drawn above this: networks stay small."""

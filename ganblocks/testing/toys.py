@@ -20,9 +20,20 @@ from ganblocks.kinds.loss import Loss
 from ganblocks.kinds.norm import Norm
 from ganblocks.kinds.weight_norm import WeightNorm
 from ganblocks.options.fields import optional_socket
+from ganblocks.seeding import seed_of
+from ganblocks.site import Site
 from ganblocks.sizes import sides
 from ganblocks.sockets import socket
-from ganblocks.values import Batch, Classes, Images, ImageSpec, Metrics, Objective, Player, Score, Site, seed_of
+from ganblocks.values import (
+    Batch,
+    Classes,
+    Images,
+    ImageSpec,
+    Metrics,
+    Objective,
+    Player,
+    Score,
+)
 
 TOY_IMAGE = ImageSpec(channels=1, size=8, classes=4)
 """What :class:`ToyImages` has by default."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ganblocks.game import capable
-from ganblocks.kinds.capabilities import Maintained
+from ganblocks.kinds.module_capabilities import HasEstimates
 from ganblocks.training.batch_statistics import Inputs, estimate
 
 SETTLING = 20
@@ -67,5 +67,5 @@ class Average:
 
 def settle(network: nn.Module) -> None:
     """Let every estimate of a network (spectral norm's u and v) converge on its present weights."""
-    for module in capable(network, Maintained):
+    for module in capable(network, HasEstimates):
         module.settle(SETTLING)

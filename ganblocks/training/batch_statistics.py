@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from ganblocks.kinds.capabilities import MixesSamples
+from ganblocks.kinds.module_capabilities import MixesSamples
 
 SAMPLES, BATCH = 1024, 64
 """Samples of an estimate, and of each batch."""

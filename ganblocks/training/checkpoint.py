@@ -46,7 +46,7 @@ class Checkpoint:
     """Nested; tensors and plain values."""
     seconds: float = 0.0
     """Training time so far."""
-    papers: Mapping[str, str] = {}
+    metadata: Mapping[str, str] = {}
     """File name -> text that travels along: the resolved recipe and the provenance, so that the folder explains itself."""
     rollbacks: int = 0
     """How often the run has gone back so far: it forks the random numbers."""
@@ -247,7 +247,7 @@ def _contents(checkpoint: Checkpoint) -> dict[str, bytes]:
         "updater": plain,
     }
     contents["state.json"] = json.dumps(facts, indent=1).encode()
-    return contents | {name: text.encode() for name, text in checkpoint.papers.items()}
+    return contents | {name: text.encode() for name, text in checkpoint.metadata.items()}
 
 
 def _packed(tensors: Mapping[str, Tensor]) -> bytes:

@@ -14,7 +14,7 @@ from attrs import frozen
 from torch import Tensor, nn
 
 from ganblocks.assembly import Session, build_discriminator, build_generator
-from ganblocks.kinds.capabilities import AppendsClasses
+from ganblocks.kinds.module_capabilities import AppendsClasses
 from ganblocks.values import Player
 
 BUILD = {Player.GENERATOR: build_generator, Player.DISCRIMINATOR: build_discriminator}

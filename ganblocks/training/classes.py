@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from ganblocks.errors import DataError, UsageError
-from ganblocks.kinds.capabilities import Inspects
+from ganblocks.kinds.component_capabilities import Inspects
 from ganblocks.kinds.dataset import Dataset
 from ganblocks.values import ClassCount, Images, ImageSpec
 

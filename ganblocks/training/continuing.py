@@ -94,7 +94,7 @@ class Continuation:
         if not (self.edits or wanted):
             return
         change = {"images": self.seen, "what": [str(each) for each in (*self.edits, *wanted)]}
-        text = write_recipe(self.recipe, registry) if wanted else folder.papers()[RECIPE]
+        text = write_recipe(self.recipe, registry) if wanted else folder.metadata()[RECIPE]
         old = self.facts["components"]
         kept = {
             place: old[place] if old.get(place, {}).get("name") == new["name"] else new for place, new in components.items()

@@ -88,11 +88,11 @@ def first_offender(networks: Mapping[str, nn.Module]) -> Iterator[list[str]]:
     for player, network in networks.items():
         for path, module in network.named_modules():
 
-            def look(module: nn.Module, inputs: Any, output: Any, name: str = f"{player}.{path}".rstrip(".")) -> None:
+            def record(module: nn.Module, inputs: Any, output: Any, name: str = f"{player}.{path}".rstrip(".")) -> None:
                 if not _finite(output) and _finite(inputs):
                     found.append(name)
 
-            handles.append(module.register_forward_hook(look))
+            handles.append(module.register_forward_hook(record))
     try:
         yield found
     finally:

@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 from torch import Tensor, nn
 
 from ganblocks.game import unchanged_buffers
-from ganblocks.kinds.capabilities import AttentionMap, Gated
+from ganblocks.kinds.module_capabilities import AttentionMap, Gated
 
 IDENTITY = 0.01
 """Share of its input that a block must change to count as more than an identity."""
@@ -74,10 +74,10 @@ def _looking(name: str, network: nn.Module) -> Iterator[list[Gate]]:
     for path, module in network.named_modules():
         if isinstance(module, Gated) and isinstance(module, nn.Module):
 
-            def look(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor, place: str = f"{name}.{path}") -> None:
+            def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor, place: str = f"{name}.{path}") -> None:
                 found.append(_gate(place, module, inputs[0].float(), output.float()))
 
-            handles.append(module.register_forward_hook(look))
+            handles.append(module.register_forward_hook(record))
     try:
         yield found
     finally:

@@ -21,10 +21,10 @@ from ganblocks.errors import Collapsed, Diverged
 from ganblocks.files import write_text
 from ganblocks.game import COMPARED, nearest
 from ganblocks.training.average import Average
+from ganblocks.training.collapse import Alarm, CollapseDetector
 from ganblocks.training.diagnosis import where_not_finite
 from ganblocks.training.gates import Gate
 from ganblocks.training.reading import read_json
-from ganblocks.training.watching import Alarm, Lookout
 
 NAME = "health.json"
 ROLLED_BACK = "rolled back"
@@ -32,7 +32,7 @@ ROLLED_BACK = "rolled back"
 
 @frozen
 class RollBack:
-    """A wish: the loop shall go back to a checkpoint, the oldest one that is kept, or the newest."""
+    """Go back to a checkpoint, the oldest one that is kept, or the newest."""
 
     oldest: bool
 
@@ -57,7 +57,7 @@ class Health:
 
     def restart(self, records: list[dict[str, Any]]) -> None:
         """Know these records of the run, and no others."""
-        self.lookout = Lookout.new(record for record in records if not record.get("undone"))
+        self.lookout = CollapseDetector.new(record for record in records if not record.get("undone"))
         self.skipped = 0
         for record in records:
             self.skipped = self.skipped + 1 if record.get("undone") else 0

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from ganblocks.assembly import build_game, check
 from ganblocks.errors import CheckpointError, UsageError
-from ganblocks.kinds.capabilities import Maintained, ReadsForeign, SingularValue
+from ganblocks.kinds.component_capabilities import ReadsForeign
+from ganblocks.kinds.module_capabilities import HasEstimates, SingularValue
 from ganblocks.recipe import Recipe, rooted, write_recipe
 from ganblocks.registry import Registry, named
 from ganblocks.training.checkpoint import Checkpoint, save_checkpoint
@@ -74,7 +75,7 @@ def import_weights(
 
     Raises:
         UsageError: the recipe's component knows no such layout.
-        Misfit: the recipe's component would compute something else with these weights.
+        PlacementError: the recipe's component would compute something else with these weights.
         CheckpointError: a file that is no table of tensors, or whose names or shapes are another network's.
 
     """
@@ -99,7 +100,7 @@ def import_weights(
             game=game.state_dict(),
             average=game.networks[Player.GENERATOR].state_dict(),
             updater=recipe.update.start(game).state_dict(),
-            papers=folder.papers(),
+            metadata=folder.metadata(),
         )
         save_checkpoint(folder.checkpoints, checkpoint)
     finally:
@@ -115,7 +116,7 @@ def settle(network: nn.Module) -> Settled:
     """Let estimates that follow the weights settle on the weights that are there now."""
     moved = {"": 0.0}
     for place, module in network.named_modules():
-        if isinstance(module, Maintained):
+        if isinstance(module, HasEstimates):
             before = module.sigma() if isinstance(module, SingularValue) else None
             module.settle(ITERATIONS)
             if isinstance(module, SingularValue) and before is not None:

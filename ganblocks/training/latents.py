@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ganblocks.errors import UsageError
-from ganblocks.values import seed_of
+from ganblocks.seeding import seed_of
 
 BLOCK = 64
 RESAMPLE = "resample"

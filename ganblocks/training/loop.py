@@ -16,6 +16,7 @@ from torch import Tensor
 from ganblocks.assembly import Session
 from ganblocks.errors import CheckpointError, Diverged
 from ganblocks.recipe import Recipe
+from ganblocks.seeding import seed_of
 from ganblocks.training.average import Average
 from ganblocks.training.checkpoint import (
     Checkpoint,
@@ -34,7 +35,7 @@ from ganblocks.training.run_folder import RunFolder
 from ganblocks.training.sampler import Sampler
 from ganblocks.training.statistics import as_numbers, gammas, sigmas, state_norms
 from ganblocks.training.stopping import Stop
-from ganblocks.values import Player, seed_of
+from ganblocks.values import Player
 
 Watch = Callable[[dict[str, Any]], None]
 """Called with every record of metrics.jsonl, for a live display."""
@@ -44,7 +45,7 @@ SEEN = 16
 """Images on which gated blocks are looked at when a run ends."""
 
 
-class Judged(Protocol):
+class Scorer(Protocol):
     """Scores a generator while it is trained."""
 
     def prepare(self) -> None:
@@ -57,7 +58,7 @@ class Judged(Protocol):
         """Drop what was said of later moments: the run comes to them again, and perhaps on another way."""
 
 
-class Unjudged(Judged):
+class NoScorer(Scorer):
     """Scores nothing."""
 
     def prepare(self) -> None:
@@ -92,7 +93,7 @@ class Cadences:
 
 
 def train(
-    session: Session, folder: RunFolder, stop: Stop, watch: Watch, judged: Judged, start: Checkpoint | None = None
+    session: Session, folder: RunFolder, stop: Stop, watch: Watch, scorer: Scorer, start: Checkpoint | None = None
 ) -> None:
     """Play until the images of the recipe are used up, or until somebody asks for a stop; from ``start`` on, if it is given.
 
@@ -104,7 +105,7 @@ def train(
     evaluation, grid = recipe.evaluation, FixedGrid.of(session)
     if start is not None:
         restore(session, average, start)
-        judged.forget(start.images_seen)
+        scorer.forget(start.images_seen)
     health = Health(session, average, folder.path, folder.records(), start.rollbacks if start else 0)
     health.begin()
     step, clock = start.step if start else 0, Clock(start.seconds if start else 0.0)
@@ -123,26 +124,26 @@ def train(
             metrics |= sigmas(session.game)
         record = {"images": seen, "step": step, "seconds": clock.seconds, **as_numbers(metrics)}
         try:
-            wish = health.after(record)
+            action = health.after(record)
         finally:
             folder.log(record)
         watch(record)
-        if wish is not None:
-            step = go_back(session, average, folder, health, wish)
-            judged.forget(batches.images_seen)
+        if action is not None:
+            step = go_back(session, average, folder, health, action)
+            scorer.forget(batches.images_seen)
             continue
         if due.samples.crossed(before, seen):
             grid.save(average, folder, seen)
         if due.scores.crossed(before, seen) and seen < recipe.training.images and evaluation is not None:
             with clock.paused():
-                judged(sampler_of(session, average, evaluation.weights), seen)
+                scorer(sampler_of(session, average, evaluation.weights), seen)
         if due.checkpoints.crossed(before, seen):  # after scores, so that no moment is lost between the two
             save(session, average, folder, step, clock.seconds, health.rollbacks)
     grid.save(average, folder, batches.images_seen)
     save(session, average, folder, step, clock.seconds, health.rollbacks)
     health.finish(lambda: grid.gates(average))
     if evaluation is not None and not stop:
-        judged(sampler_of(session, average, evaluation.weights), batches.images_seen)
+        scorer(sampler_of(session, average, evaluation.weights), batches.images_seen)
 
 
 class Clock:
@@ -205,7 +206,7 @@ def save(session: Session, average: Average, folder: RunFolder, step: int, secon
         updater=session.updater.state_dict(),
         seconds=seconds,
         rollbacks=rollbacks,
-        papers=folder.papers(),
+        metadata=folder.metadata(),
     )
     if found := first_not_finite(checkpoint):
         raise Diverged(
@@ -214,9 +215,9 @@ def save(session: Session, average: Average, folder: RunFolder, step: int, secon
     save_checkpoint(folder.checkpoints, checkpoint)
 
 
-def go_back(session: Session, average: Average, folder: RunFolder, health: Health, wish: RollBack) -> int:
+def go_back(session: Session, average: Average, folder: RunFolder, health: Health, action: RollBack) -> int:
     """Restore a checkpoint, forget what came after it, and go on with other random numbers; returns its step."""
-    chosen = oldest(folder.path) if wish.oldest else latest(folder.path)
+    chosen = oldest(folder.path) if action.oldest else latest(folder.path)
     start = load_checkpoint(chosen)
     forget_after(chosen)
     restore(session, average, start)

@@ -11,7 +11,8 @@ import torch
 from ganblocks.assembly import Session
 from ganblocks.errors import OutOfMemory
 from ganblocks.game import capable
-from ganblocks.kinds.capabilities import Checked, CouplesSamples, DifferentiatesTwice, MixesSamples
+from ganblocks.kinds.component_capabilities import Checked, CouplesSamples, DifferentiatesTwice
+from ganblocks.kinds.module_capabilities import MixesSamples
 from ganblocks.summary import network_costs
 
 NAMED = 2

@@ -20,7 +20,7 @@ from ganblocks.training.comparing import naming_data, refuse_other_images
 from ganblocks.training.continuing import Continuation
 from ganblocks.training.determinism import deterministic, rehearse
 from ganblocks.training.initialising import start_from
-from ganblocks.training.loop import Judged, Unjudged, Watch, train
+from ganblocks.training.loop import NoScorer, Scorer, Watch, train
 from ganblocks.training.memory import advising
 from ganblocks.training.provenance import provenance
 from ganblocks.training.reading import refuse_other_types
@@ -37,7 +37,7 @@ def resume(
     device: str | None = None,
     registry: Registry | None = None,
     watch: Watch = lambda record: None,
-    judged: Judged | None = None,
+    scorer: Scorer | None = None,
     exact: bool = False,
     images: int | None = None,
     data: str | Path | None = None,
@@ -54,7 +54,7 @@ def resume(
         device: None: that of the run.
         registry: where the recipe's components come from; by default :func:`ganblocks.discover`.
         watch: as in :func:`ganblocks.run`.
-        judged: as in :func:`ganblocks.run`.
+        scorer: as in :func:`ganblocks.run`.
         exact: refuse to go on where anything differs that may change bits, instead of warning.
         images: train until so many were seen, whatever the recipe said. Warnings say what becomes of each schedule, and of
             cadences; where no schedule follows the length, the result is that of a run that was begun with so many.
@@ -71,14 +71,14 @@ def resume(
     folder = RunFolder.reopen(path)
     try:
         return _go_on(
-            Continuation.of(path, registry, images, data), folder, device, registry, watch, judged or Unjudged(), exact
+            Continuation.of(path, registry, images, data), folder, device, registry, watch, scorer or NoScorer(), exact
         )
     finally:
         folder.close()
 
 
 def _go_on(
-    wanted: Continuation, folder: RunFolder, device: str | None, registry: Registry, watch: Watch, judged: Judged, exact: bool
+    wanted: Continuation, folder: RunFolder, device: str | None, registry: Registry, watch: Watch, scorer: Scorer, exact: bool
 ) -> Stop:
     recipe, facts, start = wanted.recipe, wanted.facts, wanted.start
     wanted.warn(exact)
@@ -90,17 +90,17 @@ def _go_on(
         now = provenance(session, registry)
         _compare(wanted.run, facts, now, exact)
         if start is None:
-            _begin_again(session, wanted.run, facts, judged, registry)
+            _begin_again(session, wanted.run, facts, scorer, registry)
         else:
             refuse_other_types(wanted.run, session.game.state_dict(), start.game)
         wanted.record(folder, registry, now["components"])
         folder.cut(start.step if start else 0)
         with stop_on_signals() as stop, advising(session):
-            train(session, folder, stop, watch, judged, start)
+            train(session, folder, stop, watch, scorer, start)
     return stop
 
 
-def _begin_again(session: Session, run: Path, facts: Mapping[str, Any], judged: Judged, registry: Registry) -> None:
+def _begin_again(session: Session, run: Path, facts: Mapping[str, Any], scorer: Scorer, registry: Registry) -> None:
     """What :func:`ganblocks.run` does before its first step. Raises CheckpointError where it cannot start from the same."""
     if (origin := facts.get("init_from")) and _start(session, origin, registry) != origin["manifest"]:
         rule = f"began with the weights of {origin['run']}, which has gone on since, and was stopped before its own checkpoint"
@@ -108,7 +108,7 @@ def _begin_again(session: Session, run: Path, facts: Mapping[str, Any], judged: 
         raise CheckpointError(f"{run}: {rule}; start anew with {fix}")
     if session.recipe.training.deterministic:
         rehearse(session)
-    judged.forget(0)
+    scorer.forget(0)
 
 
 def _start(session: Session, origin: Mapping[str, Any], registry: Registry) -> object:

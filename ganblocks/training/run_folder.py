@@ -74,7 +74,7 @@ class RunFolder:
         self._metrics.flush()
         return read_metrics(self.path)
 
-    def papers(self) -> dict[str, str]:
+    def metadata(self) -> dict[str, str]:
         """What every checkpoint takes along."""
         return {name: (self.path / name).read_text(encoding="utf-8") for name in (RECIPE, PROVENANCE)}
 

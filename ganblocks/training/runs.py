@@ -22,7 +22,7 @@ from ganblocks.training.classes import count_classes, counts_of, kept, names_of,
 from ganblocks.training.comparing import recorded, warn_of_changes
 from ganblocks.training.determinism import deterministic, rehearse
 from ganblocks.training.initialising import start_from
-from ganblocks.training.loop import Judged, Unjudged, Watch, train
+from ganblocks.training.loop import NoScorer, Scorer, Watch, train
 from ganblocks.training.memory import advising
 from ganblocks.training.provenance import provenance
 from ganblocks.training.reading import read_json, refuse_other_types
@@ -39,7 +39,7 @@ def run(
     seed: int = 0,
     registry: Registry | None = None,
     watch: Watch = lambda record: None,
-    judged: Judged | None = None,
+    scorer: Scorer | None = None,
     init_from: str | Path | None = None,
 ) -> Stop:
     """Train a recipe into the folder ``out``; what ``ganblocks run`` does.
@@ -51,7 +51,7 @@ def run(
         seed: of initial values, data order, latents and augmentation.
         registry: where the recipe's components came from; by default :func:`ganblocks.discover`.
         watch: called with the record of every step.
-        judged: what scores the generator whenever the recipe's ``[evaluation]`` asks for it; ``ganblocks run`` gives
+        scorer: what scores the generator whenever the recipe's ``[evaluation]`` asks for it; ``ganblocks run`` gives
             ``ganblocks.evaluation.Scoring``.
         init_from: another run, whose weights both networks start from where they fit.
 
@@ -81,7 +81,7 @@ def run(
         )
         if recipe.training.deterministic:
             rehearse(session)
-        judge = judged or Unjudged()
+        judge = scorer or NoScorer()
         if recipe.evaluation is not None:
             judge.prepare()
         folder = RunFolder(Path(out))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ganblocks.game import Game
-from ganblocks.kinds.capabilities import Gated, SingularValue
+from ganblocks.kinds.module_capabilities import Gated, SingularValue
 
 
 def gammas(game: Game) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ import pytest
 from ganblocks_data.image_folder import ImageFolder
 from PIL import Image
 
-from ganblocks.cli.findings import show_classes
+from ganblocks.cli.data_report import show_classes
 from ganblocks.values import ClassCount
 from tests.cli.commands import ganblocks, tiny
 

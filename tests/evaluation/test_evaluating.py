@@ -15,9 +15,9 @@ import torch
 import ganblocks as public
 from ganblocks import MixesSamples
 from ganblocks.errors import UsageError
-from ganblocks.evaluation import Report, Score, Wish, evaluate, keep, kept, refuse_unlike
-from ganblocks.evaluation.looking import chosen, drawn, nearest, noise
-from ganblocks.evaluation.normalising import normalising
+from ganblocks.evaluation import EvaluationSettings, Report, Score, evaluate, keep, kept, refuse_unlike
+from ganblocks.evaluation.batch_norm_modes import normalising
+from ganblocks.evaluation.features import chosen, drawn, nearest, noise
 from ganblocks.training.runs import load
 from tests.cli.commands import ganblocks, tiny
 
@@ -43,7 +43,9 @@ def report(run: Path, **options: object) -> Report:
     registry = public.discover()
     metrics = {name: registry.create("metric", name) for name in ("kernel", "frechet")}
     extractor = registry.create("feature_extractor", "pixels")
-    return evaluate(run, Wish(**{"metrics": metrics, "extractor": extractor, "device": "cpu", "n": 100, **options}), registry)
+    return evaluate(
+        run, EvaluationSettings(**{"metrics": metrics, "extractor": extractor, "device": "cpu", "n": 100, **options}), registry
+    )
 
 
 def test_every_number_has_a_protocol_and_controls_in_the_right_order(run: Path) -> None:

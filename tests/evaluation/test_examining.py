@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ganblocks import ExaminesGenerator, Sample, discover
 from ganblocks.errors import UsageError
-from ganblocks.evaluation import Judge, Report, Wish
+from ganblocks.evaluation import EvaluationSettings, Evaluator, Report
 from ganblocks.registry import Offer, Registry
 from ganblocks.training.sampler import Sampler
 
@@ -53,9 +53,9 @@ def report(**options: object) -> Report:
     dataset = names.create("dataset", "digits")
     metrics = {"witness": Witness(), "kernel": names.create("metric", "kernel")}
     pixels = names.create("feature_extractor", "pixels")
-    wish = Wish(**{"extractor": pixels, "metrics": metrics, "n": 30, "device": "cpu", **options})
+    settings = EvaluationSettings(**{"extractor": pixels, "metrics": metrics, "n": 30, "device": "cpu", **options})
     sampler = Sampler(Network(), 64, dataset.describe())
-    return Judge(dataset.open(), dataset.describe(), wish, names).report(sampler, 0)
+    return Evaluator(dataset.open(), dataset.describe(), settings, names).report(sampler, 0)
 
 
 def test_it_sees_the_latents_and_classes_of_the_samples() -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ganblocks import Images, ImageSpec, discover
-from ganblocks.evaluation import Judge, Report, Wish
+from ganblocks.evaluation import EvaluationSettings, Evaluator, Report
 from ganblocks.study.cells import Result
 from ganblocks.study.writing import cells_csv
 from ganblocks.training.sampler import Sampler
@@ -80,13 +80,15 @@ def order_of(images: Images) -> list[int]:
     return [folder_of(images.read(torch.nonzero(images.labels == k)[:1, 0]).numpy()) for k in range(3)]
 
 
-def judged(photos: Path, network: type[Painter]) -> tuple[Report, Images, Sampler, Judge]:
+def scorer(photos: Path, network: type[Painter]) -> tuple[Report, Images, Sampler, Evaluator]:
     images, image = opened(photos)
     network_ = network(order_of(images)) if network is Painter else Copier(order_of(images), images)
     registry = discover()
     metrics = {name: registry.create("metric", name) for name in ("kernel", "frechet", "precision_recall", "density_coverage")}
-    wish = Wish(extractor=registry.create("feature_extractor", "pixels"), metrics=metrics, n=30, device="cpu", seed=3)
-    judge, sampler = Judge(images, image, wish, registry), Sampler(network_, 3 * SIZE * SIZE, image)
+    settings = EvaluationSettings(
+        extractor=registry.create("feature_extractor", "pixels"), metrics=metrics, n=30, device="cpu", seed=3
+    )
+    judge, sampler = Evaluator(images, image, settings, registry), Sampler(network_, 3 * SIZE * SIZE, image)
     return judge.report(sampler, 64), images, sampler, judge
 
 
@@ -138,12 +140,12 @@ def nearest(x: Array, y: Array) -> float:
 
 
 @pytest.fixture(scope="module")
-def painted(photos: Path) -> tuple[Report, Images, Sampler, Judge]:
-    return judged(photos, Painter)
+def painted(photos: Path) -> tuple[Report, Images, Sampler, Evaluator]:
+    return scorer(photos, Painter)
 
 
 @pytest.fixture(scope="module")
-def parts(photos: Path, painted: tuple[Report, Images, Sampler, Judge]) -> dict[str, Array]:
+def parts(photos: Path, painted: tuple[Report, Images, Sampler, Evaluator]) -> dict[str, Array]:
     """Features of the real images, the held-out ones, noise and the samples."""
     _, images, sampler, judge = painted
     files = on_disk(photos)
@@ -159,7 +161,7 @@ def parts(photos: Path, painted: tuple[Report, Images, Sampler, Judge]) -> dict[
 
 
 def test_training_and_held_out_images_have_nothing_in_common(
-    photos: Path, painted: tuple[Report, Images, Sampler, Judge]
+    photos: Path, painted: tuple[Report, Images, Sampler, Evaluator]
 ) -> None:
     _, images, _, judge = painted
     train, held_out = (set(images.split[name].tolist()) for name in ("train", "held_out"))
@@ -169,7 +171,7 @@ def test_training_and_held_out_images_have_nothing_in_common(
     assert len(on_disk(photos)) == 3 * EACH
 
 
-def test_samples_are_asked_for_in_the_classes_of_the_real_images(painted: tuple[Report, Images, Sampler, Judge]) -> None:
+def test_samples_are_asked_for_in_the_classes_of_the_real_images(painted: tuple[Report, Images, Sampler, Evaluator]) -> None:
     """Told by their brightness, one by one: not by counts, which a turned order would keep."""
     _, images, sampler, judge = painted
     real = [folder_of(pixels.numpy()) for pixels in images.read(judge.places)]
@@ -185,7 +187,7 @@ def test_samples_are_asked_for_in_the_classes_of_the_real_images(painted: tuple[
 
 @pytest.mark.parametrize(("column", "part"), [("value", "fake"), ("held_out", "held_out"), ("noise", "noise")])
 def test_every_column_is_of_its_own_images(
-    column: str, part: str, painted: tuple[Report, Images, Sampler, Judge], parts: dict[str, Array]
+    column: str, part: str, painted: tuple[Report, Images, Sampler, Evaluator], parts: dict[str, Array]
 ) -> None:
     scores = {score.name.partition("[")[0]: getattr(score, column) for score in painted[0].scores}
     if len(parts[part]) == len(parts["real"]):  # else a mean over random parts of the larger set
@@ -196,16 +198,16 @@ def test_every_column_is_of_its_own_images(
 
 
 def test_the_memorisation_ratio_is_of_samples_over_held_out(
-    photos: Path, painted: tuple[Report, Images, Sampler, Judge], parts: dict[str, Array]
+    photos: Path, painted: tuple[Report, Images, Sampler, Evaluator], parts: dict[str, Array]
 ) -> None:
     expected = nearest(parts["fake"], parts["real"]) / nearest(parts["held_out"], parts["real"])
     assert painted[0].nearest == pytest.approx(expected, rel=1e-5)
-    copied = judged(photos, Copier)[0].nearest
+    copied = scorer(photos, Copier)[0].nearest
     assert copied is not None
     assert copied < 0.6, "a generator that shows training images is nearer to them than held-out images are"
 
 
-def test_cells_csv_has_every_number_in_its_own_column(painted: tuple[Report, Images, Sampler, Judge]) -> None:
+def test_cells_csv_has_every_number_in_its_own_column(painted: tuple[Report, Images, Sampler, Evaluator]) -> None:
     report = painted[0]
     rows = list(csv.DictReader(cells_csv([Result("mine", 4, False, 0.5, (report,), 8.0)]).splitlines()))
     assert len(rows) == len(report.scores)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ganblocks import DataError, Images, ImageSpec, Sample, discover
 from ganblocks.errors import GanblocksError, UsageError
-from ganblocks.evaluation import Judge, Missing, Report, Score, Wish, kept
+from ganblocks.evaluation import EvaluationSettings, Evaluator, Missing, Report, Score, kept
 from ganblocks.registry import Offer, Registry
 from ganblocks.testing import examples
 from ganblocks.training.sampler import Sampler
@@ -160,14 +160,14 @@ def test_check_knows_it_where_the_recipe_says_how_many(fifteen: Path) -> None:
 
 
 def test_weights_that_are_not_there_are_named_before_the_first_step(fifteen: Path) -> None:
-    wish = "evaluation.extractor={ use = 'inception_2015', path = 'absent.pth' }"
-    done = ganblocks("run", "recipe.toml", "--out", "other", "--set", wish, cwd=fifteen)
+    settings = "evaluation.extractor={ use = 'inception_2015', path = 'absent.pth' }"
+    done = ganblocks("run", "recipe.toml", "--out", "other", "--set", settings, cwd=fifteen)
     assert done.returncode == 3
     assert "absent.pth: there is no such file of weights" in done.stderr
     assert "to train without scores, add --no-score" in done.stderr
     assert not (fifteen / "other").exists()
     done = ganblocks(
-        "run", "recipe.toml", "--out", "other", "--set", wish, "--no-score", "--set", "training.images=8", cwd=fifteen
+        "run", "recipe.toml", "--out", "other", "--set", settings, "--no-score", "--set", "training.images=8", cwd=fifteen
     )
     assert done.returncode == 0, done.stderr
     assert not (fifteen / "other" / "scores.json").exists()
@@ -210,8 +210,8 @@ def report(asks: dict[str, Ask], images: Images | None = None) -> Report:
     dataset = registry.create("dataset", "digits")
     image = ImageSpec(channels=1, size=8)
     metrics = {name: Numbers(ask) for name, ask in asks.items()}
-    wish = Wish(extractor=registry.create("feature_extractor", "pixels"), metrics=metrics, n=30, device="cpu")
-    judge = Judge(images or dataset.open(), image, wish, registry)
+    settings = EvaluationSettings(extractor=registry.create("feature_extractor", "pixels"), metrics=metrics, n=30, device="cpu")
+    judge = Evaluator(images or dataset.open(), image, settings, registry)
     # options of these metrics are functions, which no recipe holds
     judge._options = lambda metric: next(name for name, each in metrics.items() if each is metric)  # type: ignore[method-assign]
     return judge.report(Sampler(Plain(), 64, image), 0)

@@ -16,7 +16,7 @@ from filelock import FileLock
 import ganblocks as public
 from ganblocks.cli import main
 from ganblocks.errors import CheckpointError, DataError
-from ganblocks.evaluation import Judge, Report, Scoring, kept, wish_of
+from ganblocks.evaluation import Evaluator, Report, Scoring, evaluation_settings, kept
 from ganblocks.evaluation.trying import in_words
 from ganblocks.recipe import Recipe, read_recipe
 from ganblocks.training.checkpoint import latest
@@ -47,8 +47,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def scored(folder: Path) -> Scoring:
     registry, wanted = public.discover(), recipe()
-    scoring = Scoring(wanted.data.dataset, wish_of(wanted.evaluation, registry, "cpu"), registry, folder)
-    public.run(wanted, folder, "cpu", judged=scoring)
+    scoring = Scoring(wanted.data.dataset, evaluation_settings(wanted.evaluation, registry, "cpu"), registry, folder)
+    public.run(wanted, folder, "cpu", scorer=scoring)
     return scoring
 
 
@@ -67,7 +67,7 @@ def failing(error: BaseException) -> object:
 def test_training_goes_on_without_scores(
     error: Exception, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Judge, "report", failing(error))
+    monkeypatch.setattr(Evaluator, "report", failing(error))
     with pytest.warns(UserWarning, match="images: not scored: ") as said:
         scoring = scored(tmp_path / "run")
     assert [str(each.message).partition(":")[0] for each in said] == ["16 images", "32 images"]
@@ -82,7 +82,7 @@ def test_a_run_whose_end_is_not_scored_says_how_to_do_it_later(
 ) -> None:
     folder = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr(Judge, "report", failing(error))
+        patch.setattr(Evaluator, "report", failing(error))
         assert main(["run", str(RECIPE), "--out", str(folder), *SHORT]) == code
     found = capsys.readouterr()
     assert found.out.strip() == str(folder)
@@ -97,14 +97,14 @@ def test_a_run_whose_end_is_not_scored_says_how_to_do_it_later(
 def test_a_score_that_fails_within_a_run_costs_that_moment_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report = Judge.report
+    report = Evaluator.report
 
-    def once(self: Judge, sampler: object, images_seen: int) -> Report:
+    def once(self: Evaluator, sampler: object, images_seen: int) -> Report:
         if images_seen == 16:
             raise DataError("not now")
         return report(self, sampler, images_seen)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Judge, "report", once)
+    monkeypatch.setattr(Evaluator, "report", once)
     assert main(["run", str(RECIPE), "--out", str(tmp_path / "run"), *SHORT]) == 0
     assert "16 images: not scored: not now" in capsys.readouterr().err
     assert [each.images for each in kept(tmp_path / "run")] == [32]
@@ -204,7 +204,7 @@ def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_without_scores_nothing_is_scored_whatever_the_recipe_says(
     undisturbed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Judge, "__init__", failing(AssertionError("scored")))
+    monkeypatch.setattr(Evaluator, "__init__", failing(AssertionError("scored")))
     folder = tmp_path / "run"
     attention = ("--set", "*.attention=self_attention")
     assert main(["run", str(RECIPE), "--out", str(folder), "--no-score", *SHORT, *attention]) == 0

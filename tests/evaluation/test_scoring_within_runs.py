@@ -17,10 +17,10 @@ from ganblocks_update_rules.alternating import AlternatingUpdater
 import ganblocks as public
 from ganblocks.cli import main
 from ganblocks.errors import UsageError
-from ganblocks.evaluation import Judge, Report, Scoring, Wish, evaluate, kept, wish_of
+from ganblocks.evaluation import EvaluationSettings, Evaluator, Report, Scoring, evaluate, evaluation_settings, kept
 from ganblocks.recipe import Recipe, read_recipe
 from ganblocks.training.checkpoint import latest
-from ganblocks.training.loop import Unjudged
+from ganblocks.training.loop import NoScorer
 from ganblocks.training.run_folder import read_metrics
 from ganblocks.training.sampler import Sampler
 from tests.cli.commands import ROOT
@@ -34,8 +34,8 @@ def recipe(**overrides: object) -> Recipe:
 
 def run(wanted: Recipe, out: Path, cache: Path | None = None) -> Path:
     registry = public.discover()
-    scoring = Scoring(wanted.data.dataset, wish_of(wanted.evaluation, registry, "cpu"), registry, out, cache)
-    public.run(wanted, out, "cpu", judged=scoring)
+    scoring = Scoring(wanted.data.dataset, evaluation_settings(wanted.evaluation, registry, "cpu"), registry, out, cache)
+    public.run(wanted, out, "cpu", scorer=scoring)
     return out
 
 
@@ -68,7 +68,7 @@ def test_the_score_at_the_end_is_that_of_evaluating_afterwards(tmp_path: Path, w
     wanted = recipe(weights=weights)
     folder = run(wanted, tmp_path / "run")
     registry = public.discover()
-    assert kept(folder)[-1] == evaluate(folder, wish_of(wanted.evaluation, registry, "cpu"), registry)
+    assert kept(folder)[-1] == evaluate(folder, evaluation_settings(wanted.evaluation, registry, "cpu"), registry)
 
 
 def test_average_and_live_weights_are_different_protocols(tmp_path: Path) -> None:
@@ -80,25 +80,27 @@ def test_average_and_live_weights_are_different_protocols(tmp_path: Path) -> Non
 
 def test_a_run_that_went_back_is_scored_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """At 40 images twice: before it went from 48 back to 32, and on its other way."""
-    original, judged = AlternatingUpdater.step, []
-    report = Judge.report
+    original, scorer = AlternatingUpdater.step, []
+    report = Evaluator.report
 
     def step(self: AlternatingUpdater, next_batch: Any, images_seen: int) -> Any:
         metrics = original(self, next_batch, images_seen)
         return metrics | ({"generator/loss": torch.tensor(math.nan)} if images_seen == 40 and next_batch.seed == 0 else {})
 
-    def noted(self: Judge, sampler: Sampler, images_seen: int) -> Report:
-        judged.append(images_seen)
+    def noted(self: Evaluator, sampler: Sampler, images_seen: int) -> Report:
+        scorer.append(images_seen)
         return report(self, sampler, images_seen)
 
     monkeypatch.setattr(AlternatingUpdater, "step", step)
-    monkeypatch.setattr(Judge, "report", noted)
+    monkeypatch.setattr(Evaluator, "report", noted)
     wanted = read_recipe(RECIPE, {"evaluation.every": 40, "training.checkpoint_every": 32, "health.not_finite": "rollback"})
     with pytest.warns(UserWarning, match="rolled back"):
         folder = run(wanted, tmp_path / "run")
-    assert judged == [40, 40, 64]
+    assert scorer == [40, 40, 64]
     assert [each.images for each in kept(folder)] == [40, 64]
-    assert kept(folder)[-1] == evaluate(folder, wish_of(wanted.evaluation, public.discover(), "cpu"), public.discover())
+    assert kept(folder)[-1] == evaluate(
+        folder, evaluation_settings(wanted.evaluation, public.discover(), "cpu"), public.discover()
+    )
 
 
 def test_a_run_that_goes_on_elsewhere_keeps_its_scores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -113,12 +115,12 @@ def test_a_run_that_goes_on_elsewhere_keeps_its_scores(tmp_path: Path, capsys: p
 
 
 def test_seconds_do_not_count_scoring(tmp_path: Path) -> None:
-    class Slow(Unjudged):
+    class Slow(NoScorer):
         def __call__(self, sampler: Sampler, images_seen: int) -> None:
             time.sleep(1.0)
 
     started = time.perf_counter()
-    public.run(recipe(every=8), tmp_path / "run", "cpu", judged=Slow())
+    public.run(recipe(every=8), tmp_path / "run", "cpu", scorer=Slow())
     whole = time.perf_counter() - started
     assert read_metrics(tmp_path / "run")[-1]["seconds"] < whole - 6.5
 
@@ -134,11 +136,11 @@ class Once:
         return self.inner(image)
 
 
-def judged(wish: Wish, cache: Path | None) -> tuple[Report, int]:
+def scorer(settings: EvaluationSettings, cache: Path | None) -> tuple[Report, int]:
     """A report of a fixed generator, and how many images the extractor was shown for it."""
     registry = public.discover()
     dataset = registry.create("dataset", "digits")
-    judge = Judge(dataset.open(), dataset.describe(), wish, registry, cache)
+    judge = Evaluator(dataset.open(), dataset.describe(), settings, registry, cache)
     once = Once(judge.network)
     judge.__dict__["network"] = once
     network = torch.nn.Linear(4, 64, bias=False)
@@ -159,25 +161,25 @@ def judged(wish: Wish, cache: Path | None) -> tuple[Report, int]:
 
 def test_real_images_are_looked_at_once_for_all_judges(tmp_path: Path) -> None:
     evaluation = recipe(n=50).evaluation
-    wish = wish_of(evaluation, public.discover(), "cpu")
-    plain, all_images = judged(wish, None)
-    first, shown = judged(wish, tmp_path)
-    again, few = judged(wish, tmp_path)
+    settings = evaluation_settings(evaluation, public.discover(), "cpu")
+    plain, all_images = scorer(settings, None)
+    first, shown = scorer(settings, tmp_path)
+    again, few = scorer(settings, tmp_path)
     assert plain == first == again
     assert (shown, few) == (all_images, 50)
     assert len(list(tmp_path.iterdir())) == 3  # train, held out, noise
-    other = wish_of(recipe(n=40).evaluation, public.discover(), "cpu")
-    assert judged(other, tmp_path)[0] == judged(other, None)[0]
+    other = evaluation_settings(recipe(n=40).evaluation, public.discover(), "cpu")
+    assert scorer(other, tmp_path)[0] == scorer(other, None)[0]
 
 
 def test_a_damaged_cache_is_written_anew(tmp_path: Path) -> None:
-    wish = wish_of(recipe(n=50).evaluation, public.discover(), "cpu")
-    plain, _ = judged(wish, tmp_path)
+    settings = evaluation_settings(recipe(n=50).evaluation, public.discover(), "cpu")
+    plain, _ = scorer(settings, tmp_path)
     for path in tmp_path.iterdir():
         path.write_bytes(path.read_bytes()[:100])
-    again, _ = judged(wish, tmp_path)
+    again, _ = scorer(settings, tmp_path)
     assert again == plain
-    assert judged(wish, tmp_path)[1] == 50
+    assert scorer(settings, tmp_path)[1] == 50
 
 
 def test_a_report_keeps_its_moment(tmp_path: Path) -> None:
@@ -189,8 +191,8 @@ def test_a_report_keeps_its_moment(tmp_path: Path) -> None:
 def test_a_cache_that_cannot_be_written_is_a_user_s_mistake(tmp_path: Path) -> None:
     """Before anything is computed; a folder that cannot be written any more by then costs no score."""
     (tmp_path / "file").write_text("")
-    cache, wish = tmp_path / "file" / "cache", wish_of(recipe(n=20).evaluation, public.discover(), "cpu")
+    cache, settings = tmp_path / "file" / "cache", evaluation_settings(recipe(n=20).evaluation, public.discover(), "cpu")
     with pytest.raises(UsageError, match="features cannot be kept here"):
-        evaluate(tmp_path, wish, public.discover(), cache)
+        evaluate(tmp_path, settings, public.discover(), cache)
     with pytest.warns(UserWarning, match="features cannot be kept here"):
-        assert judged(wish, cache)[0] == judged(wish, None)[0]
+        assert scorer(settings, cache)[0] == scorer(settings, None)[0]

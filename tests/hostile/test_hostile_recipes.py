@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import ganblocks
 from ganblocks.assembly import check
 from ganblocks.cli import main
-from ganblocks.errors import GanblocksError, Misfit, RecipeError
+from ganblocks.errors import GanblocksError, PlacementError, RecipeError
 from ganblocks.limits import VARIABLE, within_limits
 from ganblocks.recipe import parse_override, read_recipe
 from ganblocks.registry import Registry
@@ -107,7 +107,7 @@ def test_absurd_sizes_are_refused_on_paper(registry: Registry, name: str) -> Non
 def test_the_limit_can_be_raised_by_the_user_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    with pytest.raises(Misfit, match="more than 10 parameters"), torch.device("meta"), limited(monkeypatch, 10):
+    with pytest.raises(PlacementError, match="more than 10 parameters"), torch.device("meta"), limited(monkeypatch, 10):
         torch.nn.Linear(10, 10)
     with torch.device("meta"), limited(monkeypatch, 110):
         torch.nn.Linear(10, 10)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ganblocks.errors import BrokenPlugin, Mistake, RecipeError, UnknownComponent
 from ganblocks.options import structure, unstructure
 from ganblocks.options.describe import describe
-from ganblocks.schedules import Constant, Cosine, Linear, Moving, WarmUp, moving
+from ganblocks.schedules import Constant, Cosine, LinearSchedule, Moving, WarmUp, moving
 from ganblocks.sockets import socket
 from ganblocks.testing import examples
 from ganblocks.values import Player
@@ -187,9 +187,9 @@ def test_equal_is_not_the_same_type(key: str, value: Any) -> None:
 
 moving_values = st.one_of(
     st.floats(1e-6, 1e3).map(Constant),
-    st.builds(Linear, start=st.floats(1e-6, 9), end=st.floats(1e-6, 9), images=st.none() | integers),
+    st.builds(LinearSchedule, start=st.floats(1e-6, 9), end=st.floats(1e-6, 9), images=st.none() | integers),
     st.builds(Cosine, start=st.floats(1e-6, 9), end=st.floats(1e-6, 9), images=st.none() | integers),
-    st.builds(WarmUp, images=integers, then=st.builds(Linear, start=st.floats(1e-6, 9), end=st.floats(1e-6, 9))),
+    st.builds(WarmUp, images=integers, then=st.builds(LinearSchedule, start=st.floats(1e-6, 9), end=st.floats(1e-6, 9))),
 )
 parts = st.recursive(
     st.just(Nothing()) | st.builds(Leaf, groups=integers),

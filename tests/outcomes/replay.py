@@ -16,8 +16,14 @@ from attrs import define, field
 from torch import Tensor, nn
 from torch.nn.functional import relu, softplus
 
-from ganblocks.kinds.capabilities import Gated, Maintained, MixesSamples, SingularValue
-from ganblocks.values import Batch, Player, seed_of
+from ganblocks.kinds.module_capabilities import (
+    Gated,
+    HasEstimates,
+    MixesSamples,
+    SingularValue,
+)
+from ganblocks.seeding import seed_of
+from ganblocks.values import Batch, Player
 from tests.outcomes.zoo import Kept
 
 LOSSES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
@@ -130,7 +136,7 @@ class Replay:
 
     def _advance(self, network: nn.Module) -> None:
         for module in network.modules():
-            if isinstance(module, Maintained):
+            if isinstance(module, HasEstimates):
                 module.advance()
 
     def _move(self, network: nn.Module, rate: float) -> float:

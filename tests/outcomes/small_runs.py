@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from ganblocks import Recipe, Registry, discover, read_recipe, run
-from ganblocks.evaluation import Report, Scoring, wish_of
+from ganblocks.evaluation import Report, Scoring, evaluation_settings
 from ganblocks.evaluation.evaluating import kept
 from ganblocks.options.fields import options_of
 from tests.cli.commands import ROOT
@@ -60,8 +60,8 @@ def _narrow(player: str, network: object) -> dict[str, Any]:
 
 def train(recipe: Recipe, folder: Path, **how: Any) -> list[Report]:
     """Run a recipe as ``ganblocks run`` does; returns its reports, oldest first."""
-    scoring = Scoring(recipe.data.dataset, wish_of(recipe.evaluation, REGISTRY, "cpu"), REGISTRY, folder)
-    run(recipe, folder, "cpu", registry=REGISTRY, judged=scoring, **how)
+    scoring = Scoring(recipe.data.dataset, evaluation_settings(recipe.evaluation, REGISTRY, "cpu"), REGISTRY, folder)
+    run(recipe, folder, "cpu", registry=REGISTRY, scorer=scoring, **how)
     return kept(folder)
 
 

@@ -14,11 +14,11 @@ import torch
 from PIL import Image
 
 from ganblocks import load
-from ganblocks.evaluation import Report, evaluate, wish_of
+from ganblocks.evaluation import Report, evaluate, evaluation_settings
+from ganblocks.seeding import seed_of
 from ganblocks.training import batch_statistics
 from ganblocks.training.resuming import resume
 from ganblocks.training.sampler import Sampler
-from ganblocks.values import seed_of
 from tests.cli.commands import ganblocks
 from tests.outcomes.small_runs import REGISTRY, embedded, kernel_distance, read, small, train
 
@@ -43,13 +43,13 @@ def test_what_a_user_gets_is_what_was_trained(
     sample_draws_what_load_draws(folder, tmp_path / "grid.png")
     a_run_that_was_resumed_shows_the_same_pixels(folder, tmp_path / "resumed")
     record_property("score", kernel_distance(reports[-1]))
-    for ablation in list(read(name).ablation)[:1]:  # recorded, not judged: runs this short say nothing about a component
+    for ablation in list(read(name).ablation)[:1]:  # recorded, not scorer: runs this short say nothing about a component
         record_property(ablation, kernel_distance(train(small(name, ablation), tmp_path / "without")[-1]))
 
 
 def scored(name: str, folder: Path, **how: Any) -> float:
     """A score of a run, as ``ganblocks evaluate`` computes it."""
-    settings = attrs.evolve(wish_of(small(name).evaluation, REGISTRY, "cpu"), **how)
+    settings = attrs.evolve(evaluation_settings(small(name).evaluation, REGISTRY, "cpu"), **how)
     return kernel_distance(evaluate(folder, settings, REGISTRY))
 
 

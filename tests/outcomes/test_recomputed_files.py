@@ -268,7 +268,7 @@ def foreign(player: str, name: str) -> str:
     return f"{fixed[place]}.{suffix}"
 
 
-# papers
+# metadata
 
 
 def test_cite_prints_the_entries_of_what_the_recipe_uses(zoo: Kept, images: Path) -> None:

@@ -15,9 +15,9 @@ from torch import nn
 from torch.nn.functional import interpolate
 
 from ganblocks import load
-from ganblocks.evaluation.looking import chosen, noise
+from ganblocks.evaluation.features import chosen, noise
+from ganblocks.seeding import seed_of
 from ganblocks.training.sampler import Sampler
-from ganblocks.values import seed_of
 from tests.outcomes.zoo import MOMENTS, REGISTRY, Kept, files_by_class, rounded, say
 
 Array = np.ndarray
@@ -239,8 +239,8 @@ def test_the_printed_table_is_the_report(run: Path) -> None:
 
 def test_a_memoriser_is_far_below_one(run: Path, zoo: Kept, images: Path) -> None:
     """A generator that returns training images, as the ratio must see it."""
-    from ganblocks.evaluation import wish_of
-    from ganblocks.evaluation.judge import Judge
+    from ganblocks.evaluation import evaluation_settings
+    from ganblocks.evaluation.evaluator import Evaluator
 
     pixels, *_ = real_of(zoo, images, "train")
     kept = torch.from_numpy(pixels.transpose(0, 3, 1, 2).astype(np.float32)) / 127.5 - 1
@@ -253,6 +253,8 @@ def test_a_memoriser_is_far_below_one(run: Path, zoo: Kept, images: Path) -> Non
         def forward(self, latent: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
             return kept[: len(latent)]
 
-    judge = Judge(zoo.session.batches.images, zoo.session.image, wish_of(zoo.recipe.evaluation, REGISTRY, "cpu"), REGISTRY)
+    judge = Evaluator(
+        zoo.session.batches.images, zoo.session.image, evaluation_settings(zoo.recipe.evaluation, REGISTRY, "cpu"), REGISTRY
+    )
     report = judge.report(Sampler(Memoriser(), 16, zoo.session.image), 0)
     assert report.nearest == pytest.approx(0, abs=1e-3)

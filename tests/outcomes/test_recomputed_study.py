@@ -20,7 +20,7 @@ from scipy import stats
 from ganblocks import read_recipe
 from ganblocks.assembly import build_discriminator, build_generator
 from ganblocks.cli import main
-from ganblocks.evaluation.looking import noise
+from ganblocks.evaluation.features import noise
 from ganblocks.training.sampler import Sampler
 from tests.outcomes.test_recomputed_scores import features_of, kernel
 from tests.outcomes.zoo import COUNTS, REGISTRY, files_by_class, flops_per_image, rounded, say

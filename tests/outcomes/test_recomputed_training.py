@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from ganblocks.assembly import build_discriminator, build_generator
+from ganblocks.seeding import seed_of
 from ganblocks.training.checkpoint import load_checkpoint
-from ganblocks.values import seed_of
 from tests.outcomes.replay import Replay
 from tests.outcomes.zoo import (
     COLOURS,

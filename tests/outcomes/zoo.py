@@ -27,7 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ganblocks import Recipe, Registry, discover, read_recipe, run
 from ganblocks.assembly import Session, build_generator
 from ganblocks.cli import main
-from ganblocks.evaluation import Scoring, wish_of
+from ganblocks.evaluation import Scoring, evaluation_settings
 from ganblocks.training import runs
 from ganblocks.training.sampler import Sampler
 
@@ -205,7 +205,9 @@ def train(path: Path, folder: Path, seed: int = 0, scored: bool = True, **how: A
             super().__call__(sampler, images_seen)
             kept[0].waited.append(time.perf_counter() - began)
 
-    scoring = Slow(recipe.data.dataset, wish_of(recipe.evaluation, REGISTRY, "cpu"), REGISTRY, folder) if scored else None
+    scoring = (
+        Slow(recipe.data.dataset, evaluation_settings(recipe.evaluation, REGISTRY, "cpu"), REGISTRY, folder) if scored else None
+    )
     with patch.object(runs, "assemble", assembled):
         run(recipe, folder, "cpu", seed, REGISTRY, watch, scoring, **how)
     _gather(folder, checkpoints)

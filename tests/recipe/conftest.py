@@ -54,7 +54,7 @@ class Maker:
 
 
 @frozen(kw_only=True)
-class Judge:
+class Evaluator:
     width: int = count(8)
     widths: tuple[int, ...] = ()
     attention: Attention = socket("attention", default="look")
@@ -111,7 +111,7 @@ class Toys:
         ("norm", "scale"): Scale,
         ("norm", "none"): Plain,
         ("generator", "maker"): Maker,
-        ("discriminator", "judge"): Judge,
+        ("discriminator", "judge"): Evaluator,
         ("discriminator", "greedy"): Greedy,
         ("loss", "simple"): Simple,
         ("penalty", "slope"): Slope,

@@ -13,7 +13,7 @@ import pytest
 from ganblocks.errors import Mistake, RecipeError, UsageError
 from ganblocks.plugins import discover
 from ganblocks.recipe import Recipe, parse_override, read_recipe, write_recipe
-from ganblocks.schedules import Constant, Linear
+from ganblocks.schedules import Constant, LinearSchedule
 
 Read = Callable[..., Recipe]
 
@@ -66,7 +66,7 @@ def test_short_forms_and_defaults_take_options(read: Read) -> None:
         }
     )
     assert (recipe.discriminator.network.attention.heads, recipe.generator.norm.groups, recipe.average.decay) == (2, 2, 0.5)
-    assert recipe.update.generator.rate == Linear(start=1.0, end=0.5)
+    assert recipe.update.generator.rate == LinearSchedule(start=1.0, end=0.5)
     assert recipe.update.discriminator.rate == Constant(0.01)
 
 
@@ -227,7 +227,7 @@ def test_a_child_changes_what_it_says(tmp_path: Path, toys: Any, toy_text: str, 
     recipe: Any = extended(tmp_path, toys, toy_text, child)
     assert (recipe.title, recipe.generator.attention.heads, recipe.generator.attention.reduction) == ("child", 2, 4)
     assert recipe.discriminator.network.attention.heads == 3
-    assert recipe.penalties["slope"].weight == Linear(start=1.0, end=0.0)
+    assert recipe.penalties["slope"].weight == LinearSchedule(start=1.0, end=0.0)
     assert recipe.training == read().training
 
 

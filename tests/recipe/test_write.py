@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from ganblocks.recipe import Recipe, read_recipe, write_recipe
 from ganblocks.recipe.schema import Ablation, Average, Data, DiscriminatorPlayer, PenaltyTerm, Training
-from ganblocks.schedules import Constant, Cosine, Linear, Moving, WarmUp
+from ganblocks.schedules import Constant, Cosine, LinearSchedule, Moving, WarmUp
 from ganblocks.testing import examples
 
 counts = st.integers(1, 10**9)
 positive = st.floats(1e-9, 1e6)
 names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,9}", fullmatch=True)
 text = st.text(st.characters(codec="utf-8"), max_size=20)
-lines = st.builds(Linear, start=positive, end=positive, images=st.none() | counts)
+lines = st.builds(LinearSchedule, start=positive, end=positive, images=st.none() | counts)
 waves = st.builds(Cosine, start=positive, end=positive, images=st.none() | counts)
 rates: st.SearchStrategy[Moving] = st.one_of(
     st.builds(Constant, positive), lines, waves, st.builds(WarmUp, images=counts, then=lines | waves)

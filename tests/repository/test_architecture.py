@@ -13,6 +13,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "ganblocks"
 
+FACTS = {"seeding", "site", "values"}
+"""What components and the core hand to each other."""
+
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "files": set(),
@@ -20,21 +23,25 @@ MAY_IMPORT: dict[str, set[str]] = {
     "schedules": {"origins"},
     "sizes": set(),
     "sockets": set(),
-    "values": {"errors", "kinds", "sizes"},  # kinds only for type checkers: see below
-    "kinds": {"values"},
+    "_version": set(),
+    "deprecated": set(),
+    "seeding": set(),
+    "values": {"seeding", "sizes"},
+    "site": {"deprecated", "errors", "kinds", "seeding", "sizes", "values"},  # kinds only for type checkers: see below
+    "kinds": {"site", "values"},
     "hookspecs": set(),
     "limits": {"errors"},
     "stepping": set(),
-    "options": {"errors", "origins", "schedules", "sockets", "kinds", "values"},
-    "registry": {"errors", "kinds", "options", "origins", "hookspecs", "sockets", "values"},
+    "options": {"errors", "origins", "schedules", "sockets", "kinds", *FACTS},
+    "registry": {"errors", "kinds", "options", "origins", "hookspecs", "sockets", *FACTS},
     "plugins": {"errors", "hookspecs", "kinds", "registry"},
-    "game": {"kinds", "schedules", "values"},
-    "batches": {"evenly", "values"},
-    "evenly": {"values"},
+    "game": {"kinds", "schedules", *FACTS},
+    "batches": {"evenly", *FACTS},
+    "evenly": {*FACTS},
     "precision": {"recipe"},
     "citing": set(),
-    "summary": {"assembly", "kinds", "recipe", "values"},
-    "recipe": {"errors", "files", "kinds", "options", "plugins", "registry", "schedules", "sockets", "values"},
+    "summary": {"assembly", "kinds", "recipe", *FACTS},
+    "recipe": {"errors", "files", "kinds", "options", "plugins", "registry", "schedules", "sockets", *FACTS},
     "assembly": {
         "batches",
         "errors",
@@ -48,7 +55,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "schedules",
         "sizes",
         "sockets",
-        "values",
+        *FACTS,
     },
     "training": {
         "",
@@ -64,10 +71,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "recipe",
         "registry",
         "summary",
-        "values",
+        *FACTS,
     },
-    "evaluation": {"errors", "files", "kinds", "options", "recipe", "registry", "training", "values"},
-    "study": {"assembly", "errors", "evaluation", "files", "precision", "recipe", "registry", "summary", "training", "values"},
+    "evaluation": {"errors", "files", "kinds", "options", "recipe", "registry", "training", *FACTS},
+    "study": {"assembly", "errors", "evaluation", "files", "precision", "recipe", "registry", "summary", "training", *FACTS},
     "testing": {
         "",
         "errors",
@@ -80,7 +87,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "sizes",
         "sockets",
         "stepping",
-        "values",
+        *FACTS,
     },
     "cli": {
         "",
@@ -98,7 +105,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "summary",
         "testing",  # ganblocks conform
         "training",
-        "values",
+        *FACTS,
     },
     "__main__": {"cli"},
 }
@@ -171,15 +178,15 @@ def test_the_table_names_the_rooms_that_exist() -> None:
 
 def test_the_table_has_no_circle() -> None:
     graph = {home: {target for target in targets if target} for home, targets in MAY_IMPORT.items()}
-    graph["values"] = graph["values"] - {"kinds"}
+    graph["site"] = graph["site"] - {"kinds"}
     done: set[str] = set()
     while ready := {home for home, targets in graph.items() if home not in done and targets <= done}:
         done |= ready
     assert done == set(graph), f"these lean on each other: {set(graph) - done}"
 
 
-def test_values_names_kinds_for_type_checkers_only() -> None:
-    assert not any(named_room(name) == "kinds" for name in imports(CORE / "values.py", type_checking=False))
+def test_site_names_kinds_for_type_checkers_only() -> None:
+    assert not any(named_room(name) == "kinds" for name in imports(CORE / "site.py", type_checking=False))
 
 
 @pytest.mark.parametrize("library", ONLY_IN)

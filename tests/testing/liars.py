@@ -25,9 +25,9 @@ from ganblocks import (
     Features,
     Game,
     Gated,
+    HasEstimates,
     Images,
     ImageSpec,
-    Maintained,
     Moving,
     Player,
     Sample,
@@ -609,7 +609,7 @@ class Unbiased(Frobenius):
         return self.wrapper(layer)
 
 
-class _Estimate(_Wrapper, Maintained, SingularValue):
+class _Estimate(_Wrapper, HasEstimates, SingularValue):
     def __init__(self, layer: nn.Module) -> None:
         super().__init__(layer)
         self.register_buffer("scale", torch.ones(()))

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
-from ganblocks import Maintained, MixesSamples
+from ganblocks import HasEstimates, MixesSamples
 from ganblocks.testing import examples
 from ganblocks.training.average import Average
 
 
-class Estimate(nn.Module, Maintained):
+class Estimate(nn.Module, HasEstimates):
     settled: Tensor
 
     def __init__(self) -> None:

@@ -37,8 +37,8 @@ from ganblocks.training.manifest import verify
 def example(images: int) -> Checkpoint:
     tensors = {"a.weight": torch.arange(12.0).view(3, 4) + images, "b": torch.tensor(images)}
     updater = {"generator": {"updates": images, "parameters": {"w": {"exp_avg": torch.ones(5) * images}}}}
-    papers = {"recipe.toml": 'title = "x"\n', "provenance.json": "{}"}
-    return Checkpoint(images, images // 8, {"generator": images}, tensors, tensors, updater, 1.5, papers)
+    metadata = {"recipe.toml": 'title = "x"\n', "provenance.json": "{}"}
+    return Checkpoint(images, images // 8, {"generator": images}, tensors, tensors, updater, 1.5, metadata)
 
 
 def same(one: Checkpoint, other: Checkpoint) -> bool:

@@ -23,10 +23,10 @@ from PIL import Image
 
 import ganblocks as public
 from ganblocks.errors import CheckpointError, DataError, UsageError
-from ganblocks.evaluation import evaluate, wish_of
+from ganblocks.evaluation import evaluate, evaluation_settings
 from ganblocks.recipe import Recipe, differences, fates, read_recipe, rooted, with_data
 from ganblocks.recipe.lengths import schedules
-from ganblocks.schedules import Constant, Cosine, Linear, WarmUp, spanning
+from ganblocks.schedules import Constant, Cosine, LinearSchedule, WarmUp, spanning
 from ganblocks.testing import examples
 from ganblocks.training.resuming import resume
 from tests.training.test_resuming import SEED, logged, pictures, recipe, run, state, stopping_at
@@ -207,16 +207,16 @@ values = st.floats(0.1, 2).map(lambda value: round(value, 3))
 lengths = st.one_of(st.none(), st.integers(1, 300))
 bent = st.one_of(
     st.builds(Constant, values),
-    st.builds(Linear, start=values, end=values, images=lengths),
+    st.builds(LinearSchedule, start=values, end=values, images=lengths),
     st.builds(Cosine, start=values, end=values, images=lengths, begin=st.integers(0, 50)),
-    st.builds(WarmUp, images=st.integers(1, 300), then=st.builds(Linear, start=values, end=values, images=lengths)),
+    st.builds(WarmUp, images=st.integers(1, 300), then=st.builds(LinearSchedule, start=values, end=values, images=lengths)),
 )
 
 
 @examples(50)
 @given(bent, st.integers(1, 200), st.integers(1, 200), st.data())
 def test_a_schedule_follows_the_length_just_where_its_values_differ(schedule: Any, before: int, more: int, data: Any) -> None:
-    """Judged by another way: by all the values that it takes under both lengths."""
+    """Scorer by another way: by all the values that it takes under both lengths."""
     wanted = recipe(**{"training.images": before + more})
     wanted = attrs.evolve(wanted, update=attrs.evolve(wanted.update, rate_factor=schedule))
     found = list(fates(wanted, before, data.draw(st.integers(0, before))))
@@ -317,8 +317,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 def score(folder: Path, **options: Any) -> Any:
     registry = public.discover()
     data = options.pop("data", None)
-    wish = wish_of(read_recipe(folder / "recipe.toml", registry=registry).evaluation, registry, "cpu")
-    return evaluate(folder, attrs.evolve(wish, **options), registry, data=data)
+    settings = evaluation_settings(read_recipe(folder / "recipe.toml", registry=registry).evaluation, registry, "cpu")
+    return evaluate(folder, attrs.evolve(settings, **options), registry, data=data)
 
 
 def test_a_run_folder_names_absolute_paths(elsewhere: Path) -> None:

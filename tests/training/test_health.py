@@ -22,11 +22,11 @@ from ganblocks.game import Game
 from ganblocks.recipe import read_recipe
 from ganblocks.training.average import Average
 from ganblocks.training.checkpoint import first_not_finite, latest, load_checkpoint
+from ganblocks.training.collapse import Alarm, CollapseDetector
 from ganblocks.training.health import Health, read_health
 from ganblocks.training.loop import averaging
 from ganblocks.training.resuming import resume
 from ganblocks.training.run_folder import read_metrics
-from ganblocks.training.watching import Alarm, Lookout
 from ganblocks.values import Batch, Player
 from tests.cli.commands import ROOT
 
@@ -234,7 +234,7 @@ def test_steps_that_were_undone_are_counted_and_not_looked_at_after_a_resume(tmp
     session = assemble(read_recipe(RECIPE), public.discover())
     records = [{"step": 1, "images": 8, "fake/nearest": 1.0}, {"step": 2, "images": 16, "fake/nearest": NAN, "undone": 1}]
     health = Health(session, averaging(session), tmp_path, records)
-    assert health.lookout == Lookout.new(records[:1])
+    assert health.lookout == CollapseDetector.new(records[:1])
     assert health.skipped == 1
 
 
@@ -263,7 +263,7 @@ def test_a_run_that_went_back_ends_well_and_can_be_resumed_bit_for_bit(
 
 def test_two_alarms_at_one_step_are_one_reason_to_go_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     both = [Alarm("collapse", "alike"), Alarm("saturation", "told nothing")]
-    once(monkeypatch, Lookout, "read", lambda _, alarms: both, at=5)
+    once(monkeypatch, CollapseDetector, "read", lambda _, alarms: both, at=5)
     settings = {"health.collapse": "rollback", "health.rollbacks": 1}
     with pytest.warns(UserWarning, match="rolled back: collapse: alike; saturation: told nothing"):
         train(tmp_path / "run", **settings)

@@ -13,7 +13,7 @@ from PIL import Image
 
 import ganblocks as public
 from ganblocks.errors import DataError
-from ganblocks.evaluation import evaluate, wish_of
+from ganblocks.evaluation import evaluate, evaluation_settings
 from ganblocks.recipe import Recipe, read_recipe
 from ganblocks.training.resuming import resume
 from tests.cli.commands import ROOT
@@ -36,11 +36,11 @@ def test_names_and_counts_stay_with_the_run(recipe: Recipe, tmp_path: Path) -> N
     public.run(recipe, run, "cpu")
     kept = [{"name": "cats", "count": 4}, {"name": "dogs", "count": 4}]
     assert json.loads((run / "provenance.json").read_text())["classes"] == kept
-    wish = evolve(wish_of(recipe.evaluation, registry), device="cpu")
-    assert evaluate(run, wish, registry).scores
+    settings = evolve(evaluation_settings(recipe.evaluation, registry), device="cpu")
+    assert evaluate(run, settings, registry).scores
     (tmp_path / "images" / "dogs").rename(tmp_path / "images" / "foxes")
     with pytest.raises(DataError, match="the images are not those of the run: class 1 was dogs and is foxes"):
-        evaluate(run, wish, registry)
+        evaluate(run, settings, registry)
     with pytest.warns(UserWarning, match="class 1 was dogs and is foxes; the run keeps the names that it began with"):
         resume(run)
     assert json.loads((run / "provenance.json").read_text())["classes"] == kept

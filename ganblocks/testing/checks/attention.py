@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from torch import Tensor, nn
 
-from ganblocks.kinds.capabilities import AttentionMap, Gated
+from ganblocks.kinds.module_capabilities import AttentionMap, Gated
 from ganblocks.registry import Registry
 from ganblocks.testing.cases import Arguments, SiteCase, call
 from ganblocks.testing.checks.modules import stands_anywhere_or_says_why_not

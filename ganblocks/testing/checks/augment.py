@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ganblocks.registry import Registry
+from ganblocks.seeding import seeded
 from ganblocks.testing.cases import Case, state
 from ganblocks.testing.promises import (
     expect,
@@ -27,7 +28,6 @@ from ganblocks.testing.promises import (
     tried_with,
 )
 from ganblocks.testing.strategies import components, seeds
-from ganblocks.values import seeded
 
 
 @frozen(kw_only=True)

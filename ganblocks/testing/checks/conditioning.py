@@ -12,7 +12,8 @@ from hypothesis.strategies import SearchStrategy
 from torch import Tensor, nn
 
 from ganblocks.game import Turn, capable
-from ganblocks.kinds.capabilities import AddsTerm, CouplesSamples
+from ganblocks.kinds.component_capabilities import CouplesSamples
+from ganblocks.kinds.module_capabilities import AddsTerm
 from ganblocks.registry import Registry
 from ganblocks.testing.cases import Arguments, SiteCase, call
 from ganblocks.testing.checks.attention import expect_all_wrapped

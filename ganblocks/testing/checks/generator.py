@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from ganblocks.registry import Registry
+from ganblocks.site import Site
 from ganblocks.testing.cases import Arguments, NetworkCase, call
 from ganblocks.testing.checks.modules import stands_anywhere_or_says_why_not
 from ganblocks.testing.promises import expect, expect_finite, promise, tried_with
 from ganblocks.testing.strategies import batches, components, images, seeds
-from ganblocks.values import Classes, ImageSpec, Player, Site
+from ganblocks.values import Classes, ImageSpec, Player
 
 
 @frozen(kw_only=True)

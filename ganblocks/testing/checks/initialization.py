@@ -12,11 +12,11 @@ from hypothesis.strategies import SearchStrategy
 from torch import nn
 
 from ganblocks.registry import Registry
+from ganblocks.seeding import seeded
 from ganblocks.testing.cases import Case
 from ganblocks.testing.checks.weight_norm import LAYERS
 from ganblocks.testing.promises import expect, expect_finite, expect_same, promise, tried_with
 from ganblocks.testing.strategies import components, seeds
-from ganblocks.values import seeded
 
 
 @frozen(kw_only=True)

@@ -12,7 +12,7 @@ import torch
 from hypothesis import reject
 from torch import nn
 
-from ganblocks.errors import Misfit
+from ganblocks.errors import PlacementError
 from ganblocks.game import Game, Term
 from ganblocks.testing.cases import Case, NetworkCase
 from ganblocks.testing.promises import expect, expect_finite, promise
@@ -47,7 +47,7 @@ def learns_in_a_game(case: NetworkCase) -> None:
     latent = case.component.latent if case.kind == "generator" else 6
     try:
         game = toy_game(image=case.spec, **{case.kind: case.component})
-    except Misfit:
+    except PlacementError:
         reject()
     play(game, _batches(case, latent))
 
@@ -55,7 +55,7 @@ def learns_in_a_game(case: NetworkCase) -> None:
 def _game(kind: str, component: Any) -> Game:
     try:
         return GAMES[kind](component)
-    except Misfit:
+    except PlacementError:
         reject()
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from torch import Tensor
 
-from ganblocks.kinds.capabilities import CouplesSamples
+from ganblocks.kinds.component_capabilities import CouplesSamples
 from ganblocks.registry import Registry
 from ganblocks.testing.cases import Case
 from ganblocks.testing.promises import MEETING, broken, expect, expect_close, expect_finite, expect_same, promise, tried_with

@@ -13,7 +13,7 @@ from hypothesis.strategies import SearchStrategy
 from torch import Tensor, nn
 
 from ganblocks.errors import DataError
-from ganblocks.kinds.capabilities import ExaminesGenerator, JudgesAlone
+from ganblocks.kinds.component_capabilities import ExaminesGenerator, JudgesAlone
 from ganblocks.options import structure
 from ganblocks.registry import Registry
 from ganblocks.testing.cases import Case, awake, state

@@ -12,9 +12,10 @@ from hypothesis import reject
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ganblocks.errors import Misfit
+from ganblocks.errors import PlacementError
 from ganblocks.game import unchanged_buffers
-from ganblocks.kinds.capabilities import Maintained, MixesSamples
+from ganblocks.kinds.module_capabilities import HasEstimates, MixesSamples
+from ganblocks.seeding import seeded
 from ganblocks.testing.cases import (
     Arguments,
     ModuleCase,
@@ -27,7 +28,7 @@ from ganblocks.testing.cases import (
     tensors,
 )
 from ganblocks.testing.promises import broken, expect, expect_close, expect_finite, expect_same, expect_shape, only_if, promise
-from ganblocks.values import Score, seeded
+from ganblocks.values import Score
 
 MODULES = ("norm", "weight_norm", "attention", "conditioning", "generator", "discriminator")
 PLACED = ("norm", "attention", "conditioning", "generator", "discriminator")
@@ -134,8 +135,8 @@ def remembers_only_in_buffers(case: ModuleCase) -> None:
 def forward_never_advances_an_estimate(case: ModuleCase) -> None:
     """A maintained module's forward moves none of its buffers, in training either: only advance and settle do."""
     module = case.build().train()
-    kept = [each for each in module.modules() if isinstance(each, Maintained)]
-    only_if(kept, "holds nothing that inherits Maintained")
+    kept = [each for each in module.modules() if isinstance(each, HasEstimates)]
+    only_if(kept, "holds nothing that inherits HasEstimates")
     before = [state(each) for each in kept if isinstance(each, nn.Module)]
     for seed in range(2):
         call(module, case.but(seed=seed).arguments())
@@ -267,8 +268,8 @@ def stands_anywhere_or_says_why_not(case: ModuleCase) -> None:
     """At any place, of odd, oblong or tiny size too, with any channels and classes, it works, or refuses when it is built."""
     try:
         module = case.make()
-    except Misfit as misfit:
-        expect(misfit.rule, "refuses without saying why")
+    except PlacementError as error:
+        expect(error.rule, "refuses without saying why")
         return
     for mode in (True, False):
         expect_shape(first(call(module.train(mode), case.arguments())), case.shape(), f"output in {_mode(mode)}")

@@ -15,14 +15,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ganblocks.game import Game, Term
-from ganblocks.kinds.capabilities import CouplesSamples
+from ganblocks.kinds.component_capabilities import CouplesSamples
 from ganblocks.registry import Registry
 from ganblocks.schedules import Constant
+from ganblocks.seeding import seeded
 from ganblocks.testing.cases import Case, state
 from ganblocks.testing.promises import MEETING, broken, expect, expect_finite, expect_same, only_if, promise, tried_with
 from ganblocks.testing.strategies import components, seeds
 from ganblocks.testing.toys import ToyImages, toy_batches, toy_game
-from ganblocks.values import Batch, ImageSpec, Player, seeded
+from ganblocks.values import Batch, ImageSpec, Player
 
 
 @frozen(kw_only=True)

@@ -20,7 +20,12 @@ from ganblocks.testing.cases import Case
 from ganblocks.testing.promises import expect, expect_finite, expect_same, promise, tried_with
 from ganblocks.testing.strategies import components, seeds
 from ganblocks.testing.toys import ToyImages, toy_batches, toy_game
-from ganblocks.values import Batch, Metrics, Objective, Player
+from ganblocks.values import (
+    Batch,
+    Metrics,
+    Objective,
+    Player,
+)
 
 SIZE = 8
 STEPS = 3
@@ -69,13 +74,13 @@ class Watched:
         return self.game.networks
 
     def objective(self, player: Player, batch: Batch, images_seen: int, through: Collection[Player]) -> Objective:
-        self.look()
+        self.extract_features()
         self._ready |= set(through)
         self._asked |= set(through)
         return self.game.objective(player, batch, images_seen, through)
 
     def backward(self, player: Player, batch: Batch, images_seen: int, observe: bool = True) -> Metrics:
-        self.look()
+        self.extract_features()
         metrics = self.game.backward(player, batch, images_seen, observe)
         self._ready.add(player)
         self._asked.add(player)
@@ -84,7 +89,7 @@ class Watched:
                 parameter.grad = torch.full_like(parameter, torch.nan)
         return metrics
 
-    def look(self) -> None:
+    def extract_features(self) -> None:
         """Whoever has moved since the last look must have had a fresh gradient."""
         self._judge(self._ready)
 

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from torch import Tensor, nn
 
-from ganblocks.errors import Misfit
-from ganblocks.kinds.capabilities import Maintained, SingularValue
+from ganblocks.errors import PlacementError
+from ganblocks.kinds.module_capabilities import HasEstimates, SingularValue
 from ganblocks.registry import Registry
+from ganblocks.seeding import seeded
 from ganblocks.testing.cases import Arguments, ModuleCase, call, state
 from ganblocks.testing.promises import expect, expect_close, expect_finite, expect_same, only_if, promise, tried_with
 from ganblocks.testing.strategies import batches, components, seeds
-from ganblocks.values import seeded
 
 LAYERS: dict[str, Callable[[], nn.Module]] = {
     "Linear(6, 5)": lambda: nn.Linear(6, 5),
@@ -68,11 +68,11 @@ def layers(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchSt
 
 @promise("weight_norm")
 def wraps_every_layer_or_says_why_not(case: LayerCase) -> None:
-    """Linear, convolution, transposed convolution and embedding are wrapped, or refused with a Misfit."""
+    """Linear, convolution, transposed convolution and embedding are wrapped, or refused with a PlacementError."""
     try:
         case.make()
-    except Misfit as misfit:
-        expect(misfit.rule, "refuses without saying why")
+    except PlacementError as error:
+        expect(error.rule, "refuses without saying why")
 
 
 @promise("weight_norm")
@@ -101,8 +101,8 @@ def leaves_the_bias_as_it_is(case: LayerCase) -> None:
 def its_estimate_moves_when_told_and_moves_nothing_else(case: LayerCase) -> None:
     """advance and settle change no parameter; they leave everything finite, and an estimate that was settled stays put."""
     module = case.build()
-    only_if(isinstance(module, Maintained), "does not inherit Maintained")
-    assert isinstance(module, Maintained)
+    only_if(isinstance(module, HasEstimates), "does not inherit HasEstimates")
+    assert isinstance(module, HasEstimates)
     parameters = {name: value.detach().clone() for name, value in module.named_parameters()}
     module.advance()
     module.settle(200)

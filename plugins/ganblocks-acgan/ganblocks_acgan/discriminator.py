@@ -73,7 +73,7 @@ class AcganDiscriminator:
     initialization: Initialization = socket("initialization", default="normal")
 
     def build(self, image: ImageSpec, site: Site) -> AcganDiscriminatorNetwork:
-        """Raises UnfitSize or Misfit where images are too small for the convolutions."""
+        """Raises UnfitSize or PlacementError where images are too small for the convolutions."""
         site = attrs.evolve(site, weight_norm=self.weight_norm, initialization=self.initialization)
         multipliers = discriminator_multipliers(image.size, self.multipliers)
         padding = discriminator_padding(image.size, self.padding)

@@ -55,7 +55,7 @@ class AcganGenerator:
     initialization: Initialization = socket("initialization", default="normal")
 
     def build(self, image: ImageSpec, site: Site) -> AcganGeneratorNetwork:
-        """Raises UnfitSize or Misfit where the stages, or the multipliers, do not lead to the image."""
+        """Raises UnfitSize or PlacementError where the stages, or the multipliers, do not lead to the image."""
         site = attrs.evolve(site, weight_norm=self.weight_norm, initialization=self.initialization)
         channels = [self.width * each for each in generator_multipliers(image.size, site, self.multipliers)]
         with seeded(seed_of(site.seed, site.path)):  # layers draw when they are made, before they are initialised

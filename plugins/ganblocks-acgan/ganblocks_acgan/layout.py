@@ -32,7 +32,7 @@ SMALLEST = 2
 def generator_multipliers(size: Size, site: Site, multipliers: Sequence[int] | None) -> Sequence[int]:
     """Those that are given, or the table's.
 
-    Raises UnfitSize for a size that no number of stages leads to, and Misfit where those that are given do not lead to it.
+    Raises UnfitSize for a size that no number of stages leads to, and PlacementError where those that are given do not lead to it.
     """
     count = _stages_to(size)
     if not count or not isinstance(size, int):
@@ -43,11 +43,11 @@ def generator_multipliers(size: Size, site: Site, multipliers: Sequence[int] | N
     example = f"multipliers = {[longest[0]] * (count - len(longest)) + list(longest[-count:])}"
     if chosen is None:
         known = ", ".join(map(str, GENERATOR))
-        raise site.misfit(f"has no standard table for images of {size} pixels, only for {known}", f"name your own: {example}")
+        raise site.error(f"has no standard table for images of {size} pixels, only for {known}", f"name your own: {example}")
     if len(chosen) != count:
         rule = f"{len(chosen)} multipliers lead to {LAST_KERNEL * 2 ** (len(chosen) - 1)} pixels, not to {size}"
         one = f"one for {LAST_KERNEL} pixels, and one more for each doubling"
-        raise site.misfit(rule, f"name {count}, {one}, such as {example}")
+        raise site.error(rule, f"name {count}, {one}, such as {example}")
     return chosen
 
 
@@ -72,7 +72,7 @@ def discriminator_padding(size: Size, padding: int | None) -> int:
 def discriminator_sizes(size: Size, multipliers: Sequence[int], padding: int, site: Site) -> list[Size]:
     """The size after each convolution: strides are 2, 1, 2, 1, ...
 
-    Raises UnfitSize where the first leaves too little, and Misfit where a later one does.
+    Raises UnfitSize where the first leaves too little, and PlacementError where a later one does.
     """
     columns = [_after_each(side, len(multipliers), padding) for side in sides(size)]
     fitting = min(sum(side >= SMALLEST for side in column) for column in columns)
@@ -84,7 +84,7 @@ def discriminator_sizes(size: Size, multipliers: Sequence[int], padding: int, si
         rule = f"convolution {fitting + 1} of {len(multipliers)} leaves {left} of {in_words(size)} pixels, and a head needs 2×2"
         padded = not padding and _after_each(shorter(size), len(multipliers), 1)[-1] >= SMALLEST
         fewer = f"name fewer: multipliers = {list(multipliers[:fitting])}"
-        raise site.misfit(rule, "set padding = 1" if padded else fewer)
+        raise site.error(rule, "set padding = 1" if padded else fewer)
     return [as_size(pair) for pair in zip(*columns, strict=True)]
 
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganblocks import Batch as BatchOfImages
-from ganblocks import Classes, ImageSpec, Misfit, Player, Site
+from ganblocks import Classes, ImageSpec, PlacementError, Player, Site
 from ganblocks.testing import examples
 from ganblocks.testing.toys import toy_game
 
@@ -199,7 +199,7 @@ def test_layers_are_seeded_by_their_dotted_names(player: Player) -> None:
 
 
 def message(build: Any, size: Any, **options: Any) -> str:
-    with pytest.raises(Misfit) as caught:
+    with pytest.raises(PlacementError) as caught:
         build(ImageSpec(3, size, 3), **options)
     return str(caught.value)
 

@@ -13,9 +13,9 @@ LARGEST_PLAIN = 1024
 
 
 def fuses(site: Site, path: str) -> bool:
-    """Whether the path that is named, or the one that "auto" takes here, is the fused one. Raises Misfit where it cannot be."""
+    """Whether the path that is named, or the one that "auto" takes here, is the fused one. Raises PlacementError where it cannot be."""
     if path == "fused" and site.twice_differentiable:
-        raise site.misfit("the fused path has no second derivative, which a penalty needs here", 'use path = "auto"')
+        raise site.error("the fused path has no second derivative, which a penalty needs here", 'use path = "auto"')
     if path != "auto":
         return path == "fused"
     return not site.twice_differentiable and site.height * site.width > LARGEST_PLAIN

@@ -52,7 +52,7 @@ class LinearAttention:
         if inner == 1:
             rule = f"has one channel in its queries at {site.channels} channels: it says nothing, once it is normalised"
             fits = [f"use reduction = {largest_divisor(site.channels, site.channels // 2)}"] if site.channels > 1 else []
-            raise site.misfit(rule, ", or ".join([*fits, "a wider network"]))
+            raise site.error(rule, ", or ".join([*fits, "a wider network"]))
         return LinearBlock(site, inner, values, self.gamma, self.feature_map)
 
 

@@ -68,5 +68,5 @@ class MultiHead:
             return None
         if site.channels % 4:
             rule = f"needs channels that 4 divides for a sine and a cosine of row and column, got {site.channels}"
-            raise site.misfit(rule, 'use positions = "none", or a wider network')
+            raise site.error(rule, 'use positions = "none", or a wider network')
         return sinusoids(site.channels, site.height, site.width)

@@ -55,7 +55,7 @@ class Windowed:
             rule = f"needs a height and width that window = {self.window} divides, got {site.height}×{site.width}"
             fits = [side for side in range(2, gcd(site.height, site.width) + 1) if gcd(site.height, site.width, side) == side]
             nearest = min(fits, key=lambda side: abs(side - self.window), default=None)
-            raise site.misfit(rule, f"use window = {nearest}" if nearest else "place it at another feature size")
+            raise site.error(rule, f"use window = {nearest}" if nearest else "place it at another feature size")
         return WindowedBlock(site, self, width)
 
 

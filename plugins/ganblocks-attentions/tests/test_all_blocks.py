@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ganblocks import AttentionMap, Gated, Misfit, Site
+from ganblocks import AttentionMap, Gated, PlacementError, Site
 from ganblocks.testing import examples
 
 BLOCKS: dict[str, tuple[type, dict[str, Any]]] = {
@@ -194,7 +194,7 @@ def test_defaults_are_those_of_the_page() -> None:
 def test_a_place_that_does_not_fit_is_refused_with_the_fix(
     component: Any, channels: int, size: int | tuple[int, int], words: str
 ) -> None:
-    with pytest.raises(Misfit, match=words) as caught:
+    with pytest.raises(PlacementError, match=words) as caught:
         component.build(Site(channels=channels, size=size, path="generator.block2.attention"))
     assert "generator.block2.attention" in str(caught.value)
 
@@ -207,5 +207,5 @@ def test_auto_fuses_large_maps_only_and_never_where_a_penalty_differentiates_twi
         assert not component().build(Site(channels=8, size=64, twice_differentiable=True)).fused
         assert component(path="fused").build(Site(channels=8, size=4)).fused
         assert not component(path="plain").build(Site(channels=8, size=64)).fused
-    with pytest.raises(Misfit, match="second derivative"):
+    with pytest.raises(PlacementError, match="second derivative"):
         component(path="fused").build(Site(channels=8, twice_differentiable=True))

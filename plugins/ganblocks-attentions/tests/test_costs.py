@@ -15,7 +15,7 @@ from ganblocks_self_attention.residual import Residual
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ganblocks import Misfit, Site, discover
+from ganblocks import PlacementError, Site, discover
 from ganblocks.summary import cost
 
 PARAMETERS = {
@@ -129,13 +129,13 @@ def test_no_other_control_would_come_closer_and_one_too_far_off_is_refused() -> 
             assert abs(count(on_meta(control, 128, 16)) - 1 - wanted) == nearest
         else:
             refused += 1
-            with pytest.raises(Misfit, match="no whole width"):
+            with pytest.raises(PlacementError, match="no whole width"):
                 on_meta(control, 128, 16)
     assert 0 < refused < 6
 
 
 def test_a_control_that_cannot_be_of_that_size_is_refused() -> None:
-    with pytest.raises(Misfit, match=r"within 2.5% of the 64 weights of like; 2 gives 52"):
+    with pytest.raises(PlacementError, match=r"within 2.5% of the 64 weights of like; 2 gives 52"):
         Residual(like=MultiHead()).build(Site(channels=4))
-    with pytest.raises(Misfit, match=r"block\.like: needs channels that heads divides"):
+    with pytest.raises(PlacementError, match=r"block\.like: needs channels that heads divides"):
         Residual(like=MultiHead()).build(Site(channels=6))

@@ -58,7 +58,7 @@ class BigGANGenerator(ResnetGenerator):
     initialization: Initialization = socket("initialization", default="orthogonal")
 
     def build(self, image: ImageSpec, site: Site) -> BigGANGeneratorNetwork:
-        """Raises Misfit where the latent does not divide, where the norm ignores what it is told, and where ``resnet`` does."""
+        """Raises PlacementError where the latent does not divide, where the norm ignores what it is told, and where ``resnet`` does."""
         site = attrs.evolve(site, weight_norm=self.weight_norm, initialization=self.initialization)
         stages = generator_stages(image, site, self.width, self.multipliers)
         parts = len(stages) + 1 if self.hierarchical else 1
@@ -74,17 +74,17 @@ class BigGANGenerator(ResnetGenerator):
     def _check(self, site: Site, stages: Sequence[Stage], parts: int) -> None:
         if self.latent % parts:
             rule = f"a latent of {self.latent} cannot be split into {parts} equal chunks, one for each block and one to begin"
-            raise site.misfit(rule, f"use latent = {-(-self.latent // parts) * parts}")
+            raise site.error(rule, f"use latent = {-(-self.latent // parts) * parts}")
         if self.hierarchical and not self.shared and isinstance(site.condition, Classes):
             rule = "without a shared embedding norms are told the label, which cannot be joined with a chunk of the latent"
-            raise site.misfit(rule, "set shared = 128, or hierarchical = false")
+            raise site.error(rule, "set shared = 128, or hierarchical = false")
         width, first = self.told(site, self.latent // parts), stages[0]
         place = site.at(f"{first.name}.norm1", channels=first.in_channels, size=first.in_size, condition=Vector(width))
         if width and not hears(self.norm, place, width):
             rule = (
                 f"{type(self.norm).__name__} ignores what it is told: neither the class nor a chunk of z would reach the image"
             )
-            raise site.misfit(rule, 'use norm = "conditional_batch"; or shared = 0 and hierarchical = false')
+            raise site.error(rule, 'use norm = "conditional_batch"; or shared = 0 and hierarchical = false')
 
 
 class BigGANGeneratorNetwork(ResnetGeneratorNetwork):

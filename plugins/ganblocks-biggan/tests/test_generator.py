@@ -23,8 +23,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from ganblocks import Classes, ImageSpec, Misfit, Player, Site, Vector, discover, read_recipe
-from ganblocks.evaluation.normalising import normalising
+from ganblocks import Classes, ImageSpec, PlacementError, Player, Site, Vector, discover, read_recipe
+from ganblocks.evaluation.batch_norm_modes import normalising
 from ganblocks.testing import examples
 from ganblocks.testing.toys import toy_game
 from ganblocks.training.sampler import Sampler
@@ -294,7 +294,7 @@ def test_standing_statistics_reach_every_norm_and_are_gone_afterwards() -> None:
     ],
 )
 def test_where_it_cannot_stand_it_says_what_to_write(classes: int, options: dict[str, Any], words: str) -> None:
-    with pytest.raises(Misfit, match=words):
+    with pytest.raises(PlacementError, match=words):
         small(classes, **options)
 
 

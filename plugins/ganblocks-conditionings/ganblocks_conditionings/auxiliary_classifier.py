@@ -47,9 +47,9 @@ class AuxiliaryClassifier(Checked):
             yield 'tells classes apart, and there is one: the term is 0 at every step; use conditioning = "none"'
 
     def build(self, site: Site) -> nn.Module:
-        """A head for features [B, C], C = ``site.channels``. Raises ``Misfit`` where there are no classes."""
+        """A head for features [B, C], C = ``site.channels``. Raises ``PlacementError`` where there are no classes."""
         if not isinstance(site.condition, Classes):
-            raise site.misfit("an auxiliary classifier needs images with class labels", 'use conditioning = "none"')
+            raise site.error("an auxiliary classifier needs images with class labels", 'use conditioning = "none"')
         source = site.layer(nn.Linear(site.channels, 1, bias=self.bias), "linear")  # the name that it has in every head
         classes = site.layer(nn.Linear(site.channels, site.condition.count, bias=self.class_bias), "classes")
         return ClassifierHead(source, classes, self.weight, self.on_fake)

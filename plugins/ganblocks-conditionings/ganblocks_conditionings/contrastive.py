@@ -52,7 +52,7 @@ class Contrastive(CouplesSamples, Checked):
         yield from uncomparable(facts)
 
     def build(self, site: Site) -> nn.Module:
-        """A head for features [B, C], C = ``site.channels``. Raises ``Misfit`` where there are no classes."""
+        """A head for features [B, C], C = ``site.channels``. Raises ``PlacementError`` where there are no classes."""
         return EmbeddingHead(site, self.embedding, self.bias, self.weight, partial(contrast, temperature=self.temperature))
 
 

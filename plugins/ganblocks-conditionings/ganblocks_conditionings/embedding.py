@@ -28,13 +28,13 @@ class EmbeddingHead(nn.Module, AddsTerm):
     f_i = P φ(x_i) / |P φ(x_i)| and v_y = e_y / |e_y|, with an affine map P and a table e of one proxy per class, both through
     the site's weight norm. The discriminator minimises weight · comparison of its real images, and the generator that of its
     fakes, which it so draws to the proxies that the discriminator learned from real images. Samples meet in the term, not in
-    forward: what is compared are the images of one microbatch. Raises ``Misfit`` where there are no classes.
+    forward: what is compared are the images of one microbatch. Raises ``PlacementError`` where there are no classes.
     """
 
     def __init__(self, site: Site, embedding: int, bias: bool, weight: float, comparison: Comparison) -> None:
         super().__init__()
         if not isinstance(site.condition, Classes):
-            raise site.misfit("comparing images with classes needs class labels", 'use conditioning = "none"')
+            raise site.error("comparing images with classes needs class labels", 'use conditioning = "none"')
         self.linear = site.layer(nn.Linear(site.channels, 1, bias=bias), "linear")  # the name that it has in every head
         self.projection = site.layer(nn.Linear(site.channels, embedding), "projection")
         self.proxies = site.layer(nn.Embedding(site.condition.count, embedding), "proxies")

@@ -28,9 +28,9 @@ class Projection:
     bias: bool = field(default=True, validator=instance_of(bool))
 
     def build(self, site: Site) -> nn.Module:
-        """A head for features [B, C], C = ``site.channels``. Raises ``Misfit`` where there are no classes."""
+        """A head for features [B, C], C = ``site.channels``. Raises ``PlacementError`` where there are no classes."""
         if not isinstance(site.condition, Classes):
-            raise site.misfit("the projection head needs images with class labels", 'use conditioning = "none"')
+            raise site.error("the projection head needs images with class labels", 'use conditioning = "none"')
         linear = site.layer(nn.Linear(site.channels, 1, bias=self.bias), "linear")
         return ProjectionHead(linear, site.layer(nn.Embedding(site.condition.count, site.channels), "embedding"))
 

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from ganblocks import Classes, Condition, Misfit, Score, Site, Vector
+from ganblocks import Classes, Condition, PlacementError, Score, Site, Vector
 from ganblocks.testing import examples
 
 few = examples(20)
@@ -267,7 +267,7 @@ def test_initial_values_depend_on_seed_path_and_name_only(component: Any) -> Non
 @pytest.mark.parametrize("condition", [None, Vector(3)])
 def test_all_but_the_plain_head_need_classes(condition: Condition) -> None:
     for component in (Projection, *WITH_TERMS):
-        with pytest.raises(Misfit, match=r'discriminator\.head: .*class labels; use conditioning = "none"'):
+        with pytest.raises(PlacementError, match=r'discriminator\.head: .*class labels; use conditioning = "none"'):
             Site(channels=4, condition=condition, path="discriminator.head").build(component())
     assert isinstance(head(NoConditioning(), condition=condition)(inputs(0)[0], None), Score)
 

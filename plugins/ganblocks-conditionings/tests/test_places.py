@@ -14,7 +14,7 @@ from ganblocks_conditionings.none import NoConditioning
 from ganblocks_conditionings.projection import Projection
 from torch import nn
 
-from ganblocks import Classes, Misfit, Site
+from ganblocks import Classes, PlacementError, Site
 
 
 @pytest.mark.parametrize(
@@ -51,5 +51,5 @@ def test_a_weight_norm_finds_every_layer() -> None:
 
 
 def test_without_classes_there_is_nothing_to_project_on() -> None:
-    with pytest.raises(Misfit, match='use conditioning = "none"'):
+    with pytest.raises(PlacementError, match='use conditioning = "none"'):
         Projection().build(Site(channels=4))

@@ -120,9 +120,9 @@ def embedded(built: Any, seen: View) -> tuple[Tensor, Tensor, Tensor]:
 @given(seeds, counts, weights, st.booleans())
 def test_the_classifier_s_terms_are_their_equations(seed: int, count: int, weight: float, on_fake: bool) -> None:
     built = head(AuxiliaryClassifier(weight=weight, on_fake=on_fake), seed)
-    judged, made = (turn(built, player, seed, count) for player in (Player.DISCRIMINATOR, Player.GENERATOR))
-    real, fake = (slow_cross_entropy(each.score.classes, each.label) for each in (judged.real, judged.fake))
-    close(built.term(judged), weight * (real + (fake if on_fake else 0.0)))
+    scorer, made = (turn(built, player, seed, count) for player in (Player.DISCRIMINATOR, Player.GENERATOR))
+    real, fake = (slow_cross_entropy(each.score.classes, each.label) for each in (scorer.real, scorer.fake))
+    close(built.term(scorer), weight * (real + (fake if on_fake else 0.0)))
     close(built.term(made), weight * fake)
 
 
@@ -150,8 +150,8 @@ def test_scaling_the_weight_scales_the_term(component: Any, seed: int, weight: f
 @given(seeds, counts, temperatures)
 def test_the_contrastive_term_is_its_equation(seed: int, count: int, temperature: float) -> None:
     built = head(Contrastive(temperature=temperature, embedding=EMBEDDING), seed)
-    judged, made = (turn(built, player, seed, count) for player in (Player.DISCRIMINATOR, Player.GENERATOR))
-    close(built.term(judged), slow_contrast(*embedded(built, judged.real), temperature))
+    scorer, made = (turn(built, player, seed, count) for player in (Player.DISCRIMINATOR, Player.GENERATOR))
+    close(built.term(scorer), slow_contrast(*embedded(built, scorer.real), temperature))
     close(built.term(made), slow_contrast(*embedded(built, made.fake), temperature))
 
 
@@ -164,8 +164,8 @@ def test_the_data_to_data_term_is_its_equation(
         weight=1.0, temperature=temperature, positive_margin=positive, negative_margin=negative, embedding=EMBEDDING
     )
     built = head(component, seed)
-    judged, made = (turn(built, player, seed, count) for player in (Player.DISCRIMINATOR, Player.GENERATOR))
-    close(built.term(judged), slow_data_to_data(*embedded(built, judged.real), temperature, positive, negative))
+    scorer, made = (turn(built, player, seed, count) for player in (Player.DISCRIMINATOR, Player.GENERATOR))
+    close(built.term(scorer), slow_data_to_data(*embedded(built, scorer.real), temperature, positive, negative))
     close(built.term(made), slow_data_to_data(*embedded(built, made.fake), temperature, positive, negative))
 
 
@@ -199,10 +199,10 @@ def test_gradients_are_those_of_finite_differences(component: Any, player: Playe
 def test_a_term_reaches_only_what_its_player_s_images_show(component: Any) -> None:
     """The discriminator of ContraGAN and ReACGAN learns classes from real images; AC-GAN's from fakes too."""
     built = head(component(**SMALL[component]))
-    judged, made = turn(built, Player.DISCRIMINATOR), turn(built, Player.GENERATOR)
-    built.term(judged).backward()
-    assert judged.real.image.grad.abs().sum() > 0
-    assert (judged.fake.image.grad is not None) == (component is AuxiliaryClassifier)
+    scorer, made = turn(built, Player.DISCRIMINATOR), turn(built, Player.GENERATOR)
+    built.term(scorer).backward()
+    assert scorer.real.image.grad.abs().sum() > 0
+    assert (scorer.fake.image.grad is not None) == (component is AuxiliaryClassifier)
     built.term(made).backward()
     assert made.fake.image.grad.abs().sum() > 0
     assert built.linear.weight.grad is None, "the term judges classes, not sources"

@@ -85,7 +85,7 @@ def _looks(root: Path, listing: Listing, size: Size, channels: int) -> Iterator[
     """One look per file, in order; by several threads, a handful of files ahead."""
     counts = Counter(listing.sizes)
 
-    def look(place: int) -> _Look:
+    def check(place: int) -> _Look:
         path = root / listing.names[place]
         digest = _digest(path) if counts[listing.sizes[place]] > 1 else b""
         try:
@@ -95,7 +95,7 @@ def _looks(root: Path, listing: Listing, size: Size, channels: int) -> Iterator[
 
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(listing.names), AT_ONCE):
-            yield from pool.map(look, range(start, min(start + AT_ONCE, len(listing.names))))
+            yield from pool.map(check, range(start, min(start + AT_ONCE, len(listing.names))))
 
 
 def _digest(path: Path) -> bytes:

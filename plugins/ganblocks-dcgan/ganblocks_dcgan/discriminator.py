@@ -68,7 +68,7 @@ class DcganDiscriminator:
     initialization: Initialization = socket("initialization", default="normal")
 
     def build(self, image: ImageSpec, site: Site) -> DcganDiscriminatorNetwork:
-        """Raises UnfitSize for a size that no halvings lead from, Misfit for one in ``attention_at`` that never occurs."""
+        """Raises UnfitSize for a size that no halvings lead from, PlacementError for one in ``attention_at`` that never occurs."""
         site = attrs.evolve(site, weight_norm=self.weight_norm, initialization=self.initialization)
         maps = feature_maps(image, site, self.width)
         site.expect_sizes("attention_at", self.attention_at, [each.size for each in maps])

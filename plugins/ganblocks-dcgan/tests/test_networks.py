@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from ganblocks import Classes, ImageSpec, Misfit, MixesSamples, Player, Site, UnfitSize, seed_of
+from ganblocks import Classes, ImageSpec, MixesSamples, PlacementError, Player, Site, UnfitSize, seed_of
 from ganblocks.testing import examples
 
 COMMON = {"norm": Batch(), "weight_norm": NoWeightNorm(), "attention": SelfAttention(), "initialization": Normal()}
@@ -246,5 +246,5 @@ def test_sizes_to_which_nothing_doubles_are_refused(player: Player, size: int, n
 
 @pytest.mark.parametrize("player", Player)
 def test_attention_at_a_size_that_never_occurs(player: Player) -> None:
-    with pytest.raises(Misfit, match=r"attention_at names 16, but feature maps are 4×4, 8×8; set attention_at = \[8\]"):
+    with pytest.raises(PlacementError, match=r"attention_at names 16, but feature maps are 4×4, 8×8; set attention_at = \[8\]"):
         small(player, attention_at=(8, 16))

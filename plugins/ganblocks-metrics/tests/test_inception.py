@@ -15,7 +15,7 @@ from torchvision.models import inception_v3
 
 import ganblocks
 from ganblocks import DataError
-from ganblocks.evaluation.judge import score_name
+from ganblocks.evaluation.evaluator import score_name
 
 IMAGES = torch.randint(256, (2, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
 

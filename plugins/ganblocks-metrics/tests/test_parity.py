@@ -13,7 +13,7 @@ from torch_fidelity import calculate_metrics, register_feature_extractor
 from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 
 import ganblocks
-from ganblocks.evaluation.looking import look
+from ganblocks.evaluation.features import extract_features
 
 COUNT = 48
 
@@ -83,7 +83,7 @@ def test_equal_to_one_in_a_million(pictures: Any) -> None:
         feature_extractor="lite0", kid_subset_size=COUNT, kid_subsets=3, isc_splits=2, rng_seed=7, verbose=False, batch_size=16,
     )  # fmt: skip
     network, registry = EfficientNetLite0Extractor(size=32).open(), ganblocks.discover()
-    mine, made = (look(network, each.__getitem__, torch.arange(COUNT)) for each in (real, fake))
+    mine, made = (extract_features(network, each.__getitem__, torch.arange(COUNT)) for each in (real, fake))
     options = {"kernel": {"subsets": 3}, "inception_score": {"splits": 2}}
     ours: dict[str, float] = {}
     for name in ("frechet", "kernel", "precision_recall", "inception_score"):

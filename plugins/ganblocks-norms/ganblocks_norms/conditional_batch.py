@@ -54,12 +54,12 @@ class ConditionalBatch(Checked):
                 return ClassBatchNorm(site.channels, count, self)
             case Vector(width):
                 return self._build_for_vector(site, width)
-        raise site.misfit("conditional_batch needs a condition, and there is none here", 'use norm = "batch"')
+        raise site.error("conditional_batch needs a condition, and there is none here", 'use norm = "batch"')
 
     def _build_for_vector(self, site: Site, width: int) -> nn.Module:
         if self.gain == "direct":
             rule = "a gain that is a linear map of a vector would start around 0 and silence every channel"
-            raise site.misfit(rule, 'use gain = "one_plus"')
+            raise site.error(rule, 'use gain = "one_plus"')
         gain = site.layer(nn.Linear(width, site.channels, bias=False), "gain")
         bias = site.layer(nn.Linear(width, site.channels, bias=False), "bias")
         return VectorBatchNorm(site.channels, gain, bias, self)

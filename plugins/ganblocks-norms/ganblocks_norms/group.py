@@ -32,10 +32,10 @@ class Group:
     eps: float = field(default=1e-5, validator=[instance_of((int, float)), gt(0)])
 
     def build(self, site: Site) -> nn.Module:
-        """Raises ``Misfit`` where groups do not divide the channels, or hold a single value."""
+        """Raises ``PlacementError`` where groups do not divide the channels, or hold a single value."""
         if site.channels % self.groups:
             fitting = math.gcd(site.channels, self.groups)
-            raise site.misfit(f"{self.groups} groups do not divide {site.channels} channels", f"use groups = {fitting}")
+            raise site.error(f"{self.groups} groups do not divide {site.channels} channels", f"use groups = {fitting}")
         return group_norm(site, self.groups, self.eps)
 
 
@@ -44,7 +44,7 @@ def group_norm(site: Site, groups: int, eps: float) -> GroupNorm:
     if site.height * site.width * site.channels == groups:
         others = ["batch"] if site.channels == 1 else ["layer", "batch"]  # one channel is its own layer
         hint = " or ".join(f'norm = "{name}"' for name in others)
-        raise site.misfit("every value would be its own mean, so that the norm gives zeros", f"use {hint}")
+        raise site.error("every value would be its own mean, so that the norm gives zeros", f"use {hint}")
     return GroupNorm(site.channels, groups, eps)
 
 

@@ -28,5 +28,5 @@ class Instance:
     eps: float = field(default=1e-5, validator=[instance_of((int, float)), gt(0)])
 
     def build(self, site: Site) -> nn.Module:
-        """Raises ``Misfit`` where the feature map has a single position."""
+        """Raises ``PlacementError`` where the feature map has a single position."""
         return group_norm(site, site.channels, self.eps)

@@ -29,5 +29,5 @@ class Layer:
     eps: float = field(default=1e-5, validator=[instance_of((int, float)), gt(0)])
 
     def build(self, site: Site) -> nn.Module:
-        """Raises ``Misfit`` where a sample is a single value."""
+        """Raises ``PlacementError`` where a sample is a single value."""
         return group_norm(site, 1, self.eps)

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from ganblocks import Classes, Condition, Misfit, MixesSamples, Site, Vector
+from ganblocks import Classes, Condition, MixesSamples, PlacementError, Site, Vector
 from ganblocks.testing import examples
 
 few = examples(20)
@@ -185,13 +185,13 @@ def test_a_gain_of_which_nothing_is_said_follows_the_condition(condition: Condit
 
 
 def test_misfits_say_what_to_write_instead() -> None:
-    with pytest.raises(Misfit, match='use norm = "batch"'):
+    with pytest.raises(PlacementError, match='use norm = "batch"'):
         build(ConditionalBatch())
-    with pytest.raises(Misfit, match='use gain = "one_plus"'):
+    with pytest.raises(PlacementError, match='use gain = "one_plus"'):
         build(ConditionalBatch(gain="direct"), condition=Vector(5))
-    with pytest.raises(Misfit, match="8 groups do not divide 12 channels; use groups = 4"):
+    with pytest.raises(PlacementError, match="8 groups do not divide 12 channels; use groups = 4"):
         build(Group(), channels=12)
-    with pytest.raises(Misfit, match="its own mean"):
+    with pytest.raises(PlacementError, match="its own mean"):
         build(Instance(), size=1)
     build(Layer(), size=1)
 

@@ -46,7 +46,7 @@ class R3Generator(Backbone):
     latent: int = field(default=64, validator=[instance_of(int), ge(1)])
 
     def build(self, image: ImageSpec, site: Site) -> R3GeneratorNetwork:
-        """Raises UnfitSize where no doublings lead to the image, Misfit where options do not fit it."""
+        """Raises UnfitSize where no doublings lead to the image, PlacementError where options do not fit it."""
         site = attrs.evolve(site, weight_norm=self.weight_norm, initialization=FanIn())
         stages = self.stages(image, site)
         with seeded(seed_of(site.seed, site.path)):  # layers draw when they are made, before they are initialised

@@ -27,7 +27,7 @@ class InnerProduct:
     """
 
     def build(self, site: Site) -> nn.Module:
-        """A head for features [B, C], C = ``site.channels``. Raises Misfit where the condition is a vector."""
+        """A head for features [B, C], C = ``site.channels``. Raises PlacementError where the condition is a vector."""
         channels = site.channels
         match site.condition:
             case None:
@@ -35,7 +35,7 @@ class InnerProduct:
             case Classes(count):
                 linear = site.layer(nn.Linear(channels, channels, bias=False), "linear")
                 return ClassHead(linear, scaled(site, channels**-0.5).layer(nn.Embedding(count, channels), "embedding"))
-        raise site.misfit("the inner product needs class labels or none, not a vector", 'use conditioning = "none"')
+        raise site.error("the inner product needs class labels or none, not a vector", 'use conditioning = "none"')
 
 
 class PlainHead(nn.Module):

@@ -41,7 +41,7 @@ class Backbone:
     attention: Attention = socket("attention", default="none")
 
     def stages(self, image: ImageSpec, site: Site) -> list[Stage]:
-        """From the smallest up to the image. Raises UnfitSize where no doublings lead there, Misfit where widths,
+        """From the smallest up to the image. Raises UnfitSize where no doublings lead there, PlacementError where widths,
         blocks, groups or places of attention do not fit.
         """
         sizes = _sizes(image.size, site)
@@ -50,7 +50,7 @@ class Backbone:
         for width in channels:
             if width * self.expansion % self.group_width:
                 rule = f"{width} · {self.expansion} channels cannot be split into groups of {self.group_width}"
-                raise site.misfit(rule, f"set group_width = {self._widest_groups(channels)}")
+                raise site.error(rule, f"set group_width = {self._widest_groups(channels)}")
         site.expect_sizes("attention_at", self.attention_at, sizes)
         return [Stage(*each) for each in zip(sizes, channels, blocks, strict=True)]
 
@@ -75,5 +75,5 @@ def _each(chosen: Sequence[int] | None, name: str, usual: int, sizes: Sequence[S
     if len(chosen) != len(sizes):
         rule = f"{name} has {len(chosen)} numbers, but there are {len(sizes)} stages, of {', '.join(map(in_words, sizes))}"
         example = [*chosen[: len(sizes)], *[chosen[-1]] * (len(sizes) - len(chosen))]
-        raise site.misfit(rule, f"name one for each, from the smallest on, such as {name} = {example}")
+        raise site.error(rule, f"name one for each, from the smallest on, such as {name} = {example}")
     return chosen

@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from ganblocks import Classes, ImageSpec, Misfit, Player, Site, Vector, seed_of
+from ganblocks import Classes, ImageSpec, PlacementError, Player, Site, Vector, seed_of
 from ganblocks.game import Term
 from ganblocks.testing import examples
 from ganblocks.testing.checks.learning import play
@@ -111,7 +111,7 @@ def test_any_power_of_two(size: int, channels: int) -> None:
 )
 @pytest.mark.parametrize("player", Player)
 def test_what_does_not_fit_is_said(player: Player, options: dict[str, Any], size: int, words: str) -> None:
-    with pytest.raises(Misfit, match=words):
+    with pytest.raises(PlacementError, match=words):
         network(player, ImageSpec(3, size, 3), **options)
 
 
@@ -285,7 +285,7 @@ def test_the_head_is_an_inner_product_and_nothing_else() -> None:
     assert sorted(dict(head.named_parameters())) == ["embedding.weight", "linear.weight"]
     plain = InnerProduct().build(Site(6, 1, path="head"))
     torch.testing.assert_close(plain(x).logits, (x @ plain.linear.weight.T)[:, 0])
-    with pytest.raises(Misfit, match="class labels or none"):
+    with pytest.raises(PlacementError, match="class labels or none"):
         InnerProduct().build(Site(6, 1, condition=Vector(3)))
 
 

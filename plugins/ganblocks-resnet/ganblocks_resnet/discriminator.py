@@ -82,7 +82,7 @@ class ResnetDiscriminator(ReadsForeign):
     initialization: Initialization = socket("initialization", default="xavier")
 
     def build(self, image: ImageSpec, site: Site) -> ResnetDiscriminatorNetwork:
-        """Raises UnfitSize or Misfit where the image cannot be halved so often, or where attention's size never occurs."""
+        """Raises UnfitSize or PlacementError where the image cannot be halved so often, or where attention's size never occurs."""
         site = attrs.evolve(site, weight_norm=self.weight_norm, initialization=self.initialization)
         stages = discriminator_stages(image, site, self.width, self.multipliers, self.halvings)
         with seeded(seed_of(site.seed, site.path)):  # layers draw when they are made, before they are initialised

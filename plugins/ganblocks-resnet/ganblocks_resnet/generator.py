@@ -80,7 +80,7 @@ class ResnetGenerator(ReadsForeign):
     initialization: Initialization = socket("initialization", default="xavier")
 
     def build(self, image: ImageSpec, site: Site) -> ResnetGeneratorNetwork:
-        """Raises UnfitSize where no blocks lead to the image, Misfit for a size in ``attention_at`` that never occurs."""
+        """Raises UnfitSize where no blocks lead to the image, PlacementError for a size in ``attention_at`` that never occurs."""
         site = attrs.evolve(site, weight_norm=self.weight_norm, initialization=self.initialization)
         stages = generator_stages(image, site, self.width, self.multipliers)
         with seeded(seed_of(site.seed, site.path)):  # layers draw when they are made, before they are initialised

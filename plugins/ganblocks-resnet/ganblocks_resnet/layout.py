@@ -50,7 +50,7 @@ class Stage:
 def generator_stages(image: ImageSpec, site: Site, width: int, multipliers: Sequence[int] | None) -> list[Stage]:
     """The blocks from the first feature map to the image.
 
-    Raises UnfitSize where no first feature map leads to the image, and Misfit where the number of multipliers does not.
+    Raises UnfitSize where no first feature map leads to the image, and PlacementError where the number of multipliers does not.
     """
     ways = Doublings.all(image.size)
     if not ways:
@@ -65,13 +65,13 @@ def generator_stages(image: ImageSpec, site: Site, width: int, multipliers: Sequ
 def discriminator_stages(
     image: ImageSpec, site: Site, width: int, multipliers: Sequence[int] | None, halvings: int | None
 ) -> list[Stage]:
-    """The blocks from the image on. Raises UnfitSize or Misfit where size, multipliers and halvings do not fit."""
+    """The blocks from the image on. Raises UnfitSize or PlacementError where size, multipliers and halvings do not fit."""
     chosen, halved = _down(image, site, multipliers, halvings)
     if halved > len(chosen):
         hint = f"set halvings = {len(chosen)}, or name {halved} multipliers"
-        raise site.misfit(f"{len(chosen)} blocks cannot halve the size {halved} times", hint)
+        raise site.error(f"{len(chosen)} blocks cannot halve the size {halved} times", hint)
     if halved > (most := _halvable(image.size)):
-        raise site.misfit(f"{in_words(image.size)} pixels cannot be halved {halved} times", f"set halvings = {most}")
+        raise site.error(f"{in_words(image.size)} pixels cannot be halved {halved} times", f"set halvings = {most}")
     sizes = [_halved(image.size, min(i, halved)) for i in range(len(chosen) + 1)]
     return _stages(image.channels, [m * width for m in chosen], sizes)
 
@@ -79,7 +79,7 @@ def discriminator_stages(
 def attended(site: Site, stages: Sequence[Stage], sizes: Collection[int]) -> set[str]:
     """Names of the blocks that attention follows: for each size the first block whose output has it, as in SAGAN's code.
 
-    A feature map that is no square goes by its shorter side. Raises Misfit for a size that never occurs.
+    A feature map that is no square goes by its shorter side. Raises PlacementError for a size that never occurs.
     """
     site.expect_sizes("attention_at", sizes, [stage.out_size for stage in stages])
     first = {shorter(stage.out_size): stage.name for stage in reversed(stages)}
@@ -109,16 +109,16 @@ def _way_of(multipliers: Sequence[int], ways: Sequence[Doublings], image: ImageS
     possible = " or ".join(f"{way.count + 1} (from {in_words(way.start)} on)" for way in ways)
     nearest = min((way.count + 1 for way in ways), key=lambda count: abs(count - len(multipliers)))
     example = f"multipliers = {_resized(multipliers, nearest)}"
-    raise site.misfit(rule, f"name {possible}, such as {example}, or leave multipliers out")
+    raise site.error(rule, f"name {possible}, such as {example}, or leave multipliers out")
 
 
 def _standard(
     table: Sequence[int] | None, longest: Sequence[int], way: Doublings, image: ImageSpec, site: Site
 ) -> Sequence[int]:
-    """The table. Raises Misfit where the image is so large that nobody published one."""
+    """The table. Raises PlacementError where the image is so large that nobody published one."""
     if table is None:
         rule = f"has no standard table for images of {in_words(image.size)} pixels"
-        raise site.misfit(rule, f"name your own, such as multipliers = {_resized(longest, way.count + 1)}")
+        raise site.error(rule, f"name your own, such as multipliers = {_resized(longest, way.count + 1)}")
     return table
 
 

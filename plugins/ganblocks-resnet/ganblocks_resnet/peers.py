@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ganblocks import Misfit, Player
+from ganblocks import PlacementError, Player
 
 BATCH_NORM_EPS = {"mimicry": 1e-5, "studiogan": 1e-4}
 ATTENDED = {Player.GENERATOR: {3: 16, 5: 32}, Player.DISCRIMINATOR: {4: 8, 6: 32}}
@@ -19,7 +19,7 @@ ATTENDED = {Player.GENERATOR: {3: 16, 5: 32}, Player.DISCRIMINATOR: {4: 8, 6: 32
 
 
 def refuse_other_functions(layout: str, player: Player, component: object, theirs: Mapping[str, Tensor]) -> None:
-    """Raise Misfit where options of ``component`` make it another function than the network that ``theirs`` come from."""
+    """Raise PlacementError where options of ``component`` make it another function than the network that ``theirs`` come from."""
     needed = dict(_needs(layout, player, component, theirs))
     found = {name: _option(component, name) for name in needed}
     different = {name: value for name, value in needed.items() if found[name] != value and not _absent_norm(name, found[name])}
@@ -28,7 +28,7 @@ def refuse_other_functions(layout: str, player: Player, component: object, their
     there = ", ".join(f"{name} = {_toml(value)}" for name, value in different.items())
     here = ", ".join(f"{name} = {_toml(found[name])}" for name in different)
     sets = " ".join(f"--set {_quoted(f'{player}.{name}={_toml(value)}')}" for name, value in different.items())
-    raise Misfit(str(player), f"the network of {layout} has {there}, and this one has {here}", f"add {sets}")
+    raise PlacementError(str(player), f"the network of {layout} has {there}, and this one has {here}", f"add {sets}")
 
 
 def _needs(layout: str, player: Player, component: object, theirs: Mapping[str, Tensor]) -> Iterator[tuple[str, object]]:

@@ -19,12 +19,12 @@ from torch.nn.functional import avg_pool2d, interpolate, max_pool2d, one_hot, re
 from torch.nn.utils import spectral_norm as sn
 
 import ganblocks
-from ganblocks import Classes, ImageSpec, Misfit, Player, Site
+from ganblocks import Classes, ImageSpec, PlacementError, Player, Site
 from ganblocks.assembly import build_game
 from ganblocks.cli import main
 from ganblocks.cli.import_weights import words
 from ganblocks.errors import CheckpointError, UsageError
-from ganblocks.kinds.capabilities import ReadsForeign
+from ganblocks.kinds.component_capabilities import ReadsForeign
 from ganblocks.recipe import read_recipe
 from ganblocks.training.checkpoint import latest, load_tensors
 from ganblocks.training.importing import import_weights, load_foreign, read_tensors
@@ -292,7 +292,7 @@ def test_a_generator_that_would_compute_something_else_is_refused(
     layout: str, theirs: type[nn.Module], options: dict[str, Any], hint: str
 ) -> None:
     component, network = generator(**SAME[layout] | options)
-    with pytest.raises(Misfit) as refused:
+    with pytest.raises(PlacementError) as refused:
         component.from_foreign(layout, network, theirs().state_dict())
     assert refused.value.hint == f"add {hint}"
 
@@ -301,13 +301,13 @@ def test_a_generator_that_would_compute_something_else_is_refused(
 def test_a_discriminator_that_would_compute_something_else_is_refused(layout: str, theirs: type[nn.Module]) -> None:
     component, network = discriminator(shortcut="input", pooling="mean")
     rule = rf'the network of {layout} has shortcut = "activated", pooling = "sum", and this one has shortcut = "input", pooling'
-    with pytest.raises(Misfit, match=rule):
+    with pytest.raises(PlacementError, match=rule):
         component.from_foreign(layout, network, theirs().state_dict())
 
 
 def test_mimicry_s_wgan_gp_which_has_no_spectral_norm_takes_means() -> None:
     component, network = discriminator(weight_norm="none")
-    with pytest.raises(Misfit, match=r"add --set 'discriminator\.pooling=\"mean\"'"):
+    with pytest.raises(PlacementError, match=r"add --set 'discriminator\.pooling=\"mean\"'"):
         component.from_foreign("mimicry", network, {"block1.c1.weight": torch.zeros(WIDTH, 3, 3, 3)})
 
 
@@ -315,7 +315,7 @@ def test_mimicry_s_wgan_gp_which_has_no_spectral_norm_takes_means() -> None:
 def test_mimicry_s_attention_has_its_place_although_no_name_tells_it(blocks: int, size: int) -> None:
     component, network = generator(**SAME["mimicry"])
     names = [f"block{number}.c1.weight" for number in range(2, 2 + blocks)]
-    with pytest.raises(Misfit, match=rf"add --set 'generator.attention_at=\[{size}\]'"):
+    with pytest.raises(PlacementError, match=rf"add --set 'generator.attention_at=\[{size}\]'"):
         component.from_foreign("mimicry", network, dict.fromkeys([*names, "attn_block.gamma"], torch.zeros(())))
 
 

@@ -7,7 +7,7 @@ from ganblocks_resnet.layout import DISCRIMINATOR, GENERATOR, attended, discrimi
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganblocks import ImageSpec, Misfit, Site, Size, as_size, sides
+from ganblocks import ImageSpec, PlacementError, Site, Size, as_size, sides
 
 SITE = Site(channels=3, path="discriminator")
 
@@ -90,7 +90,7 @@ def test_attention_follows_the_first_block_of_a_size(sizes: tuple[int, ...], blo
 
 
 def message(call: object, *args: object) -> str:
-    with pytest.raises(Misfit) as caught:
+    with pytest.raises(PlacementError) as caught:
         call(*args)  # type: ignore[operator]
     assert caught.value.where == "discriminator"
     return str(caught.value)

@@ -26,7 +26,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from ganblocks import Classes, ImageSpec, Misfit, MixesSamples, Player, Site, seed_of, seeded
+from ganblocks import Classes, ImageSpec, MixesSamples, PlacementError, Player, Site, seed_of, seeded
 from ganblocks.testing import examples
 
 few = examples(10)
@@ -167,7 +167,7 @@ def test_images_are_in_range_and_scores_finite(seed: int, scale: float, training
     assert score.logits.isfinite().all()
 
 
-class Remembered(nn.Identity):
+class FeatureCache(nn.Identity):
     """Keeps the site where it was built."""
 
     def __init__(self, site: Site) -> None:
@@ -184,7 +184,7 @@ class Remembering:
     """Stands in for a norm or for attention."""
 
     def build(self, site: Site) -> nn.Module:
-        return Remembered(site)
+        return FeatureCache(site)
 
 
 @frozen
@@ -221,7 +221,7 @@ def test_attention_stands_where_sagan_has_it(size: int, up: str, up_channels: in
             (generator(IMAGENET, **options), up, up_channels),
             (discriminator(IMAGENET, **options), down, down_channels),
         ):
-            found = {name: module.site for name, module in network.named_modules() if isinstance(module, Remembered)}
+            found = {name: module.site for name, module in network.named_modules() if isinstance(module, FeatureCache)}
             assert {name: (site.channels, site.size) for name, site in found.items()} == {
                 f"{block}.attention": (channels, size)
             }
@@ -233,13 +233,15 @@ def test_attention_nowhere_leaves_no_trace(player: Player) -> None:
 
 
 def test_misfits_reach_the_user() -> None:
-    with pytest.raises(Misfit, match=r"generator: attention_at names 32, but feature maps are 8×8, 16×16;"):
+    with pytest.raises(PlacementError, match=r"generator: attention_at names 32, but feature maps are 8×8, 16×16;"):
         small(Player.GENERATOR, attention_at=(32,))
-    with pytest.raises(Misfit, match=r"discriminator: needs images that can be halved .*; use images of 20×20 or 24×24"):
+    with pytest.raises(
+        PlacementError, match=r"discriminator: needs images that can be halved .*; use images of 20×20 or 24×24"
+    ):
         small(Player.DISCRIMINATOR, size=22)
-    with pytest.raises(Misfit, match=r"generator\.block1\.attention: "):
+    with pytest.raises(PlacementError, match=r"generator\.block1\.attention: "):
         small(Player.GENERATOR, attention_at=(8,), width=4)
-    with pytest.raises(Misfit, match=r"generator\.block1\.norm1: conditional_batch needs a condition"):
+    with pytest.raises(PlacementError, match=r"generator\.block1\.norm1: conditional_batch needs a condition"):
         small(Player.GENERATOR, classes=0, norm=ConditionalBatch())
 
 

@@ -11,4 +11,4 @@ def check_channels(site: Site, reduction: int, value_ratio: int) -> None:
         if site.channels % ratio or site.channels < ratio:
             rule = f"needs channels that {name} divides, got {site.channels} channels and {name} = {ratio}"
             fits = [r for r in (8, 4, 2, 1) if r <= ratio and site.channels % r == 0]
-            raise site.misfit(rule, f"use {name} = {fits[0]}, or a wider network")
+            raise site.error(rule, f"use {name} = {fits[0]}, or a wider network")

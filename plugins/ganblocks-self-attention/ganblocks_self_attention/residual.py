@@ -71,14 +71,14 @@ def closest_width(channels: int, target: int) -> int:
 
 
 def matched_width(site: Site, target: int) -> int:
-    """The h that is closest to ``target`` weights. Raises Misfit where that is not close enough to be called equal."""
+    """The h that is closest to ``target`` weights. Raises PlacementError where that is not close enough to be called equal."""
     if target < 1:
-        raise site.misfit("like has no weights that could be matched", "leave like out")
+        raise site.error("like has no weights that could be matched", "leave like out")
     hidden = closest_width(site.channels, target)
     weights = 2 * site.channels * hidden + 9 * hidden * hidden
     if abs(weights - target) > MOST_APART * target:
         rule = f"no whole width comes within {MOST_APART:.1%} of the {target:,} weights of like; {hidden} gives {weights:,}"
-        raise site.misfit(rule, "use a wider network, or leave like out")
+        raise site.error(rule, "use a wider network, or leave like out")
     return hidden
 
 

@@ -55,12 +55,12 @@ class SelfAttention:
         check_channels(site, self.reduction, self.value_ratio)
         if site.height % self.pool or site.width % self.pool:
             rule = f"needs a height and width that pool = {self.pool} divides, got {site.height}×{site.width}"
-            raise site.misfit(rule, "use pool = 1")
+            raise site.error(rule, "use pool = 1")
         if site.height * site.width == self.pool**2:
             rule = f"has one key at {site.height}×{site.width} with pool = {self.pool}: there is nothing to choose from"
-            raise site.misfit(rule, "use pool = 1" if self.pool > 1 else "place it at a larger feature size")
+            raise site.error(rule, "use pool = 1" if self.pool > 1 else "place it at a larger feature size")
         if self.path == "fused" and site.twice_differentiable:
-            raise site.misfit("the fused path has no second derivative, which a penalty needs here", 'use path = "auto"')
+            raise site.error("the fused path has no second derivative, which a penalty needs here", 'use path = "auto"')
         return SelfAttentionBlock(site, self, self._fused(site))
 
     def _fused(self, site: Site) -> bool:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from ganblocks import Gated, Misfit, Site
+from ganblocks import Gated, PlacementError, Site
 from ganblocks.testing import examples
 
 
@@ -90,7 +90,7 @@ def test_it_moves_with_the_image_but_not_with_a_permutation() -> None:
 
 
 def test_it_refuses_the_places_that_attention_refuses() -> None:
-    with pytest.raises(Misfit, match="reduction"):
+    with pytest.raises(PlacementError, match="reduction"):
         Residual().build(Site(channels=4))
 
 
@@ -108,7 +108,7 @@ def test_what_it_is_like_changes_no_initial_value() -> None:
 
 
 def test_like_nothing_it_is_refused() -> None:
-    with pytest.raises(Misfit, match="no weights"):
+    with pytest.raises(PlacementError, match="no weights"):
         Residual(like=Nothing()).build(Site(channels=16))
 
 

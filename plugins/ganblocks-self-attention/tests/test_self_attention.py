@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganblocks import AttentionMap, Gated, Misfit, Site
+from ganblocks import AttentionMap, Gated, PlacementError, Site
 from ganblocks.testing import examples
 
 options = st.fixed_dictionaries(
@@ -215,7 +215,7 @@ def test_it_can_be_differentiated_twice_where_a_penalty_asks_and_never_fuses_the
     built = block(8, (4, 4), 0.5, reduction=4, twice=True)
     assert not built.fused
     assert torch.autograd.gradgradcheck(built, (draw((1, 8, 4, 4), 0).requires_grad_(),), eps=1e-6, atol=1e-4)
-    with pytest.raises(Misfit, match="second derivative"):
+    with pytest.raises(PlacementError, match="second derivative"):
         SelfAttention(path="fused").build(Site(channels=16, twice_differentiable=True))
 
 
@@ -246,7 +246,7 @@ def test_scale_is_explicit() -> None:
 def test_a_place_that_does_not_fit_is_refused_with_the_fix(
     channels: int, size: int | tuple[int, int], given_options: dict[str, Any], words: str
 ) -> None:
-    with pytest.raises(Misfit, match=words) as caught:
+    with pytest.raises(PlacementError, match=words) as caught:
         SelfAttention(**given_options).build(Site(channels=channels, size=size, path="generator.block2.attention"))
     assert "generator.block2.attention" in str(caught.value)
 

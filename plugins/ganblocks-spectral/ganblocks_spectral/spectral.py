@@ -10,7 +10,7 @@ from attrs.validators import ge, gt, instance_of, le
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganblocks import Maintained, Misfit, SingularValue
+from ganblocks import HasEstimates, PlacementError, SingularValue
 from ganblocks_spectral.call import call_of
 from ganblocks_spectral.divide import divide, full_precision, matrix_of, singular_value
 
@@ -44,12 +44,12 @@ class Spectral:
     def wrap(self, layer: nn.Module) -> SpectralNorm:
         """Own ``layer``, and start u from torch's global random numbers.
 
-        Raises ``Misfit`` where the layer is wrapped already, owns no weight of two or more dimensions, or a weight of zeros.
+        Raises ``PlacementError`` where the layer is wrapped already, owns no weight of two or more dimensions, or a weight of zeros.
         """
         return SpectralNorm(layer, self.iterations, self.eps)
 
 
-class SpectralNorm(nn.Module, Maintained, SingularValue):
+class SpectralNorm(nn.Module, HasEstimates, SingularValue):
     """Calls ``layer`` with W̄ in place of its weight; same arguments, same output.
 
     The buffers u [output channels] and v [the rest] have unit norm, and are float32 also where the weight is of lower
@@ -116,12 +116,14 @@ def _weight_of(layer: nn.Module) -> nn.Parameter:
     """The weight to normalise, if it can be."""
     name = type(layer).__name__
     if isinstance(layer, SpectralNorm):
-        raise Misfit(name, "the layer is spectrally normalised already", "wrap it once")
+        raise PlacementError(name, "the layer is spectrally normalised already", "wrap it once")
     weight = dict(layer.named_parameters(recurse=False)).get("weight")
     if weight is None or weight.ndim < 2:
-        raise Misfit(name, "spectral norm needs a layer with a weight of its own, of two or more dimensions")
+        raise PlacementError(name, "spectral norm needs a layer with a weight of its own, of two or more dimensions")
     if not weight.is_meta and not weight.any():
-        raise Misfit(name, "spectral norm cannot divide a weight of zeros by its norm", "initialise it, or leave it unwrapped")
+        raise PlacementError(
+            name, "spectral norm cannot divide a weight of zeros by its norm", "initialise it, or leave it unwrapped"
+        )
     return weight
 
 

@@ -42,14 +42,14 @@ class Frozen:
             raise ValueError("with 'blocks' = 0, 'names' must say what is frozen; or use the network itself")
 
     def build(self, image: ImageSpec, site: Site) -> nn.Module:
-        """Raises Misfit where there are not so many blocks, no such part, or nothing would be left to learn."""
+        """Raises PlacementError where there are not so many blocks, no such part, or nothing would be left to learn."""
         network = self.network.build(image, site)
         for part in self._parts(network, site):
             part.requires_grad_(False)
         if not any(parameter.requires_grad for parameter in network.parameters()):
             most = len(_blocks(network)) - 1
             fewer = f"blocks = {most}" if self.blocks > most else "fewer names"
-            raise site.misfit("freezes every parameter, so that nothing is left to learn", f"freeze less: {fewer}")
+            raise site.error("freezes every parameter, so that nothing is left to learn", f"freeze less: {fewer}")
         return network
 
     def _parts(self, network: nn.Module, site: Site) -> Iterator[nn.Module]:
@@ -57,13 +57,13 @@ class Frozen:
         listed = ", ".join(blocks)
         if self.blocks > len(blocks):
             rule = f"blocks = {self.blocks}, but the network has {len(blocks)}: {listed}"
-            raise site.misfit(rule, f"freeze less: blocks = {len(blocks) - 1}")
+            raise site.error(rule, f"freeze less: blocks = {len(blocks) - 1}")
         yield from list(blocks.values())[: self.blocks]
         parts = dict(network.named_modules())
         for name in self.names:
             if name not in parts:
                 hint = f'its blocks are {listed}: name one of them, or a part of one, such as names = ["{min(blocks)}"]'
-                raise site.misfit(f"no part of the network is called {name!r}", hint)
+                raise site.error(f"no part of the network is called {name!r}", hint)
             yield parts[name]
 
 

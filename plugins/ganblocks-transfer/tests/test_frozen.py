@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from ganblocks import ImageSpec, Misfit, Player, Site, discover
+from ganblocks import ImageSpec, PlacementError, Player, Site, discover
 from ganblocks.game import Game, Term
 from ganblocks.testing import examples
 from ganblocks.testing.toys import TOY_IMAGE, ToyDiscriminator, toy_batches, toy_game
@@ -117,7 +117,7 @@ def test_blocks_are_the_parts_that_have_parameters() -> None:
     ],
 )
 def test_what_cannot_be_frozen_is_refused_with_what_could(options: dict[str, Any], words: str) -> None:
-    with pytest.raises(Misfit, match=words):
+    with pytest.raises(PlacementError, match=words):
         build(**options)
 
 

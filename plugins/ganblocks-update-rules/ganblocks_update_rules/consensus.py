@@ -57,7 +57,7 @@ class ConsensusUpdater(SimultaneousUpdater):
     def step(self, next_batch: NextBatch, images_seen: int) -> Metrics:
         batch = next_batch(Player.DISCRIMINATOR)
         energy, pull = self.energy(batch, images_seen)  # first, so that it has the penalties that are due in this turn
-        metrics = self.look(batch, images_seen)
+        metrics = self.extract_features(batch, images_seen)
         for parameter, gradient in pull.items():
             parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
         return metrics | self.move(images_seen) | {"consensus/energy": energy}

@@ -56,11 +56,11 @@ class ExtragradientUpdater(SimultaneousUpdater):
     def step(self, next_batch: NextBatch, images_seen: int) -> Metrics:
         """Losses are those at w_{t+½}; the gradient norms of the extrapolation stand under ``extrapolation/``."""
         here, batch = copied(self.game), next_batch(Player.DISCRIMINATOR)
-        self.look(batch, images_seen, observe=False)
+        self.extract_features(batch, images_seen, observe=False)
         extrapolation = self.move(images_seen)
         if self.sampling == "fresh_batch":
             batch = next_batch(Player.DISCRIMINATOR)
-        metrics = self.look(batch, images_seen)
+        metrics = self.extract_features(batch, images_seen)
         put_back(self.game, here)
         metrics |= self.move(images_seen)
         return metrics | {f"extrapolation/{name}": value for name, value in extrapolation.items()}

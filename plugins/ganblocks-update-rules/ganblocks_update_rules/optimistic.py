@@ -45,7 +45,7 @@ class OptimisticUpdater(SimultaneousUpdater):
 
     def step(self, next_batch: NextBatch, images_seen: int) -> Metrics:
         before = copied(self.game)
-        metrics = self.look(next_batch(Player.DISCRIMINATOR), images_seen) | self.move(images_seen)
+        metrics = self.extract_features(next_batch(Player.DISCRIMINATOR), images_seen) | self.move(images_seen)
         self._expect_as_much_again(before)
         return metrics
 

@@ -37,9 +37,9 @@ class SimultaneousUpdater(PairUpdater):
     """Both gradients, then both steps; rules that look at one point put something between the two, or around them."""
 
     def step(self, next_batch: NextBatch, images_seen: int) -> Metrics:
-        return self.look(next_batch(Player.DISCRIMINATOR), images_seen) | self.move(images_seen)
+        return self.extract_features(next_batch(Player.DISCRIMINATOR), images_seen) | self.move(images_seen)
 
-    def look(self, batch: Batch, images_seen: int, observe: bool = True) -> Metrics:
+    def extract_features(self, batch: Batch, images_seen: int, observe: bool = True) -> Metrics:
         """Set both players' gradients at the point where they stand. Without ``observe`` it is no turn, and no buffer moves."""
         metrics: Metrics = {}
         for player in TURNS:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from ganblocks import Cosine, Facts, ImageSpec, Linear, Player, guarded_step
+from ganblocks import Cosine, Facts, ImageSpec, LinearSchedule, Player, guarded_step
 from ganblocks.testing import examples
 from ganblocks.testing.toys import toy_batches, toy_game
 
@@ -93,7 +93,7 @@ def test_loading_a_state_keeps_the_bound() -> None:
 
 
 def test_settings_are_the_inner_optimizers() -> None:
-    rate = Linear(start=0.1, end=0.3, images=10)
+    rate = LinearSchedule(start=0.1, end=0.3, images=10)
     assert Clipped(optimizer=SGD(rate=rate)).settings(5) == {"lr": pytest.approx(0.2)}
 
 

@@ -27,9 +27,9 @@ from ganblocks import (
     CheckpointError,
     Facts,
     Game,
+    HasEstimates,
     ImageSpec,
     Linear,
-    Maintained,
     Metrics,
     Observes,
     Player,
@@ -62,7 +62,7 @@ class Counting:
         return nn.Sequential(nn.BatchNorm2d(site.channels), _Counts())
 
 
-class _Counts(nn.Module, Maintained, Observes):
+class _Counts(nn.Module, HasEstimates, Observes):
     counts: Tensor
 
     def __init__(self) -> None:

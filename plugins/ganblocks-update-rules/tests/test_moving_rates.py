@@ -13,10 +13,10 @@ from ganblocks_update_rules.simultaneous import Simultaneous
 from ganblocks_update_rules.ttur import TTUR
 from torch import nn
 
-from ganblocks import Facts, ImageSpec, Linear, Player
+from ganblocks import Facts, ImageSpec, LinearSchedule, Player
 from ganblocks.testing.toys import BilinearGame
 
-rising, falling = Linear(start=0.1, end=0.3, images=10), Linear(start=0.4, end=0.0, images=10)
+rising, falling = LinearSchedule(start=0.1, end=0.3, images=10), LinearSchedule(start=0.4, end=0.0, images=10)
 
 
 @pytest.mark.parametrize("seen", [0, 5, 10])
@@ -32,7 +32,9 @@ rising, falling = Linear(start=0.1, end=0.3, images=10), Linear(start=0.4, end=0
         ),
     ],
 )
-def test_rates_are_those_of_the_images_seen(rule: Any, rates: tuple[Linear, Linear], alternates: bool, seen: int) -> None:
+def test_rates_are_those_of_the_images_seen(
+    rule: Any, rates: tuple[LinearSchedule, LinearSchedule], alternates: bool, seen: int
+) -> None:
     game = BilinearGame()  # x = y = 1; the generator minimises xy, the discriminator -xy
     rule.start(game).step(lambda player: None, seen)
     slow, fast = (rate.at(seen) for rate in rates)

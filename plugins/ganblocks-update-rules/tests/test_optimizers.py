@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from ganblocks import Cosine, Linear, WarmUp, guarded_step
+from ganblocks import Cosine, LinearSchedule, WarmUp, guarded_step
 from ganblocks.testing import examples
 
 ALL: list[type[TorchOptimizer]] = [Adam, AdamW, NAdam, RAdam, RMSprop, SGD]
@@ -113,7 +113,7 @@ def test_options_reach_torch_by_name(kind: type[TorchOptimizer]) -> None:
 
 
 def test_rate_may_be_a_schedule() -> None:
-    component = Adam(rate=WarmUp(images=100, then=Linear(start=1e-3, end=0.0, images=1000)))
+    component = Adam(rate=WarmUp(images=100, then=LinearSchedule(start=1e-3, end=0.0, images=1000)))
     rates = [component.settings(seen)["lr"] for seen in (0, 50, 100, 550, 1000, 5000)]
     assert rates == pytest.approx([0.0, 0.5 * 0.95e-3, 0.9e-3, 0.45e-3, 0.0, 0.0], abs=1e-12)
 

@@ -18,7 +18,7 @@ USUAL = ("kernel", "frechet", "precision_recall", "density_coverage", "inception
 
 
 @frozen(kw_only=True)
-class Wish:
+class EvaluationSettings:
     """How to evaluate."""
 
     extractor: FeatureExtractor
@@ -39,15 +39,15 @@ class Wish:
     """Score against the images that are there, also where they are not those that the run has seen."""
 
 
-def wish_of(evaluation: Evaluation | None, registry: Registry, device: str = "auto") -> Wish:
+def evaluation_settings(evaluation: Evaluation | None, registry: Registry, device: str = "auto") -> EvaluationSettings:
     """What a recipe asks for; the usual metrics where it names none."""
     usual = {name: registry.create("metric", name) for name in USUAL}
     if evaluation is None:
-        return Wish(
+        return EvaluationSettings(
             extractor=registry.create("feature_extractor", "efficientnet_lite0"), metrics=usual, asked=False, device=device
         )
     metrics = {name: measure.metric for name, measure in evaluation.metrics.items()}
-    return Wish(
+    return EvaluationSettings(
         extractor=evaluation.extractor,
         metrics=metrics or usual,
         asked=bool(metrics),

@@ -20,10 +20,10 @@ import ganblocks as public
 from ganblocks.errors import Collapsed
 from ganblocks.game import Turn, comparable, nearest, varieties
 from ganblocks.recipe import read_recipe
+from ganblocks.training.collapse import COLLAPSED, MEMORY, PATIENCE, CollapseDetector, Smoothed
 from ganblocks.training.health import Health, RollBack, read_health
 from ganblocks.training.resuming import resume
 from ganblocks.training.run_folder import read_metrics
-from ganblocks.training.watching import COLLAPSED, MEMORY, PATIENCE, Lookout, Smoothed
 from ganblocks.values import Player, Score, View
 from tests.cli.commands import ROOT
 
@@ -34,36 +34,36 @@ def records(fake: float, real: float = 1.0, pull: float = 1.0, steps: int = PATI
     return ({"fake/nearest": fake, "real/nearest": real, "generator/gradient_norm": pull} for _ in range(steps))
 
 
-def kinds(lookout: Lookout, *parts: Iterator[dict[str, Any]]) -> list[str]:
+def kinds(lookout: CollapseDetector, *parts: Iterator[dict[str, Any]]) -> list[str]:
     return [alarm.kind for part in parts for record in part for alarm in lookout.read(record)]
 
 
 @given(st.floats(0.11, 10), st.floats(1e-3, 1e3))
 def test_fakes_that_differ_set_nothing_off(fake: float, scale: float) -> None:
-    assert kinds(Lookout.new(), records(fake * scale, scale)) == []
+    assert kinds(CollapseDetector.new(), records(fake * scale, scale)) == []
 
 
 @given(st.floats(0, 0.09), st.floats(1e-3, 1e3))
 def test_fakes_that_are_alike_are_seen_once(fake: float, scale: float) -> None:
-    assert kinds(Lookout.new(), records(fake * scale, scale)) == ["collapse"]
+    assert kinds(CollapseDetector.new(), records(fake * scale, scale)) == ["collapse"]
 
 
 def test_it_is_said_again_after_things_were_better() -> None:
     bad, good = records(COLLAPSED / 2), records(1.0)
-    assert kinds(Lookout.new(), bad, good, records(COLLAPSED / 2)) == ["collapse", "collapse"]
+    assert kinds(CollapseDetector.new(), bad, good, records(COLLAPSED / 2)) == ["collapse", "collapse"]
 
 
 def test_nothing_is_said_of_the_first_images() -> None:
-    assert kinds(Lookout.new(), records(0.0, steps=PATIENCE - 1)) == []
+    assert kinds(CollapseDetector.new(), records(0.0, steps=PATIENCE - 1)) == []
 
 
 def test_a_gradient_that_is_gone_is_seen() -> None:
-    assert kinds(Lookout.new(), records(1.0, pull=1.0), records(1.0, pull=1e-6)) == ["saturation"]
+    assert kinds(CollapseDetector.new(), records(1.0, pull=1.0), records(1.0, pull=1e-6)) == ["saturation"]
 
 
 @pytest.mark.parametrize(("pull", "expected"), [(2e-4, []), (5e-5, ["saturation"])])
 def test_gone_is_a_ten_thousandth(pull: float, expected: list[str]) -> None:
-    assert kinds(Lookout.new(), records(1.0, pull=1.0), records(1.0, pull=pull)) == expected
+    assert kinds(CollapseDetector.new(), records(1.0, pull=1.0), records(1.0, pull=pull)) == expected
 
 
 @given(st.lists(st.floats(0, 1e3), min_size=1, max_size=30))
@@ -77,7 +77,7 @@ def test_a_smoothed_number_is_a_weighted_mean_and_its_height_that_of_the_mean(va
 
 
 def test_records_of_rules_that_report_less_are_fine() -> None:
-    assert kinds(Lookout.new(), iter([{"images": 8}] * 1000)) == []
+    assert kinds(CollapseDetector.new(), iter([{"images": 8}] * 1000)) == []
 
 
 @given(st.integers(2, 6), st.integers(1, 3), st.integers(0, 2**31))
@@ -116,7 +116,7 @@ def test_a_small_data_set_does_not_make_it_blind(count: int, copies: int) -> Non
     rng = torch.Generator().manual_seed(2)
     seen = {}
     for name in ("constant", "memoriser"):
-        lookout, alarms = Lookout.new(), []
+        lookout, alarms = CollapseDetector.new(), []
         for _ in range(PATIENCE + 60):
             order = torch.cat([torch.randperm(len(data), generator=rng) for _ in range(-(-64 // len(data)))])[:64]
             fake = (
@@ -202,7 +202,7 @@ class Kept(Health):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.lived: list[Lookout] = []
+        self.lived: list[CollapseDetector] = []
         self.made.append(self)
 
     def after(self, record: dict[str, Any]) -> RollBack | None:

@@ -1,4 +1,4 @@
-"""The statistics by which a generator's batch norms normalise while it is judged."""
+"""The statistics by which a generator's batch norms normalise while it is scorer."""
 
 from __future__ import annotations
 

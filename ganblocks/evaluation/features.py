@@ -15,7 +15,7 @@ Read = Callable[[Tensor], Tensor]
 
 
 @torch.no_grad()
-def look(
+def extract_features(
     network: nn.Module, read: Read, places: Tensor, labels: Tensor | None = None, device: torch.device | str = "cpu"
 ) -> Sample:
     """What ``network`` sees in the images at ``places``."""

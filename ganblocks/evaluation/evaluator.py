@@ -11,20 +11,26 @@ import torch
 from torch import Tensor, nn
 
 from ganblocks.errors import DataError, Mistake, RecipeError, UsageError
-from ganblocks.evaluation.looking import Read, chosen, drawn, look, nearest, noise
-from ganblocks.evaluation.normalising import normalising
-from ganblocks.evaluation.remembering import Remembered
+from ganblocks.evaluation.batch_norm_modes import normalising
+from ganblocks.evaluation.feature_cache import FeatureCache
+from ganblocks.evaluation.features import Read, chosen, drawn, extract_features, nearest, noise
 from ganblocks.evaluation.report import HELD_OUT, NOISE, SAMPLES, Missing, Report, Score, id_of
+from ganblocks.evaluation.settings import EvaluationSettings
 from ganblocks.evaluation.trying import Tried, merged, nothing
-from ganblocks.evaluation.wish import Wish
-from ganblocks.kinds.capabilities import Checked, ExaminesGenerator
+from ganblocks.kinds.component_capabilities import Checked, ExaminesGenerator
 from ganblocks.kinds.metric import Metric
 from ganblocks.options import unstructure
 from ganblocks.registry import Registry
+from ganblocks.seeding import seed_of
 from ganblocks.training.classes import differing
 from ganblocks.training.runs import pick_device
 from ganblocks.training.sampler import Sampler
-from ganblocks.values import Facts, Images, ImageSpec, Sample, seed_of
+from ganblocks.values import (
+    Facts,
+    Images,
+    ImageSpec,
+    Sample,
+)
 
 INCEPTION_2015 = "6726825d0af5"
 """How the sha256 of the Inception weights of 2015 begins."""
@@ -34,25 +40,27 @@ NEAREST = "nearest training image"
 """What the memorisation ratio is called where it is missing."""
 
 
-class Judge:
+class Evaluator:
     """Compares samples of any generator of such images with the real ones, which it looks at once.
 
     Args:
         images: the opened data set.
         image: what its images are.
-        wish: by what, and how many.
+        settings: by what, and how many.
         registry: knows the names of the metrics.
         cache: a folder that keeps features of real images for other judges; None: nothing is kept.
     """
 
-    def __init__(self, images: Images, image: ImageSpec, wish: Wish, registry: Registry, cache: Path | None = None) -> None:
-        self.images, self.image, self.wish, self.registry = images, image, wish, registry
-        self.remembered = Remembered(cache)
+    def __init__(
+        self, images: Images, image: ImageSpec, settings: EvaluationSettings, registry: Registry, cache: Path | None = None
+    ) -> None:
+        self.images, self.image, self.settings, self.registry = images, image, settings, registry
+        self.remembered = FeatureCache(cache)
         available = len(images.split["train"])
-        self.count = min(wish.n or 10_000, available)
-        if self.count < 2 or (wish.n or 2) < 2:
+        self.count = min(settings.n or 10_000, available)
+        if self.count < 2 or (settings.n or 2) < 2:
             raise UsageError(f"{self.count} images cannot be compared: ask for at least 2")
-        self.places = chosen(images, "train", self.count, seed_of(wish.seed, "real") % 2**31)
+        self.places = chosen(images, "train", self.count, seed_of(settings.seed, "real") % 2**31)
         self._controls: dict[str, dict[str, Tried]] = {}
 
     def report(self, sampler: Sampler, images_seen: int) -> Report:
@@ -66,7 +74,7 @@ class Judge:
 
         """
         _, fake = self.real, self._at_samples(sampler)
-        found = [(metric, self._tried(metric, sampler, fake)) for metric in self.wish.metrics.values()]
+        found = [(metric, self._tried(metric, sampler, fake)) for metric in self.settings.metrics.values()]
         rows = [score for metric, tried in found for score in self._rows(metric, tried)]
         missing = [each for metric, tried in found for each in self._missing(metric, tried)]
         memorised = Tried.of(lambda: self._memorised(fake))
@@ -89,8 +97,8 @@ class Judge:
         self.remembered.refuse_unwritable()
         two, labels = self.places[:2], self.images.labels[:2] if self.image.classes else None
         seen = self._look(self.images.read, two, labels)
-        facts = Facts(self.image, (), real=self.count, fake=self.wish.n or self.count)
-        asked = self.wish.metrics.items() if self.wish.asked else ()
+        facts = Facts(self.image, (), real=self.count, fake=self.settings.n or self.count)
+        asked = self.settings.metrics.items() if self.settings.asked else ()
         mistakes = [
             Mistake(f"evaluation.metrics.{name}", "", complaint)
             for name, metric in asked
@@ -101,11 +109,11 @@ class Judge:
 
     @cached_property
     def network(self) -> nn.Module:
-        return self.wish.extractor.open().to(self.device)
+        return self.settings.extractor.open().to(self.device)
 
     @property
     def device(self) -> torch.device:
-        return pick_device(self.wish.device)
+        return pick_device(self.settings.device)
 
     @cached_property
     def real(self) -> Sample:
@@ -125,32 +133,32 @@ class Judge:
 
     @cached_property
     def noise(self) -> Sample:
-        read, labels = noise(self.image.shape, self.wish.seed), self.images.labels[self.places[:500]]
+        read, labels = noise(self.image.shape, self.settings.seed), self.images.labels[self.places[:500]]
         return self._remembered("noise", lambda: self._look(read, torch.arange(min(self.count, 500)), labels))
 
     def protocol(self) -> dict[str, str]:
-        """All that its numbers depend on, beside the metric's own options and the weights that are judged."""
+        """All that its numbers depend on, beside the metric's own options and the weights that are scorer."""
         held_out = len(self.images.split["held_out"])
-        return self.wish.extractor.protocol() | self._sampling() | {"held_out": f"{held_out if held_out > 1 else 0} images"}
+        return self.settings.extractor.protocol() | self._sampling() | {"held_out": f"{held_out if held_out > 1 else 0} images"}
 
     def _sampling(self) -> dict[str, str]:
         """What the samples depend on."""
-        wish = self.wish
-        weights = {"average": "the averaged generator", "live": "the live generator"}[wish.weights]
+        settings = self.wish
+        weights = {"average": "the averaged generator", "live": "the live generator"}[settings.weights]
         return {
             "real": f"{self.count} training images of {self.images.fingerprint}{self._whose()}",
-            "fake": f"{wish.n or self.count} samples of {weights}, classes as in the real images",
-            "batch_norm": wish.batch_norm,
-            "truncation": "none" if wish.truncation is None else f"{wish.truncation:g} by {wish.truncation_by}",
-            "seed": str(wish.seed),
+            "fake": f"{settings.n or self.count} samples of {weights}, classes as in the real images",
+            "batch_norm": settings.batch_norm,
+            "truncation": "none" if settings.truncation is None else f"{settings.truncation:g} by {settings.truncation_by}",
+            "seed": str(settings.seed),
         }
 
     def _whose(self) -> str:
-        return ", which are not those that the run has seen" if self.wish.other_data else ""
+        return ", which are not those that the run has seen" if self.settings.other_data else ""
 
     def ids(self) -> set[str]:
         """The protocols of all its numbers."""
-        return {id_of(self._protocol_of(metric)) for metric in self.wish.metrics.values()}
+        return {id_of(self._protocol_of(metric)) for metric in self.settings.metrics.values()}
 
     def _protocol_of(self, metric: Metric) -> dict[str, str]:
         """The metric's options, and what its numbers depend on beside them: no features, where it examines the generator."""
@@ -160,21 +168,21 @@ class Judge:
     def _at_samples(self, sampler: Sampler) -> Sample:
         """As many samples as real images, of the same classes."""
         latent, labels = self._inputs(sampler)
-        with normalising(sampler, self.wish.batch_norm, self.wish.seed, **self._cut()):
+        with normalising(sampler, self.settings.batch_norm, self.settings.seed, **self._cut()):
             made = sampler.draw(latent, labels)
         return self._look(drawn(made), torch.arange(len(latent)), labels)
 
     def _inputs(self, sampler: Sampler) -> tuple[Tensor, Tensor | None]:
         """The latents and labels of the samples."""
-        n = self.wish.n or self.count
+        n = self.settings.n or self.count
         if found := differing(sampler.image.class_names, self.images.class_names or self.image.class_names):
             raise DataError(f"the images are not those of the run: {found}; evaluate where its classes are as they were")
         labels = self.images.labels[self.places.repeat(-(-n // self.count))[:n]].tolist() if sampler.image.classes else None
-        return sampler.inputs(n, labels, self.wish.seed, **self._cut())
+        return sampler.inputs(n, labels, self.settings.seed, **self._cut())
 
     def _cut(self) -> dict[str, Any]:
         """How latents are cut, in the words of the sampler."""
-        return {"truncation": self.wish.truncation, "convention": self.wish.truncation_by}
+        return {"truncation": self.settings.truncation, "convention": self.settings.truncation_by}
 
     def _tried(self, metric: Metric, sampler: Sampler, fake: Sample) -> Tried:
         return Tried.of(lambda: self._ask(metric, sampler, fake))
@@ -185,29 +193,29 @@ class Judge:
             return self._examined(metric, sampler)
         for complaint in self._lacking(metric, fake):
             raise UsageError(complaint)
-        return metric.score(self.real, fake, self.wish.seed)
+        return metric.score(self.real, fake, self.settings.seed)
 
     def _lacking(self, metric: Metric, sample: Sample) -> Iterator[str]:
         """What a metric reads and a sample has not."""
         if missing := [part for part in sorted(metric.reads - {"features"}) if getattr(sample, part) is None]:
             needs = f"{self._name(metric)} needs {' and '.join(missing)}"
-            given = f"which {self.wish.extractor.named} does not give for these images"
+            given = f"which {self.settings.extractor.named} does not give for these images"
             yield f"{needs}, {given}: take another metric, or another extractor"
 
     def _examined(self, metric: ExaminesGenerator, sampler: Sampler) -> Mapping[str, float]:
         """The numbers of a metric that looks into the generator; neither real images nor noise have any."""
-        wish = self.wish
-        if wish.batch_norm == "batch":
+        settings = self.wish
+        if settings.batch_norm == "batch":
             rule = f"{self._name(metric)} examines single samples, which have no batch to be normalised by"
             raise UsageError(f"{rule}; evaluate with --batch-norm moving or standing")
-        with normalising(sampler, wish.batch_norm, wish.seed, **self._cut()):
-            return metric.examine(sampler.generate, *self._inputs(sampler), wish.seed)
+        with normalising(sampler, settings.batch_norm, settings.seed, **self._cut()):
+            return metric.examine(sampler.generate, *self._inputs(sampler), settings.seed)
 
     def _memorised(self, fake: Sample) -> Mapping[str, float]:
         """How near samples are to their nearest training image, over how near held-out images are."""
         if isinstance(self.held_out, DataError):
             raise self.held_out
-        if self.wish.other_data:
+        if self.settings.other_data:
             raise DataError("the run has not seen these images, so that none of them can be one that it memorised")
         mine, theirs = (nearest(each.features, self.real.features).mean() for each in (fake, self.held_out))
         if not theirs > 0:
@@ -248,17 +256,17 @@ class Judge:
     def _control(self, metric: Metric, control: Sample | DataError) -> Tried:
         if isinstance(control, DataError):
             return Tried({}, str(control), error=control)
-        return Tried.of(lambda: metric.score(self.real, control, self.wish.seed))
+        return Tried.of(lambda: metric.score(self.real, control, self.settings.seed))
 
     def names(self) -> set[str]:
         """What its leading numbers are called, whether they can be had or not."""
-        return {self._called(metric, key) for metric in self.wish.metrics.values() for key in metric.better}
+        return {self._called(metric, key) for metric in self.settings.metrics.values() for key in metric.better}
 
     def _called(self, metric: Metric, key: str) -> str:
         """What a number of a metric is called in a report."""
         if isinstance(metric, ExaminesGenerator):
             return key
-        return score_name(key, self.wish.extractor.named, self._protocol_of(metric))
+        return score_name(key, self.settings.extractor.named, self._protocol_of(metric))
 
     def _name(self, metric: Metric) -> str:
         return self.registry.name_of("metric", metric)
@@ -269,15 +277,15 @@ class Judge:
         return ", ".join(f"{key} = {value}" for key, value in sorted(table.items()))
 
     def _look(self, read: Read, places: Tensor, labels: Tensor | None) -> Sample:
-        return look(self.network, read, places, labels, self.device)
+        return extract_features(self.network, read, places, labels, self.device)
 
     def _remembered(self, which: str, look: Callable[[], Sample]) -> Sample:
         """Features of images that no generator made, from the cache where they are there."""
-        facts = self.wish.extractor.protocol() | {
+        facts = self.settings.extractor.protocol() | {
             "which": which,
             "images": self.images.fingerprint,
             "count": str(self.count),
-            "seed": str(self.wish.seed),
+            "seed": str(self.settings.seed),
             "device": self.device.type,
         }
         return self.remembered.sample(facts, look)

@@ -10,7 +10,7 @@ import attrs
 
 from ganblocks.cli.output import print_table, printable
 from ganblocks.errors import DataError
-from ganblocks.kinds.capabilities import Inspects
+from ganblocks.kinds.component_capabilities import Inspects
 from ganblocks.training.classes import count_classes, untrained
 from ganblocks.values import ClassCount, Finding
 

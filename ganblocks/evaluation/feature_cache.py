@@ -22,24 +22,24 @@ from ganblocks.values import Sample
 
 
 @frozen
-class Remembered:
+class FeatureCache:
     """A folder of samples by what they depend on; without a folder, nothing is kept."""
 
     folder: Path | None = None
 
-    def sample(self, facts: Mapping[str, str], look: Callable[[], Sample]) -> Sample:
+    def sample(self, facts: Mapping[str, str], extract: Callable[[], Sample]) -> Sample:
         """The sample of ``facts``, looked at where it is not there yet. A damaged file is written anew.
 
         Where the folder cannot be written any more, a warning says so, and the sample is as good.
         """
         if self.folder is None:
-            return look()
+            return extract()
         text = json.dumps(dict(facts), sort_keys=True, ensure_ascii=False)
         path = self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.safetensors"
         if path.is_file():
             with suppress(SafetensorError, TypeError, OSError):
                 return Sample(**load_file(path))
-        sample = look()
+        sample = extract()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with replace_file(path) as file:

@@ -47,7 +47,7 @@ class Alarm:
 
 
 @define
-class Lookout:
+class CollapseDetector:
     """Reads records in order; an alarm is given once, and again only after things had become better.
 
     Fakes collapse where their distance to the nearest other of their batch falls below a tenth of the real images' (a generator
@@ -64,7 +64,7 @@ class Lookout:
     """Alarms whose reason still holds."""
 
     @classmethod
-    def new(cls, records: Iterable[Mapping[str, Any]] = ()) -> Lookout:
+    def new(cls, records: Iterable[Mapping[str, Any]] = ()) -> CollapseDetector:
         """One that has read these records."""
         lookout = cls(Smoothed(), Smoothed(), Smoothed())
         for record in records:

@@ -121,7 +121,7 @@ def reason_of(name: str, mutant: Mutant, reasons: dict[str, dict[str, list[str]]
         for pattern, changes in files.items():
             if fnmatch.fnmatch(name, f"*{pattern}") and any(change in mutant.change for change in changes):
                 return reason
-    return "Not yet looked at."
+    return "Not yet reviewed."
 
 
 def write_page(results: dict[str, list[dict[str, Any]]], most: int) -> None:

@@ -41,7 +41,7 @@ def test_the_page_of_verdicts_has_every_component_and_every_promise() -> None:
     registry = public.discover()
     for kind in KINDS:
         names = sorted(offer.name for offer in registry.offers(kind) if offer.distribution == "ganblocks")
-        head = f"| promise | {' | '.join(f'`{name}`' for name in names)} |"
+        head = f"| property | {' | '.join(f'`{name}`' for name in names)} |"
         _, _, table = page.partition(f"## [{kind}](kinds/{kind}.md)\n\n")
         rows = table.partition("\n\n")[0].splitlines()
         assert rows[0] == head, kind

@@ -2,8 +2,8 @@
 
     python docs/scripts/bilinear_game.py
 
-Each rule is the component that a recipe would name, with plain gradient descent, in float64. Theory is the rule's linear map, raised to
-the power of the iterations.
+Each rule is the component that a recipe would name, with plain gradient descent, in float64. Theory is the rule's linear map,
+raised to the power of the number of iterations.
 """
 
 from __future__ import annotations
@@ -202,17 +202,17 @@ The simplest game on which update rules differ is min_x max_y xᵀAy. Its soluti
 have such a component too (Mescheder et al. 2017, [arXiv:1705.10461](https://arxiv.org/abs/1705.10461); Gidel et al. 2019,
 [arXiv:1802.10551](https://arxiv.org/abs/1802.10551)).
 
-Each rule below is the component that a recipe names in `[update]`, with plain gradient descent (`sgd`) at η = {RATE:g} for both
-players (`ttur`: {FAST:g} for the discriminator), started at distance 1 from the solution. `lookahead` has k = {STEPS} and
-α = {ALPHA:g} around `alternating`; `consensus` has γ = {WEIGHT:g}. The tables give the distance from the solution after a number of
-iterations.
+Each rule below is the component that a recipe names in `[update]`, with plain gradient descent (`sgd`) at η = {RATE:g} for
+both players (`ttur`: {FAST:g} for the discriminator), started at distance 1 from the solution. `lookahead` has k = {STEPS}
+and α = {ALPHA:g} around `alternating`; `consensus` has γ = {WEIGHT:g}. The tables give the distance from the solution after a
+number of iterations.
 
 ## One parameter per player: xy
 
 {{scalar}}
 
-Theory is the rule's linear map to the power {MOMENTS[-1]:,}. The test requires that each component agrees with it to one part in
-10⁹, and that the formula is the spectral radius of the map.
+Theory is the rule's linear map to the power {MOMENTS[-1]:,}. The test requires that each component agrees with it to one part
+in 10⁹, and that the formula is the spectral radius of the map.
 
 ## Three parameters per player: xᵀAy
 
@@ -223,16 +223,17 @@ convergence rate of every rule that converges.
 
 ## How to read it
 
-* **Simultaneous** descent spirals outwards at any learning rate. **Alternating** descent, and therefore **TTUR**, stays on a cycle
-  at a bounded distance (while η_G η_D σ² is below 4, where σ is the largest singular value): two time scales do not remove the
-  rotation.
+* **Simultaneous** descent spirals outwards at any learning rate. **Alternating** descent, and therefore **TTUR**, stays on a
+  cycle at a bounded distance (while η_G η_D σ² is below 4, where σ is the largest singular value): two time scales do not
+  remove the rotation.
 * **Extragradient** and **optimistic** descent converge at almost the same rate, but extragradient needs two gradients per
   iteration. It requires ησ < 1, optimistic descent ησ < 1/√3.
-* **Lookahead** converges without an additional gradient, because a point on the chord between two points of a circle lies inside
-  it. How far inside depends on how far the inner rule rotates in k iterations: after a full turn there is no gain.
+* **Lookahead** converges without an additional gradient, because a point on the chord between two points of a circle lies
+  inside it. How far inside depends on how far the inner rule rotates in k iterations: after a full turn there is no gain.
 * **Consensus** is fastest here because its attraction is as strong as the rotation. It is attracted to every point where both
   gradients vanish, including points that are not solutions; this game has only one such point.
-* Nothing here is noisy, curved or badly scaled. The tables show how a rule handles rotation, not which rule gives better images.
+* Nothing here is noisy, curved or badly scaled. The tables show how a rule handles rotation, not which rule gives better
+  images.
 """
 
 

@@ -112,17 +112,17 @@ HEAD = """# Gallery
 
 *Written by `python docs/scripts/make_gallery.py`; the descriptions are written by hand.*
 
-Systems at desk scale: 1,716 emoji of 32 pixels in 9 classes, seed 0, **one run each**, trained for as long as the recipe says unless
-the command sets the number of images. Networks, learning rates and numbers of images differ, and a single run is only one example,
-so this is not a comparison: for that see [does attention help](explanation/does-attention-help.md), where the spread over seeds
-exceeds most of the differences here, and [what scores mean here](explanation/scores.md). Lower is better. Noise itself has 8.9, and
-the first images of a generator are farther from real images than noise is: a score below 8.9 means closer to emoji than noise is,
-and nothing here comes close to real images. The rows of a grid are classes if the network is class-conditional; samples are from
-the averaged generator. Times were measured on a server CPU with bfloat16 arithmetic, on one core (two where it says 2 threads),
-with other load.
+Systems at desk scale: 1,716 emoji of 32 pixels in 9 classes, seed 0, **one run each**, trained for as long as the recipe says
+unless the command sets the number of images. Networks, learning rates and numbers of images differ, and a single run is only
+one example, so this is not a comparison: for that see [does attention help](explanation/does-attention-help.md), where the
+spread over seeds exceeds most of the differences here, and [what scores mean here](explanation/scores.md). Lower is better.
+Noise itself has 8.9, and the first images of a generator are farther from real images than noise is: a score below 8.9 means
+closer to emoji than noise is, and nothing here comes close to real images. The rows of a grid are classes if the network is
+class-conditional; samples are from the averaged generator. Times were measured on a server CPU with bfloat16 arithmetic, on
+one core (two where it says 2 threads), with other load.
 
-Grids and scores are from commit a5a0c58, which used the averaged weights with the batch-norm statistics of the live network. With
-their own statistics, as in later commits, the same weights score differently, by up to a few units in either direction
+Grids and scores are from commit a5a0c58, which used the averaged weights with the batch-norm statistics of the live network.
+With their own statistics, as in later commits, the same weights score differently, by up to a few units in either direction
 ([how much](explanation/statistics-of-the-average.md)). They will be measured again.
 """
 

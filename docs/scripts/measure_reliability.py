@@ -1,4 +1,4 @@
-"""Measure the numbers of docs/explanation/reliability.md: kills, damage, failing disks, collapse, and the cost of health checks.
+"""Measure the numbers of docs/explanation/reliability.md: kills, damage, failing disks, collapse, cost of health checks.
 
 python docs/scripts/measure_reliability.py kills|damage|disk|collapse|costs [--n N] [--seed S]
 """

@@ -75,7 +75,7 @@ def moments(network: nn.Module) -> list[Tensor]:
 
 
 def compare(session: Session, average: nn.Module, judge: Evaluator) -> dict[str, Any]:
-    """Return each rule's score, the distance of its statistics from those of 4,096 other samples, and the time of an estimate."""
+    """Return each rule's score, the gap of its statistics to those of 4,096 other samples, and the time of an estimate."""
     live = session.game.networks[Player.GENERATOR]
     networks = {name: copy.deepcopy(average) for name in (*RULES[:3], "reference")}
     for network in networks.values():

@@ -206,9 +206,9 @@ class Kept(Health):
         self.made.append(self)
 
     def after(self, record: dict[str, Any]) -> RollBack | None:
-        wish = super().after(record)
+        action = super().after(record)
         self.lived.append(copy.deepcopy(self.lookout))
-        return wish
+        return action
 
 
 def spoiled(original: Callable[..., dict[str, Any]], names: tuple[str, ...]) -> Callable[..., dict[str, Any]]:

@@ -42,7 +42,7 @@ def train(path: str, seed: int, parts: tuple[float, ...], overrides: Mapping[str
     registry = ganblocks.discover()
     recipe = ganblocks.read_recipe(path, {**OVERRIDES, **overrides}, registry=registry)
     session = assemble(recipe, registry, seed=seed)
-    judge = Evaluator(session.batches.images, session.image, evaluation_settings(recipe.evaluation, registry), registry)
+    evaluator = Evaluator(session.batches.images, session.image, evaluation_settings(recipe.evaluation, registry), registry)
     live = session.game.networks[Player.GENERATOR]
     average = copy.deepcopy(live).requires_grad_(False).eval()
     marks = [int(recipe.training.images * part) for part in parts]
@@ -55,7 +55,7 @@ def train(path: str, seed: int, parts: tuple[float, ...], overrides: Mapping[str
         seen = session.batches.images_seen
         if any(before < mark <= seen for mark in marks):
             facts = {"recipe": Path(path).stem, "seed": seed, "images": seen, "of": recipe.training.images}
-            row = facts | {"train_seconds": round(seconds, 1)} | compare(session, average, judge)
+            row = facts | {"train_seconds": round(seconds, 1)} | compare(session, average, evaluator)
             with DATA.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
             print(row, flush=True)
@@ -74,7 +74,7 @@ def moments(network: nn.Module) -> list[Tensor]:
     return [each[name] for each in buffers if each is not None for name in ("running_mean", "running_var")]
 
 
-def compare(session: Session, average: nn.Module, judge: Evaluator) -> dict[str, Any]:
+def compare(session: Session, average: nn.Module, evaluator: Evaluator) -> dict[str, Any]:
     """Return each rule's score, the gap of its statistics to those of 4,096 other samples, and the time of an estimate."""
     live = session.game.networks[Player.GENERATOR]
     networks = {name: copy.deepcopy(average) for name in (*RULES[:3], "reference")}
@@ -86,7 +86,7 @@ def compare(session: Session, average: nn.Module, judge: Evaluator) -> dict[str,
     cost = time.perf_counter() - began
     estimate(networks["reference"], others(session), samples=4096)
     networks["live"] = copy.deepcopy(live).eval()
-    scores = {name: score(judge, session, networks[name]) for name in RULES}
+    scores = {name: score(evaluator, session, networks[name]) for name in RULES}
     gaps = {name: gap(networks[name], networks["reference"]) for name in RULES[:3]}
     return {"kd": scores, "gap": gaps, "cost": round(cost, 3)}
 
@@ -127,8 +127,8 @@ def gap(network: nn.Module, reference: nn.Module) -> list[float]:
     return [round(max(means), 4), round(max(variances), 4)]
 
 
-def score(judge: Evaluator, session: Session, network: nn.Module) -> float:
-    report = judge.report(Sampler(network, session.recipe.generator.latent, session.image), session.batches.images_seen)
+def score(evaluator: Evaluator, session: Session, network: nn.Module) -> float:
+    report = evaluator.report(Sampler(network, session.recipe.generator.latent, session.image), session.batches.images_seen)
     return next(each.value for each in report.scores if each.name.startswith("kd["))
 
 

@@ -42,6 +42,8 @@ MEETS: dict[str, tuple[str, ...]] = {
     "feature_extractor": ("Features",),
 }
 """Kind -> the public names that its page documents; components of every kind may also be ``Checked``."""
+FORMER = "Former name of"
+"""Start of the docstring of a deprecated method, which no page documents."""
 MARKS = {"kept": "✓", "not checked": "–", "broken": "**broken**"}
 
 
@@ -116,7 +118,7 @@ def _described(name: str) -> Iterable[str]:
         members = [f"`{each.name}: {each.type}`{_indented(_markdown(each.words))}" for each in fields(thing)]
         for key, value in vars(thing).items():
             method = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
-            if inspect.isfunction(method) and not key.startswith("_"):
+            if inspect.isfunction(method) and not key.startswith("_") and not (method.__doc__ or "").startswith(FORMER):
                 shown = f"{key}{'' if isinstance(value, property) else _signature(method)}"
                 members.append(f"`{shown}`{_indented(_markdown(method.__doc__))}")
         yield from ("", *(f"* {member}" for member in members)) if members else ()

@@ -41,8 +41,8 @@ INTRODUCTION = """# Mutation testing
 
 Every file below implements mathematics. The driver applies each change in its functions that mutmut's operators know (another
 operator, number, constant or argument; a removed argument, condition or result) and runs the tests of its plugin, or of its
-module of the core, until the first failure. From a file with more than {most} mutants, {most} are drawn at random with a fixed seed.
-Assertions and error messages are not mutated. The driver needs `pip install mutmut` and writes this page:
+module of the core, until the first failure. From a file with more than {most} mutants, {most} are drawn at random with a fixed
+seed. Assertions and error messages are not mutated. The driver needs `pip install mutmut` and writes this page:
 
 ```
 python tests/faults/mutate.py --most {most}

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganblocks import Attention, Gated, Site, socket
-from ganblocks_self_attention.channels import check_channels
+from ganblocks_attention.checks import share
 
 _at_least_one = [instance_of(int), ge(1)]
 
@@ -54,13 +54,8 @@ class Residual:
     def _hidden(self, site: Site) -> int:
         if self.like is not None:
             return matched_width(site, parameters_of(self.like, site) - self.gated)
-        check_channels(site, self.reduction, self.value_ratio)
-        return hidden_width(site.channels, self.reduction, self.value_ratio)
-
-
-def hidden_width(channels: int, reduction: int = 8, value_ratio: int = 2) -> int:
-    """The h that brings 2Ch + 9h² closest to attention's count of weights."""
-    return closest_width(channels, 2 * channels * (channels // reduction) + 2 * channels * (channels // value_ratio))
+        inner, values = share(site, "reduction", self.reduction), share(site, "value_ratio", self.value_ratio)
+        return closest_width(site.channels, 2 * site.channels * (inner + values))
 
 
 def closest_width(channels: int, target: int) -> int:

@@ -9,10 +9,9 @@ from attrs.validators import ge, in_, instance_of, optional
 from torch import Tensor, nn
 
 from ganblocks import Site
-from ganblocks_attentions.arithmetic import fuses
-from ganblocks_attentions.block import GlobalBlock
-from ganblocks_attentions.places import check_keys, width_of_heads
-from ganblocks_attentions.positions import sinusoids
+from ganblocks_attention.block import GlobalBlock
+from ganblocks_attention.checks import head_channels
+from ganblocks_attention.positions import sinusoids
 
 _at_least_one = [instance_of(int), ge(1)]
 _paths = ("auto", "fused", "plain")
@@ -50,18 +49,10 @@ class MultiHead:
     path: Literal["auto", "fused", "plain"] = field(default="auto", validator=in_(_paths))
 
     def build(self, site: Site) -> nn.Module:
-        width = width_of_heads(site, self.heads, self.head_width)
-        check_keys(site, self.pool)
-        return GlobalBlock(
-            site,
-            heads=self.heads,
-            width=width,
-            gamma=self.gamma,
-            pool=self.pool,
-            scale=width**-0.5,
-            fused=fuses(site, self.path),
-            positions=self._positions(site),
-        )
+        """Return the block for feature maps [B, C, H, W] at ``site``. Raise PlacementError if they do not fit the options."""
+        width = head_channels(site, self.heads, self.head_width)
+        channels, positions = self.heads * width, self._positions(site)
+        return GlobalBlock(site, self, channels, channels, self.heads, width**-0.5, positions)
 
     def _positions(self, site: Site) -> Tensor | None:
         if self.positions == "none":

@@ -11,10 +11,10 @@ from attrs.validators import ge, in_, instance_of, optional
 from torch import Tensor, nn
 
 from ganblocks import Site
-from ganblocks_attentions.arithmetic import plain, weights
-from ganblocks_attentions.block import AttentionBlock
-from ganblocks_attentions.places import width_of_heads
-from ganblocks_attentions.positions import offsets
+from ganblocks_attention.arithmetic import plain, weights
+from ganblocks_attention.block import AttentionBlock
+from ganblocks_attention.checks import head_channels
+from ganblocks_attention.positions import offsets
 
 _at_least_one = [instance_of(int), ge(1)]
 _positions = ("none", "relative")
@@ -50,7 +50,7 @@ class Windowed:
     gamma: float = field(default=0.0, validator=instance_of((int, float)))
 
     def build(self, site: Site) -> nn.Module:
-        width = width_of_heads(site, self.heads, self.head_width)
+        width = head_channels(site, self.heads, self.head_width)
         if site.height % self.window or site.width % self.window:
             rule = f"needs a height and width that window = {self.window} divides, got {site.height}×{site.width}"
             fits = [side for side in range(2, gcd(site.height, site.width) + 1) if gcd(site.height, site.width, side) == side]

@@ -9,9 +9,8 @@ from attrs.validators import ge, in_, instance_of
 from torch import nn
 
 from ganblocks import Site
-from ganblocks_attentions.arithmetic import fuses
-from ganblocks_attentions.block import GlobalBlock
-from ganblocks_attentions.places import check_keys, share
+from ganblocks_attention.block import GlobalBlock
+from ganblocks_attention.checks import share
 
 _at_least_one = [instance_of(int), ge(1)]
 _paths = ("auto", "fused", "plain")
@@ -45,7 +44,6 @@ class NonLocal:
     path: Literal["auto", "fused", "plain"] = field(default="auto", validator=in_(_paths))
 
     def build(self, site: Site) -> nn.Module:
+        """Return the block for feature maps [B, C, H, W] at ``site``. Raise PlacementError if they do not fit the options."""
         inner = share(site, "reduction", self.reduction)
-        check_keys(site, self.pool)
-        fused = fuses(site, self.path)
-        return GlobalBlock(site, heads=1, width=inner, gamma=self.gamma, pool=self.pool, scale=1.0, fused=fused)
+        return GlobalBlock(site, self, inner, inner)

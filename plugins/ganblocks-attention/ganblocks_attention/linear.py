@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from ganblocks import Site
-from ganblocks_attentions.arithmetic import exact, merge, split
-from ganblocks_attentions.block import AttentionBlock
-from ganblocks_attentions.places import check_keys, largest_divisor, share
+from ganblocks_attention.arithmetic import exact, merge, split
+from ganblocks_attention.block import AttentionBlock
+from ganblocks_attention.checks import check_keys, largest_divisor, share
 
 _at_least_one = [instance_of(int), ge(1)]
 _maps = ("softmax", "elu")

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from attrs import field, frozen
-from attrs.validators import ge, gt, in_, instance_of
+from attrs import frozen
 from torch import nn
 
-from ganblocks import Site
+from ganblocks import Site, option
+from ganblocks_attention.arithmetic import AttentionPath
 from ganblocks_attention.block import GlobalBlock
 from ganblocks_attention.checks import share
-
-_at_least_one = [instance_of(int), ge(1)]
-_paths = ("auto", "fused", "plain")
 
 
 @frozen(kw_only=True)
 class SelfAttention:
-    """Every position gathers values from all positions, weighted by how well its query fits their keys.
+    """Let every position gather values from all positions, weighted by how well its query matches their keys.
 
     β[j, i] = softmax over i of (scale · k(x_i)ᵀ q(x_j)),  y_j = x_j + γ · out(Σ_i β[j, i] v(x_i)), where q, k, v and out are
     1×1 convolutions without bias, and γ is learned.
 
     Use it once in each network, in the middle: at 16×16 or 32×32 positions in images of 32 to 128 pixels. Its cost grows with
-    the fourth power of the side; smaller maps are seen whole by convolutions.
+    the fourth power of the side; on smaller maps convolutions see everything.
 
     Source: Zhang et al. (2019), "Self-Attention Generative Adversarial Networks", arXiv:1805.08318, section 3. The text has
     values of C/8 channels and pools nothing (value_ratio = 8, pool = 1); the published code has values of C/2 and pools keys
@@ -40,14 +35,14 @@ class SelfAttention:
             is plain up to 32×32 positions and where a penalty needs second derivatives, else fused.
     """
 
-    reduction: int = field(default=8, validator=_at_least_one)
-    value_ratio: int = field(default=2, validator=_at_least_one)
-    pool: int = field(default=2, validator=_at_least_one)
-    gamma: float = field(default=0.0, validator=instance_of((int, float)))
-    scale: float = field(default=1.0, validator=[instance_of((int, float)), gt(0)])
-    path: Literal["auto", "fused", "plain"] = field(default="auto", validator=in_(_paths))
+    reduction: int = option(8, low=1)
+    value_ratio: int = option(2, low=1)
+    pool: int = option(2, low=1)
+    gamma: float = option(0.0)
+    scale: float = option(1.0, above=0)
+    path: AttentionPath = option("auto")
 
     def build(self, site: Site) -> nn.Module:
-        """Return the block for feature maps [B, C, H, W] at ``site``. Raise PlacementError if they do not fit the options."""
+        """Return the block for features [B, C, H, W] at ``site``. Raise PlacementError if they do not fit the options."""
         inner, values = share(site, "reduction", self.reduction), share(site, "value_ratio", self.value_ratio)
         return GlobalBlock(site, self, inner, values, scale=self.scale)

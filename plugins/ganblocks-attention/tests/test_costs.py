@@ -129,7 +129,7 @@ def test_no_other_control_would_come_closer_and_one_too_far_off_is_refused() -> 
             assert abs(count(on_meta(control, 128, 16)) - 1 - wanted) == nearest
         else:
             refused += 1
-            with pytest.raises(PlacementError, match="no whole width"):
+            with pytest.raises(PlacementError, match="no width"):
                 on_meta(control, 128, 16)
     assert 0 < refused < 6
 

@@ -71,6 +71,8 @@ class Offer:
     """The class, or ``"package.module:Class"``."""
     distribution: str = ""
     version: str = ""
+    former_owners: tuple[str, ...] = ()
+    """Former names of the plugin, under which recipes and run folders may still name it as the owner."""
 
     @property
     def full_name(self) -> str:
@@ -163,7 +165,9 @@ class Registry:
         """
         _kind(kind)
         owner, colon, short = name.rpartition(":")
-        found = [offer for offer in self._offers.get((kind, short), ()) if not colon or offer.owner == owner]
+        offers = self._offers.get((kind, short), ())
+        found = [offer for offer in offers if not colon or offer.owner == owner]
+        found = found or [offer for offer in offers if owner in offer.former_owners]
         if not found:
             hint = self._refusal(kind, name) or self._suggestion(kind, name)
             raise UnknownComponent(f"no {kind} is called {name!r}", hint + self._absent())

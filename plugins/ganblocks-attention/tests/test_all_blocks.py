@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 from attrs import asdict
-from ganblocks_attentions.block import AttentionBlock
-from ganblocks_attentions.linear import LinearAttention
-from ganblocks_attentions.multi_head import MultiHead
-from ganblocks_attentions.non_local import NonLocal
-from ganblocks_attentions.windowed import Windowed
+from ganblocks_attention.block import AttentionBlock
+from ganblocks_attention.linear import LinearAttention
+from ganblocks_attention.multi_head import MultiHead
+from ganblocks_attention.non_local import NonLocal
+from ganblocks_attention.windowed import Windowed
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Nothing where an attention block could be."""
+"""No attention block."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from ganblocks import Site
 class Nothing:
     """The identity: y = x. The baseline of the ablation.
 
-    Use it where a variant of a recipe shall have no attention.
+    Use it for a variant of a recipe without attention.
 
     Source: Zhang et al. (2019), "Self-Attention Generative Adversarial Networks", arXiv:1805.08318, table 1, column "no
     attention".
     """
 
     def build(self, site: Site) -> nn.Module:
+        """Return the identity on [B, C, H, W]."""
         return nn.Identity()

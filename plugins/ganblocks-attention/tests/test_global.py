@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from ganblocks_attentions.block import GlobalBlock
-from ganblocks_attentions.multi_head import MultiHead
-from ganblocks_attentions.non_local import NonLocal
-from ganblocks_attentions.positions import sinusoids
-from ganblocks_self_attention.self_attention import SelfAttention
+from ganblocks_attention.block import GlobalBlock
+from ganblocks_attention.multi_head import MultiHead
+from ganblocks_attention.non_local import NonLocal
+from ganblocks_attention.positions import sinusoids
+from ganblocks_attention.self_attention import SelfAttention
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from ganblocks_self_attention.residual import Residual
-from ganblocks_self_attention.self_attention import SelfAttention
+from ganblocks_attention.residual import Residual
+from ganblocks_attention.self_attention import SelfAttention
 
 from ganblocks import Site
 

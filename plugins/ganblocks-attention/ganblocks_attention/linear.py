@@ -5,23 +5,19 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from attrs import field, frozen
-from attrs.validators import ge, in_, instance_of
+from attrs import frozen
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from ganblocks import Site
-from ganblocks_attentions.arithmetic import exact, merge, split
-from ganblocks_attentions.block import AttentionBlock
-from ganblocks_attentions.places import check_keys, largest_divisor, share
-
-_at_least_one = [instance_of(int), ge(1)]
-_maps = ("softmax", "elu")
+from ganblocks import Site, option
+from ganblocks_attention.arithmetic import exact, merge, split
+from ganblocks_attention.block import AttentionBlock
+from ganblocks_attention.checks import check_keys, largest_divisor, share
 
 
 @frozen(kw_only=True)
 class LinearAttention:
-    """All values are summed up once, feature by feature of the keys, and every position reads from the sums.
+    """Sum up all values once for each feature of the keys, and let every position read from the sums.
 
     y = x + γ · out(φ(q) (ψ(k)ᵀ v)): the product in brackets is [D, V] whatever the size of the map, so that memory is O(N). The
     map that it implies, φ(q) ψ(k)ᵀ, has rows that sum to 1. With "softmax", φ is a softmax over the channels of each query, and
@@ -41,35 +37,37 @@ class LinearAttention:
         gamma: γ at the start.
     """
 
-    reduction: int = field(default=8, validator=_at_least_one)
-    value_ratio: int = field(default=2, validator=_at_least_one)
-    feature_map: Literal["softmax", "elu"] = field(default="softmax", validator=in_(_maps))
-    gamma: float = field(default=0.0, validator=instance_of((int, float)))
+    reduction: int = option(8, low=1)
+    value_ratio: int = option(2, low=1)
+    feature_map: Literal["softmax", "elu"] = option("softmax")
+    gamma: float = option(0.0)
 
     def build(self, site: Site) -> nn.Module:
+        """Return the block for features [B, C, H, W] at ``site``. Raise PlacementError if they do not fit the options."""
         inner, values = share(site, "reduction", self.reduction), share(site, "value_ratio", self.value_ratio)
         check_keys(site, pool=1)
         if inner == 1:
-            rule = f"has one channel in its queries at {site.channels} channels: it says nothing, once it is normalised"
+            rule = f"has queries of one channel at {site.channels} channels, and normalised they are all equal"
             fits = [f"use reduction = {largest_divisor(site.channels, site.channels // 2)}"] if site.channels > 1 else []
             raise site.error(rule, ", or ".join([*fits, "a wider network"]))
         return LinearBlock(site, inner, values, self.gamma, self.feature_map)
 
 
 class LinearBlock(AttentionBlock):
-    """x [B, C, H, W] -> [B, C, H, W]; its map is built where it is asked for, and nowhere else."""
+    """x [B, C, H, W] -> [B, C, H, W]; only ``attention_map`` builds the map."""
 
     def __init__(self, site: Site, inner: int, values: int, gamma: float, feature_map: str) -> None:
         super().__init__(site, inner, values, gamma)
         self.features = softmax_features if feature_map == "softmax" else elu_features
 
     def gather(self, x: Tensor) -> Tensor:
+        """Return the values that each position gathers: [B, C, H, W] -> [B, values, H, W]."""
         value = split(self.value(x))
-        query, key = (each.to(value.dtype) for each in self._features(x))
+        query, key = (features.to(value.dtype) for features in self._features(x))
         return merge(query @ (key.mT @ value), x.shape[2], x.shape[3])
 
     def attention_map(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """([B, 1, N, N] with rows over keys that sum to 1, (height, width)): the map that is implied, in float32 or better."""
+        """Return the implied map [B, 1, N, N], whose rows over keys sum to 1, in float32 at least, and (height, width)."""
         query, key = self._features(x)
         with torch.autocast(x.device.type, enabled=False):
             return query @ key.mT, (x.shape[2], x.shape[3])
@@ -79,17 +77,17 @@ class LinearBlock(AttentionBlock):
 
 
 def softmax_features(query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
-    """[B, 1, N, D] twice, of products that sum to 1 over keys: each query is a choice of channels, each channel one of keys."""
+    """Return both as softmax, [B, 1, N, D] -> [B, 1, N, D]: queries over channels, keys over positions."""
     return query.softmax(-1), key.softmax(-2)
 
 
 def elu_features(query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
-    """[B, 1, N, D] twice, of products that sum to 1 over keys: elu + 1 of both, and the query divided by its sum over keys."""
+    """Return elu + 1 of both, [B, 1, N, D] -> [B, 1, N, D], with queries scaled so that products sum to 1 over keys."""
     query, key = elu_plus_one(query), elu_plus_one(key)
     query, key = query / query.sum(-1, keepdim=True), key / key.sum((-2, -1), keepdim=True)  # both cancel: no underflow below
     return query / (query * key.sum(-2, keepdim=True)).sum(-1, keepdim=True), key
 
 
 def elu_plus_one(x: Tensor) -> Tensor:
-    """exp(x) below 0 and x + 1 above, without the cancellation that would make it 0 from -17 on in float32."""
+    """Return elu(x) + 1 for x [...]: exp(x) below 0, so that it does not cancel to 0 below -17 in float32."""
     return x.clamp(max=0).exp() + relu(x)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from ganblocks_attentions.positions import offsets
-from ganblocks_attentions.windowed import Windowed, WindowedBlock, into_windows, out_of_windows
+from ganblocks_attention.positions import offsets
+from ganblocks_attention.windowed import Windowed, WindowedBlock, into_windows, out_of_windows
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn

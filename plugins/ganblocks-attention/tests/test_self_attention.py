@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from ganblocks_self_attention.self_attention import LARGEST_PLAIN, SelfAttention, SelfAttentionBlock, plain, weights
+from ganblocks_attention.arithmetic import LARGEST_PLAIN, plain, weights
+from ganblocks_attention.block import GlobalBlock
+from ganblocks_attention.self_attention import SelfAttention
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -30,12 +32,10 @@ seeds = st.integers(0, 2**20)
 few = examples(25)
 
 
-def block(
-    channels: int = 16, size: tuple[int, int] = (4, 4), gamma: float = 0.7, seed: int = 0, **given: Any
-) -> SelfAttentionBlock:
+def block(channels: int = 16, size: tuple[int, int] = (4, 4), gamma: float = 0.7, seed: int = 0, **given: Any) -> GlobalBlock:
     site = Site(channels=channels, size=size, seed=seed, twice_differentiable=given.pop("twice", False))
     built = SelfAttention(gamma=gamma, **given).build(site).double()
-    assert isinstance(built, SelfAttentionBlock)
+    assert isinstance(built, GlobalBlock)
     return built
 
 
@@ -43,7 +43,7 @@ def draw(shape: tuple[int, ...], seed: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def reference(built: SelfAttentionBlock, x: Tensor, pool: int, scale: float) -> tuple[Tensor, Tensor]:
+def reference(built: GlobalBlock, x: Tensor, pool: int, scale: float) -> tuple[Tensor, Tensor]:
     """(y, β) from the equations of section 3, one query position at a time; nothing of the implementation but its weights."""
     wq, wk, wv, wo = (layer.weight[:, :, 0, 0] for layer in (built.query, built.key, built.value, built.out))
 
@@ -238,7 +238,7 @@ def test_scale_is_explicit() -> None:
     ("channels", "size", "given_options", "words"),
     [
         (4, 4, {}, "reduction = 4"),
-        (12, 4, {}, "reduction = 4"),
+        (12, 4, {}, "reduction = 6"),
         (8, 5, {}, "pool = 1"),
         (8, (4, 7), {}, "pool = 1"),
     ],

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ganblocks_attentions
+import ganblocks_attention
 
 from ganblocks.testing import Check, conformance
 
 
-@conformance(ganblocks_attentions)
+@conformance(ganblocks_attention)
 def test_conformance(check: Check) -> None:
     check()

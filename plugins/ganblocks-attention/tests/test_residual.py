@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from ganblocks_self_attention.none import Nothing
-from ganblocks_self_attention.residual import Residual, hidden_width
-from ganblocks_self_attention.self_attention import SelfAttention
+from ganblocks_attention.none import Nothing
+from ganblocks_attention.residual import Residual
+from ganblocks_attention.self_attention import SelfAttention
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -17,6 +17,12 @@ from ganblocks.testing import examples
 
 def count(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
+
+
+def hidden_width(channels: int, **options: int) -> int:
+    with torch.device("meta"):
+        built = Residual(**options).build(Site(channels=channels))  # type: ignore[arg-type]
+    return built.branch.reduce.out_channels
 
 
 def draw(shape: tuple[int, ...], seed: int = 0) -> Tensor:
@@ -48,7 +54,7 @@ def test_it_has_as_many_parameters_as_the_attention_that_it_replaces(channels: i
 )
 def test_no_other_width_would_come_closer(channels: int, reduction: int, value_ratio: int) -> None:
     target = 2 * channels * (channels // reduction) + 2 * channels * (channels // value_ratio)
-    best = hidden_width(channels, reduction, value_ratio)
+    best = hidden_width(channels, reduction=reduction, value_ratio=value_ratio)
     distance = abs(2 * channels * best + 9 * best * best - target)
     assert all(distance <= abs(2 * channels * h + 9 * h * h - target) for h in range(1, 2 * channels))
 

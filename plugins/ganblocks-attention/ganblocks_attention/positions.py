@@ -1,4 +1,4 @@
-"""Where a position is: sines and cosines that are added to features, and the offsets between positions."""
+"""Position encodings: sines and cosines that are added to features, and the offsets between positions."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ LONGEST = 10_000.0
 
 
 def sinusoids(channels: int, height: int, width: int) -> Tensor:
-    """[channels, H, W]: the first half of the channels encodes the row, the second half the column; 4 divides channels.
+    """Return the encoding [channels, H, W], whose first half encodes the row and second half the column; 4 divides channels.
 
-    Each half is the transformer's encoding of one coordinate p: sin(p / 10000^(2i/d)), cos(p / 10000^(2i/d)) in turn.
+    Each half is the transformer's encoding of one coordinate p: sin(p / 10000^(2i/d)) and cos(p / 10000^(2i/d)), alternating.
     """
     rows = _encoded(height, channels // 2)[:, :, None].expand(-1, -1, width)
     columns = _encoded(width, channels // 2)[:, None, :].expand(-1, height, -1)
@@ -20,9 +20,9 @@ def sinusoids(channels: int, height: int, width: int) -> Tensor:
 
 
 def offsets(side: int) -> Tensor:
-    """int64 [side², side²]: which of the (2 side - 1)² offsets in a plane leads from a key (column) to a query (row)."""
+    """Return int64 [side², side²]: the number, of (2 side - 1)², of the offset from a key (column) to a query (row)."""
     row, column = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
-    down, right = (each.flatten()[:, None] - each.flatten() + side - 1 for each in (row, column))
+    down, right = (axis.flatten()[:, None] - axis.flatten() + side - 1 for axis in (row, column))
     return down * (2 * side - 1) + right
 
 

@@ -6,30 +6,26 @@ from math import gcd
 from typing import Literal
 
 import torch
-from attrs import field, frozen
-from attrs.validators import ge, in_, instance_of, optional
+from attrs import frozen
 from torch import Tensor, nn
 
-from ganblocks import Site
-from ganblocks_attentions.arithmetic import plain, weights
-from ganblocks_attentions.block import AttentionBlock
-from ganblocks_attentions.places import width_of_heads
-from ganblocks_attentions.positions import offsets
-
-_at_least_one = [instance_of(int), ge(1)]
-_positions = ("none", "relative")
+from ganblocks import Site, option
+from ganblocks_attention.arithmetic import plain, weights
+from ganblocks_attention.block import AttentionBlock
+from ganblocks_attention.checks import head_channels
+from ganblocks_attention.positions import offsets
 
 
 @frozen(kw_only=True)
 class Windowed:
-    """Multi-head attention within windows that do not overlap: time and memory grow with the number of positions.
+    """Attend with several heads within windows that do not overlap: time and memory are linear in the positions.
 
-    Within each window of window × window positions, head_n = softmax(q_n(x) k_n(x)ᵀ / sqrt(d) + b_n) v_n(x), and
-    y = x + γ · out(head_1, …, head_heads); b_n has a learned number for each offset from key to query, the same in all windows.
-    It has 4 · C · heads · d + heads · (2 window - 1)² + 1 parameters, the middle term with positions = "relative" alone.
+    Within each window of window × window positions, head_n = softmax(q_n(x) k_n(x)ᵀ / sqrt(d) + b_n) v_n(x), and y = x + γ ·
+    out(head_1, …, head_heads); b_n is learned, a number for each offset from key to query, equal in all windows. The block has
+    4 · C · heads · d + heads · (2 window - 1)² + 1 parameters, the middle term only if positions = "relative".
 
     Use it at large feature sizes, for structure that is larger than a convolution and smaller than a window. Windows do not see
-    each other: convolutions around the block connect them. For what is farther apart take ``linear`` or ``self_attention``.
+    each other: convolutions around the block connect them. For longer range take ``linear`` or ``self_attention``.
 
     Source: Liu et al. (2021), "Swin Transformer", arXiv:2103.14030, section 3.2 and equation 4. One block stands alone here, so
     windows are not shifted, which in the paper every second block's are; b starts at 0 instead of at random; the gate γ is
@@ -37,25 +33,26 @@ class Windowed:
 
     Options:
         window: side of a window; it must divide height and width.
-        heads: how many.
+        heads: number of heads.
         head_width: channels of each head (d); absent: C / heads.
         positions: "relative" learns b; "none" leaves it out.
         gamma: γ at the start.
     """
 
-    window: int = field(default=4, validator=[instance_of(int), ge(2)])
-    heads: int = field(default=4, validator=_at_least_one)
-    head_width: int | None = field(default=None, validator=optional(_at_least_one))
-    positions: Literal["none", "relative"] = field(default="relative", validator=in_(_positions))
-    gamma: float = field(default=0.0, validator=instance_of((int, float)))
+    window: int = option(4, low=2)
+    heads: int = option(4, low=1)
+    head_width: int | None = option(None, low=1)
+    positions: Literal["none", "relative"] = option("relative")
+    gamma: float = option(0.0)
 
     def build(self, site: Site) -> nn.Module:
-        width = width_of_heads(site, self.heads, self.head_width)
+        """Return the block for features [B, C, H, W] at ``site``. Raise PlacementError if they do not fit the options."""
+        width = head_channels(site, self.heads, self.head_width)
         if site.height % self.window or site.width % self.window:
             rule = f"needs a height and width that window = {self.window} divides, got {site.height}×{site.width}"
             fits = [side for side in range(2, gcd(site.height, site.width) + 1) if gcd(site.height, site.width, side) == side]
-            nearest = min(fits, key=lambda side: abs(side - self.window), default=None)
-            raise site.error(rule, f"use window = {nearest}" if nearest else "place it at another feature size")
+            closest = min(fits, key=lambda side: abs(side - self.window), default=None)
+            raise site.error(rule, f"use window = {closest}" if closest else "place it at another feature size")
         return WindowedBlock(site, self, width)
 
 
@@ -73,11 +70,12 @@ class WindowedBlock(AttentionBlock):
         self.register_buffer("offsets", offsets(options.window), persistent=False)
 
     def gather(self, x: Tensor) -> Tensor:
+        """Return the values that each position gathers: [B, C, H, W] -> [B, values, H, W]."""
         query, key, value = (into_windows(layer(x), self.heads, self.window) for layer in (self.query, self.key, self.value))
         return out_of_windows(plain(query, key, value, self.scale, self._bias()), x.shape[2], x.shape[3])
 
     def attention_map(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """([B, heads, N, N] with rows over keys that sum to 1 and 0 outside a query's window, (height, width))."""
+        """Return (the map [B, heads, N, N], whose rows over keys sum to 1 within the query's window, (height, width))."""
         query, key = (into_windows(layer(x), self.heads, self.window) for layer in (self.query, self.key))
         inside = weights(query, key, self.scale, self._bias())
         height, width = x.shape[2:]
@@ -93,13 +91,13 @@ class WindowedBlock(AttentionBlock):
 
 
 def into_windows(x: Tensor, heads: int, side: int) -> Tensor:
-    """[B, heads · D, H, W] -> [B, heads, windows, side², D]."""
+    """Cut x into windows: [B, heads · D, H, W] -> [B, heads, windows, side², D]."""
     cells = x.view(len(x), heads, -1, x.shape[2] // side, side, x.shape[3] // side, side)
     return cells.permute(0, 1, 3, 5, 4, 6, 2).flatten(4, 5).flatten(2, 3)
 
 
 def out_of_windows(tokens: Tensor, height: int, width: int) -> Tensor:
-    """[B, heads, windows, side², D] -> [B, heads · D, H, W] in channels_last: :func:`into_windows`, undone."""
+    """Undo :func:`into_windows`: [B, heads, windows, side², D] -> [B, heads · D, H, W] in channels_last."""
     side = int(tokens.shape[3] ** 0.5)
     cells = tokens.view(*tokens.shape[:2], height // side, width // side, side, side, -1)
     return cells.permute(0, 2, 4, 3, 5, 1, 6).reshape(len(tokens), height, width, -1).permute(0, 3, 1, 2)

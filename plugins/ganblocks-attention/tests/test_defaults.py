@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from attrs import asdict
-from ganblocks_self_attention.residual import Residual
-from ganblocks_self_attention.self_attention import SelfAttention
+from ganblocks_attention.residual import Residual
+from ganblocks_attention.self_attention import SelfAttention
 
 from ganblocks import PlacementError, Site
 
@@ -30,7 +30,7 @@ def test_channels_are_divided_exactly(option: str) -> None:
     for component in (SelfAttention, Residual):
         built = component(**{"reduction": 2, "value_ratio": 2, option: 16}).build(Site(channels=16))
         assert built(torch.ones(1, 16, 4, 4)).shape == (1, 16, 4, 4)
-        with pytest.raises(PlacementError, match=f"{option} = 1"):
+        with pytest.raises(PlacementError, match=f"{option} = 3"):
             component(**{"reduction": 1, "value_ratio": 1, option: 4}).build(Site(channels=15))
 
 

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from attrs import field, frozen
-from attrs.validators import ge, in_, instance_of
+from attrs import frozen
 from torch import nn
 
-from ganblocks import Site
-from ganblocks_attentions.arithmetic import fuses
-from ganblocks_attentions.block import GlobalBlock
-from ganblocks_attentions.places import check_keys, share
-
-_at_least_one = [instance_of(int), ge(1)]
-_paths = ("auto", "fused", "plain")
+from ganblocks import Site, option
+from ganblocks_attention.arithmetic import AttentionPath
+from ganblocks_attention.block import GlobalBlock
+from ganblocks_attention.checks import share
 
 
 @frozen(kw_only=True)
 class NonLocal:
-    """Every position adds the mean of all positions, weighted by an embedded Gaussian of the pair.
+    """Add to every position the mean of all positions, weighted by an embedded Gaussian of each pair.
 
     f(x_i, x_j) = exp(θ(x_i)ᵀ φ(x_j)),  y_i = x_i + γ · W_z Σ_j f(x_i, x_j) g(x_j) / Σ_j f(x_i, x_j), where θ, φ, g (here named
     query, key and value) and W_z (out) are 1×1 convolutions without bias. With its default ratio it has 2 C² + 1 parameters.
@@ -39,13 +33,12 @@ class NonLocal:
             plain up to 32×32 positions and where a penalty needs second derivatives, else fused.
     """
 
-    reduction: int = field(default=2, validator=_at_least_one)
-    pool: int = field(default=2, validator=_at_least_one)
-    gamma: float = field(default=0.0, validator=instance_of((int, float)))
-    path: Literal["auto", "fused", "plain"] = field(default="auto", validator=in_(_paths))
+    reduction: int = option(2, low=1)
+    pool: int = option(2, low=1)
+    gamma: float = option(0.0)
+    path: AttentionPath = option("auto")
 
     def build(self, site: Site) -> nn.Module:
+        """Return the block for features [B, C, H, W] at ``site``. Raise PlacementError if they do not fit the options."""
         inner = share(site, "reduction", self.reduction)
-        check_keys(site, self.pool)
-        fused = fuses(site, self.path)
-        return GlobalBlock(site, heads=1, width=inner, gamma=self.gamma, pool=self.pool, scale=1.0, fused=fused)
+        return GlobalBlock(site, self, inner, inner)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from ganblocks_attentions.linear import LinearAttention, LinearBlock, elu_plus_one
+from ganblocks_attention.linear import LinearAttention, LinearBlock, elu_plus_one
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor

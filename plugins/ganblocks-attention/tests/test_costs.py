@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from ganblocks_attentions.linear import LinearAttention
-from ganblocks_attentions.multi_head import MultiHead
-from ganblocks_attentions.non_local import NonLocal
-from ganblocks_attentions.windowed import Windowed
-from ganblocks_self_attention.residual import Residual
+from ganblocks_attention.linear import LinearAttention
+from ganblocks_attention.multi_head import MultiHead
+from ganblocks_attention.non_local import NonLocal
+from ganblocks_attention.residual import Residual
+from ganblocks_attention.windowed import Windowed
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -129,7 +129,7 @@ def test_no_other_control_would_come_closer_and_one_too_far_off_is_refused() -> 
             assert abs(count(on_meta(control, 128, 16)) - 1 - wanted) == nearest
         else:
             refused += 1
-            with pytest.raises(PlacementError, match="no whole width"):
+            with pytest.raises(PlacementError, match="no width"):
                 on_meta(control, 128, 16)
     assert 0 < refused < 6
 

@@ -20,6 +20,7 @@ from ganblocks.errors import (
     Diverged,
     GanblocksError,
     Mistake,
+    OptionError,
     PlacementError,
     RecipeError,
     UnfitSize,
@@ -61,11 +62,11 @@ from ganblocks.kinds.optimizer import Optimizer
 from ganblocks.kinds.penalty import Penalty
 from ganblocks.kinds.update_rule import NextBatch, Updater, UpdateRule
 from ganblocks.kinds.weight_norm import WeightNorm
-from ganblocks.schedules import Constant, Cosine, LinearSchedule, Moving, Schedule, WarmUp, moving
+from ganblocks.options.declare import moving, option, socket
+from ganblocks.schedules import Constant, Cosine, LinearSchedule, Moving, Schedule, WarmUp
 from ganblocks.seeding import seed_of, seeded
 from ganblocks.site import Site
 from ganblocks.sizes import Doublings, Size, as_size, in_words, shorter, sides
-from ganblocks.sockets import socket
 from ganblocks.values import (
     Batch,
     ClassCount,
@@ -167,6 +168,7 @@ __all__ = [
     "Objective",
     "Observes",
     "Optimizer",
+    "OptionError",
     "Penalty",
     "PlacementError",
     "Player",
@@ -197,6 +199,7 @@ __all__ = [
     "in_words",
     "load",
     "moving",
+    "option",
     "read_recipe",
     "resume",
     "run",

@@ -22,7 +22,7 @@ from ganblocks.kinds.discriminator import Discriminator
 from ganblocks.kinds.generator import Generator
 from ganblocks.kinds.update_rule import Updater
 from ganblocks.limits import how_to_raise, most_numbers, within_limits
-from ganblocks.options.fields import INLINE, options_of
+from ganblocks.options.fields import INLINE, options_of, socket_kind
 from ganblocks.options.words import shown
 from ganblocks.precision import settled
 from ganblocks.recipe import Recipe
@@ -31,7 +31,6 @@ from ganblocks.schedules import spanning
 from ganblocks.seeding import seed_of, seeded
 from ganblocks.site import Site
 from ganblocks.sizes import Size, nearest_sizes
-from ganblocks.sockets import socket_kind
 from ganblocks.values import (
     Classes,
     Facts,

@@ -13,9 +13,16 @@ from attrs import evolve, frozen
 
 
 class GanblocksError(Exception):
-    """What ganblocks says when a user, a file or a plugin is wrong; printed without a traceback."""
+    """An error that a user, a file or a plugin causes; printed without a traceback.
+
+    ``rule`` says what is wrong or what must hold, ``hint`` the likely fix; the message has both.
+    """
 
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, rule: str = "", hint: str = "") -> None:
+        self.rule, self.hint = rule, hint
+        super().__init__(f"{rule}; {hint}" if hint else rule)
 
 
 @frozen
@@ -61,6 +68,19 @@ class RecipeError(GanblocksError):
         return "\n".join(f"{source}: {mistake}" if source else str(mistake) for source, mistake in sourced)
 
 
+class OptionError(GanblocksError, ValueError, TypeError):
+    """An option has a wrong type or value. The validators of a component may raise it to give a hint."""
+
+    exit_code = 2
+
+    def __init__(self, rule: str, hint: str = "", option: str = "", arrived: str = "") -> None:
+        super().__init__(rule, hint)
+        self.option, self.arrived = option, arrived
+
+    def __str__(self) -> str:
+        return str(Mistake("", self.arrived, f"'{self.option}' {self.rule}" if self.option else self.rule, self.hint))
+
+
 class UnknownComponent(GanblocksError):
     """No installed plugin offers the name that was asked for."""
 
@@ -85,8 +105,11 @@ class PlacementError(GanblocksError):
     exit_code = 2
 
     def __init__(self, where: str, rule: str, hint: str = "") -> None:
-        self.where, self.rule, self.hint = where, rule, hint
-        super().__init__(f"{where}: {rule}" + (f"; {hint}" if hint else ""))
+        super().__init__(rule, hint)
+        self.where = where
+
+    def __str__(self) -> str:
+        return str(Mistake(self.where, "", self.rule, self.hint))
 
 
 class UnfitSize(PlacementError):

@@ -198,6 +198,8 @@ def _ask(candidate: _Candidate, plugin: Any) -> _Found:
     for kind in KINDS.values():
         for implementation in manager.subset_hook_caller(kind.hook, []).get_hookimpls():
             _collect(candidate, kind.name, implementation.function, found)
+    former = tuple(getattr(plugin, "GANBLOCKS_FORMER_NAMES", ()))
+    found.offers[:] = [attrs.evolve(offer, former_owners=former) for offer in found.offers]
     if not found.offers and not found.warnings:
         found.warnings.append("registers nothing")
     return found

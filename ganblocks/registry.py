@@ -71,6 +71,8 @@ class Offer:
     """The class, or ``"package.module:Class"``."""
     distribution: str = ""
     version: str = ""
+    former_owners: tuple[str, ...] = ()
+    """Former names of the plugin, under which recipes and run folders may still name it as the owner."""
 
     @property
     def full_name(self) -> str:
@@ -163,14 +165,15 @@ class Registry:
         """
         _kind(kind)
         owner, colon, short = name.rpartition(":")
-        found = [offer for offer in self._offers.get((kind, short), ()) if not colon or offer.owner == owner]
+        offers = self._offers.get((kind, short), ())
+        found = [offer for offer in offers if not colon or offer.owner == owner]
+        found = found or [offer for offer in offers if owner in offer.former_owners]
         if not found:
-            raise UnknownComponent(
-                f"no {kind} is called {name!r}{self._refusal(kind, name) or self._suggestion(kind, name)}{self._absent()}"
-            )
+            hint = self._refusal(kind, name) or self._suggestion(kind, name)
+            raise UnknownComponent(f"no {kind} is called {name!r}", hint + self._absent())
         if len(found) > 1:
             choices = " or ".join(f'"{offer.full_name}"' for offer in found)
-            raise AmbiguousComponent(f"several plugins offer the {kind} {name!r}: write {choices}")
+            raise AmbiguousComponent(f"several plugins offer the {kind} {name!r}", f"write {choices}")
         return found[0]
 
     def get(self, kind: str, name: str) -> type:
@@ -200,7 +203,7 @@ class Registry:
         if found := next((name for name in names if self._means(kind, name, cls)), None):
             return found
         rule = f"no plugin offers the class {cls.__qualname__} as a component of kind {kind}"
-        raise UnknownComponent(f"{rule}; return it from a plugin's hook {KINDS[kind].hook}, or add it with Registry.of")
+        raise UnknownComponent(rule, f"return it from a plugin's hook {KINDS[kind].hook}, or add it with Registry.of")
 
     def _means(self, kind: str, name: str, cls: type) -> bool:
         """True where a recipe that writes ``name`` gets ``cls``."""
@@ -212,12 +215,12 @@ class Registry:
     def _refusal(self, kind: str, name: str) -> str:
         """Who offers something of that name, and why it is refused; empty where nobody does."""
         found = next((each for each in self.refused if each.means(kind, name)), None)
-        return f"; the plugin {found.owner} offers {found.name!r}, which is refused: {found.reason}" if found else ""
+        return f"the plugin {found.owner} offers {found.name!r}, which is refused: {found.reason}" if found else ""
 
     def _suggestion(self, kind: str, name: str) -> str:
         known = [*self.names(kind), *(offer.full_name for offer in self.offers(kind))]
         close = difflib.get_close_matches(name[:64], known, n=1)
-        return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(self.names(kind)) or 'none'}"
+        return f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(self.names(kind)) or 'none'}"
 
     def _absent(self) -> str:
         absent = [fact.name for fact in self.plugins if fact.status != "ok" or fact.warnings]
@@ -228,5 +231,5 @@ def _kind(name: str) -> Kind:
     if name not in KINDS:
         close = difflib.get_close_matches(name, KINDS, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(KINDS)}"
-        raise UnknownComponent(f"no kind of component is called {name!r}; {hint}")
+        raise UnknownComponent(f"no kind of component is called {name!r}", hint)
     return KINDS[name]

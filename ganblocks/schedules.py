@@ -17,9 +17,6 @@ from ganblocks.origins import hand_on
 
 T = TypeVar("T")
 
-RANGE = "ganblocks.range"
-"""Metadata key: (low, above, high), the bounds of an option that may move."""
-
 
 @runtime_checkable
 class Schedule(Protocol):
@@ -88,7 +85,7 @@ SCHEDULES: dict[str, type] = {"constant": Constant, "linear": LinearSchedule, "c
 """The names that a recipe may use in a schedule's ``use``."""
 
 Moving = Constant | LinearSchedule | Cosine | WarmUp
-"""The annotation of an option that may move. Declare such a field with :func:`moving`."""
+"""The annotation of an option that may move. Declare such a field with :func:`ganblocks.moving`."""
 
 
 def values_within(schedule: Moving) -> tuple[float, ...]:
@@ -100,35 +97,6 @@ def values_within(schedule: Moving) -> tuple[float, ...]:
             return (float(schedule.start), float(schedule.end))
         case WarmUp():
             return (float(schedule.start), *values_within(schedule.then))
-
-
-def moving(default: Any = attrs.NOTHING, *, low: float = -math.inf, above: float = -math.inf, high: float = math.inf) -> Any:
-    """Declare an attrs field that holds a number or a schedule.
-
-    ``low`` and ``high`` are inclusive bounds, ``above`` an exclusive one, for every value that the schedule takes. A schedule's
-    start may be 0 even under ``above=0``, because a warm-up begins there. A field of type ``Moving | None`` may be None.
-    """
-
-    def in_range(instance: object, attribute: attrs.Attribute[Any], value: Moving | None) -> None:
-        if value is None:
-            return
-        values = values_within(value)
-        if not all(math.isfinite(v) for v in values):
-            raise ValueError(f"'{attribute.name}' must be finite")
-        checked = values[1:] if len(values) > 1 and values[0] == 0 else values
-        if min(values) < low or min(checked) <= above or max(values) > high:
-            raise ValueError(f"'{attribute.name}' must be {describe_range(low, above, high)}")
-
-    start: Any = default if default is attrs.NOTHING else as_schedule(default)
-    metadata = {RANGE: (low, above, high)}
-    return field(default=start, converter=as_schedule, validator=in_range, metadata=metadata)
-
-
-def describe_range(low: float, above: float, high: float) -> str:
-    """A range in words, as errors and ``ganblocks show`` print it."""
-    parts = [f"at least {low:g}" if low > -math.inf else "", f"above {above:g}" if above > -math.inf else ""]
-    parts.append(f"at most {high:g}" if high < math.inf else "")
-    return " and ".join(part for part in parts if part) or "any number"
 
 
 def as_schedule(value: Any) -> Any:

@@ -67,7 +67,7 @@ CASES: dict[str, dict[str, Any]] = {
     "linear, one channel": ATTENTION | {"generator.attention": {"use": "linear", "reduction": 16}},
     "windowed, window": ATTENTION | {"generator.attention": {"use": "windowed", "window": 5}},
     "windowed, odd map": {"data.size": 28, "discriminator.attention_at": [7], "discriminator.attention": "windowed"},
-    "residual, like nothing": ATTENTION | {"generator.attention": {"use": "residual", "like": {"use": "self_attention:none"}}},
+    "residual, like nothing": ATTENTION | {"generator.attention": {"use": "residual", "like": {"use": "attention:none"}}},
     "residual, no width fits": ATTENTION
     | {"generator.width": 4, "generator.attention": {"use": "residual", "like": {"use": "linear", "reduction": 2}}},
     "frozen, too much": {"discriminator": {"use": "frozen", "blocks": 9, "network": {"use": "resnet", "conditioning": "none"}}},

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganblocks import AmbiguousComponent, BrokenPlugin, RecipeError, Registry, UnknownComponent
-from ganblocks.registry import PluginFact
+from ganblocks.registry import Offer, PluginFact
 
 
 @frozen
@@ -63,6 +63,16 @@ def test_two_owners_of_one_name_must_be_told_apart() -> None:
     assert both.names("attention") == ("block",)
     assert both.name_of("attention", Other()) == "zeta:block"
     assert registry(block=Block).name_of("attention", Block()) == "block"
+
+
+def test_a_former_name_of_a_plugin_still_names_the_owner() -> None:
+    renamed = Registry([Offer("attention", "block", "acme", Block, former_owners=("old_acme",))])
+    assert renamed.get("attention", "old_acme:block") is Block
+    assert renamed.name_of("attention", renamed.create("attention", "old_acme:block")) == "old_acme:block"
+    with pytest.raises(UnknownComponent):
+        renamed.get("attention", "older:block")
+    both = renamed.with_(registry("old_acme", block=Other))
+    assert both.get("attention", "old_acme:block") is Other
 
 
 def test_an_unknown_name_says_what_was_probably_meant() -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganblocks import Constant, Cosine, LinearSchedule, Moving, WarmUp, moving
-from ganblocks.schedules import describe_range, spanning, values_within
+from ganblocks.options.limits import Limits, limits_of
+from ganblocks.schedules import spanning, values_within
 
 
 @given(start=st.floats(0, 10), end=st.floats(0, 10), seen=st.integers(0, 40))
@@ -70,10 +71,10 @@ def test_only_the_start_of_several_values_may_be_an_excluded_zero() -> None:
 
 
 def test_ranges_in_words() -> None:
-    assert describe_range(0, -math.inf, 1) == "at least 0 and at most 1"
-    assert describe_range(-math.inf, 0.5, math.inf) == "above 0.5"
-    assert describe_range(-math.inf, -math.inf, math.inf) == "any number"
-    ranges = [describe_range(*each.metadata["ganblocks.range"]) for each in fields(Bounded)]
+    assert str(Limits(low=0, high=1)) == "at least 0 and at most 1"
+    assert str(Limits(above=0.5)) == "above 0.5"
+    assert str(Limits()) == ""
+    ranges = [str(limits_of(each)) for each in fields(Bounded)]
     assert ranges == ["at least 0 and at most 1", "above 0"]
 
 

@@ -2,8 +2,8 @@
 
     python docs/scripts/measure_house.py [--list]
 
-``--list`` also prints what is outside the aims, by file and line. Code lines are lines without docstrings, comments and blank
-lines; the line count of commit 9430970, before the redesign, is the reference. ``tests/repository/test_house.py`` holds the aims.
+``--list`` also prints what is outside the aims, by file and line. Code lines are those without docstrings, comments and blank
+lines; commit 9430970, before the redesign, is the reference. ``tests/repository/test_house.py`` holds the aims.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import ast
 import io
+import re
 import statistics
 import tokenize
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ LINES_BEFORE = 15_773
 """Code lines of the core and the plugins at commit 9430970."""
 SMALL = 15
 """Lines of a file that is merged into its neighbour, unless the interface of a kind is that small."""
+SHAPE = re.compile(r"\[(?:[A-Z]\w*|[nk]|\d+)(?:[,·][^\]]*)?\]|0-dim|any shape|of (?:the )?(?:same|equal) shape")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -51,7 +53,7 @@ class Module:
 
     @cached_property
     def public(self) -> list[Function]:
-        """Functions and methods that a reader meets by name: neither they nor their class or module begin with an underscore."""
+        """Public functions and methods: neither their name nor that of their class begins with an underscore."""
         return list(_public(self.tree.body))
 
     @cached_property
@@ -109,14 +111,10 @@ def takes_tensors(function: Function) -> bool:
     return any("Tensor" in ast.unparse(hint) for hint in hints if hint is not None)
 
 
-def states_shapes(function: Function, module: Module) -> bool:
-    """Whether the docstring gives a shape such as [B, C] or says scalar or 0-dim, or the names of tensors carry a shape (x_BCHW)."""
-    import re
-
-    text = ast.get_docstring(function) or ""
+def states_shapes(function: Function) -> bool:
+    """Whether the docstring gives a shape such as [B, C], 0-dim or any shape, or a tensor's name does (x_BCHW)."""
     names = " ".join(argument.arg for argument in ast.walk(function.args) if isinstance(argument, ast.arg))
-    spoken = re.search(r"\[[^\]]*\]|0-dim|scalar|shape", text)
-    return bool(spoken or re.search(r"_[A-Z]+\b", names))
+    return bool(SHAPE.search(ast.get_docstring(function) or "") or re.search(r"_[A-Z]+\b", names))
 
 
 def circles(files: list[Module]) -> list[list[str]]:
@@ -148,11 +146,10 @@ def main() -> None:
     public = [(file, function) for file in files for function in file.public]
     undocumented = [(file, function) for file, function in public if ast.get_docstring(function) is None]
     tensors = [(file, function) for file, function in public if takes_tensors(function)]
-    shapeless = [(file, function) for file, function in tensors if not states_shapes(function, file)]
+    shapeless = [(file, function) for file, function in tensors if not states_shapes(function)]
     code = sum(file.code_lines for file in files)
-    print(
-        f"functions: {len(sizes)}, median {statistics.median(sizes):g} lines, p90 {percentile(sizes, 0.9)}, longest {max(sizes)}"
-    )
+    middle, high = statistics.median(sizes), percentile(sizes, 0.9)
+    print(f"functions: {len(sizes)}, median {middle:g} lines, p90 {high}, longest {max(sizes)}")
     print(f"train: {next((size for size, _, function in lengths if function.name == 'train'), 0)} lines")
     print(f"public functions with docstrings: {1 - len(undocumented) / len(public):.1%} of {len(public)}")
     print(f"public functions on tensors that state shapes: {1 - len(shapeless) / len(tensors):.1%} of {len(tensors)}")

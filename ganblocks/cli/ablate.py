@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import shlex
 import signal
-from collections.abc import Sequence
 from pathlib import Path
 
-from attrs import frozen
-
+from ganblocks.cli.commands import AblateOptions
 from ganblocks.cli.context import Context, say
 from ganblocks.cli.output import print_json, print_table
 from ganblocks.cli.recipes import blaming
@@ -26,28 +24,13 @@ HANGUP = [number for number in signal.Signals if number.name == "SIGHUP"]
 """Of a closed terminal, which Windows does not have; cells, which have sessions of their own, would train on without us."""
 
 
-@frozen(kw_only=True)
-class Options:
-    """What the command line says."""
-
-    sets: Sequence[str]
-    variants: str | None
-    seeds: str
-    score: str | None
-    jobs: int
-    out: Path | None
-    device: str
-    dry_run: bool
-    as_json: bool
-
-
-def ablate(context: Context, path: Path, options: Options) -> int:
+def ablate(context: Context, options: AblateOptions) -> int:
     """Returns the exit code: 0, 1 where a cell failed or a file was not written, or 128 and the number of a signal."""
     if options.dry_run and options.score is not None:
         raise UsageError(
             f"--score {options.score}: a dry run makes no table, and cannot tell what scores there will be; leave it out"
         )
-    registry = context.registry()
+    registry, path = context.registry(), options.recipe
     names = None if options.variants is None else [name.strip() for name in options.variants.split(",") if name.strip()]
     pick_device(options.device)
     with blaming(path):
@@ -66,7 +49,7 @@ def ablate(context: Context, path: Path, options: Options) -> int:
         if stop.signal is not None:
             say(f"stopped; {folder} keeps the cells that have finished, and the same command goes on from there")
             return 128 + stop.signal
-        table, unwritten = _tabulated(wanted, place, options, path)
+        table, unwritten = _tabulated(wanted, place, options)
     if options.as_json:
         print_json(document(table))
     else:
@@ -86,19 +69,19 @@ def _announce(wanted: Plan, folder: Path) -> None:
         say(f"  {variant.name}: {cost}{against}")
 
 
-def _tabulated(wanted: Plan, place: Place, options: Options, path: Path) -> tuple[Table, list[str]]:
+def _tabulated(wanted: Plan, place: Place, options: AblateOptions) -> tuple[Table, list[str]]:
     """The table, and what of it could not be written."""
     results = [result for cell in wanted.cells() if (result := result_of(cell, place)) is not None]
     table = tabulate(wanted, results, options.score)
-    written, failed = write(table, results, place.folder, _command(path, options))
+    written, failed = write(table, results, place.folder, _command(options))
     for each in written:
         say(f"wrote {each}")
     return table, failed
 
 
-def _command(path: Path, options: Options) -> str:
+def _command(options: AblateOptions) -> str:
     """What was typed, as far as it says what was measured."""
-    words = ["ganblocks", "ablate", str(path), "--seeds", options.seeds]
+    words = ["ganblocks", "ablate", str(options.recipe), "--seeds", options.seeds]
     words += ["--variants", options.variants] if options.variants else []
     for each in options.sets:
         words += ["--set", each]

@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from ganblocks.assembly import check as check_recipe
+from ganblocks.cli.commands import CheckOptions
 from ganblocks.cli.context import Context
 from ganblocks.cli.data_report import found_in, plain, plain_classes, refuse_fatal, show, show_classes
 from ganblocks.cli.output import print_json, print_table
@@ -28,21 +29,21 @@ ADAM_COPIES = 4
 """Numbers held per parameter while training: itself, its gradient, and Adam's two moments."""
 
 
-def check(context: Context, path: Path, sets: list[str], ablation: str | None, as_json: bool, data: bool) -> None:
-    """Raises what is wrong: RecipeError for the recipe, DataError for the data where ``data`` asks to look at it."""
-    registry = context.registry()
+def check(context: Context, options: CheckOptions) -> None:
+    """Raise RecipeError for the recipe, and with ``data`` DataError for the images."""
+    registry, path, ablation, data = context.registry(), options.recipe, options.ablation, options.data
     if path.is_dir():
-        _refuse_changes(path, sets, ablation)
-        check_folder(registry, path, as_json)
+        _refuse_changes(options)
+        check_folder(registry, path, options.as_json)
         return
-    recipe = read(registry, path, sets, ablation)
+    recipe = read(registry, options)
     with blaming(path):
         for name in recipe.ablation if ablation is None else ():
-            _check_ablation(registry, path, sets, name)
+            _check_ablation(registry, options, name)
         facts = check_recipe(recipe, registry)
         costs = network_costs(recipe, facts.image)
     findings, classes = found_in(recipe.data.dataset) if data else ([], ())
-    if as_json:
+    if options.as_json:
         inspected = {"data": plain(findings), "class_counts": plain_classes(classes)} if data else {}
         print_json({"recipe": str(path), "ablation": ablation, **document(recipe, facts, costs), **inspected})
     else:
@@ -52,24 +53,24 @@ def check(context: Context, path: Path, sets: list[str], ablation: str | None, a
         show(findings)
         show_classes(classes)
     refuse_fatal(findings)
-    if not as_json:
+    if not options.as_json:
         looked = "recipe and data" if data else "the data was not looked at: add --data"
         print(f"{path}: fine" + (f", with ablation {ablation}" if ablation else "") + f" ({looked})")
 
 
-def _check_ablation(registry: Registry, path: Path, sets: list[str], name: str) -> None:
+def _check_ablation(registry: Registry, options: CheckOptions, name: str) -> None:
     try:
-        check_recipe(read(registry, path, sets, name), registry)
+        check_recipe(read(registry, attrs.evolve(options, ablation=name)), registry)
     except RecipeError as error:
         raise error.in_ablation(name) from error
 
 
-def _refuse_changes(path: Path, sets: list[str], ablation: str | None) -> None:
-    """Raises UsageError for options that change a recipe, where there is none."""
-    given = [name for name, value in (("--set", sets), ("--ablation", ablation)) if value not in (None, [])]
+def _refuse_changes(options: CheckOptions) -> None:
+    """Raise UsageError for options that change a recipe, where there is none."""
+    given = [name for name, value in (("--set", options.sets), ("--ablation", options.ablation)) if value not in (None, [])]
     if given:
         fix = f"leave {' and '.join(given)} out, or name a recipe that reads it, with --data"
-        raise UsageError(f"{path}: is a folder of images, and not a recipe with values to change; {fix}")
+        raise UsageError(f"{options.recipe}: is a folder of images, and not a recipe with values to change; {fix}")
 
 
 def check_folder(registry: Registry, path: Path, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from itertools import groupby
 
 import attrs
 
+from ganblocks.cli.commands import ConformOptions
 from ganblocks.cli.context import Context
 from ganblocks.cli.output import print_json, printable
 from ganblocks.testing import Check, Verdict, checks_of
@@ -15,16 +16,16 @@ from ganblocks.testing import Check, Verdict, checks_of
 MARKS = {"kept": "ok", "broken": "BROKEN", "not checked": "-"}
 
 
-def conform(context: Context, plugin: str, as_json: bool, examples: int | None) -> int:
+def conform(context: Context, options: ConformOptions) -> int:
     """Print a verdict for each component and promise; 0 if none is broken, else 1."""
     verdicts: list[Verdict] = []
-    for _, group in groupby(checks_of(plugin, context.registry()), lambda check: (check.offer.kind, check.component)):
-        verdicts += _component(list(group), examples, as_json)
+    for _, group in groupby(checks_of(options.plugin, context.registry()), lambda check: (check.offer.kind, check.component)):
+        verdicts += _component(list(group), options.examples, options.as_json)
     counts = Counter(verdict.status for verdict in verdicts)
-    if as_json:
-        print_json({"plugin": plugin, **{status: counts[status] for status in MARKS}, "verdicts": _plain(verdicts)})
+    if options.as_json:
+        print_json({"plugin": options.plugin, **{status: counts[status] for status in MARKS}, "verdicts": _plain(verdicts)})
     else:
-        print(f"\n{plugin}: " + ", ".join(f"{counts[status]} {status}" for status in MARKS if counts[status]))
+        print(f"\n{options.plugin}: " + ", ".join(f"{counts[status]} {status}" for status in MARKS if counts[status]))
     return 1 if counts["broken"] else 0
 
 

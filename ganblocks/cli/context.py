@@ -34,7 +34,7 @@ class Context:
 
     def registry(self) -> Registry:
         """Discover plugins as the global options say; faults of plugins that were asked for are errors."""
-        from ganblocks.options.words import nearest
+        from ganblocks.options.words import suggestion
         from ganblocks.plugins import discover, refuse_broken
 
         block = [name.removeprefix("no:") for name in self.plugins if name.startswith("no:")]
@@ -44,7 +44,7 @@ class Context:
         registry = discover(block, files, strict=self.strict)
         known = {fact.name for fact in registry.plugins}
         if absent := [name for name in block if name not in known]:
-            raise UsageError(f"-p no:{absent[0]}: no plugin is called that; {nearest(absent[0], known)}")
+            raise UsageError(f"-p no:{absent[0]}: no plugin is called that; {suggestion(absent[0], known)}")
         for fact in registry.plugins:
             if fact.seconds > SLOW:
                 say(f"warning: the plugin {fact.name} takes {fact.seconds:.1f} s to import; {SLOW_HINT}")

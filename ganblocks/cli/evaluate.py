@@ -3,47 +3,46 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
 
+from ganblocks.cli.commands import EvaluateOptions
 from ganblocks.cli.context import Context
 from ganblocks.cli.output import print_json, print_table, printable
 from ganblocks.errors import UsageError
-from ganblocks.evaluation import Report, evaluation_settings, kept_or_said
-from ganblocks.evaluation import evaluate as judge
+from ganblocks.evaluation import EvaluationSettings, Report, evaluation_settings, kept_or_said
+from ganblocks.evaluation import evaluate as evaluate_run
 from ganblocks.evaluation.evaluating import KEPT
 from ganblocks.recipe import parse_override
 from ganblocks.registry import Registry
 from ganblocks.training.runs import recipe_of
 
 
-def evaluate(
-    context: Context,
-    run: Path,
-    metrics: Sequence[str],
-    extractor: str | None,
-    options: dict[str, Any],
-    cache: Path | None,
-    data: Path | None,
-    as_json: bool,
-) -> None:
-    """``metrics``, ``extractor`` and ``options`` that are given take the place of what the run's recipe says."""
+def evaluate(context: Context, options: EvaluateOptions) -> None:
+    """Score a run; options that are given replace those of the run's recipe."""
     registry = context.registry()
-    settings = evaluation_settings(recipe_of(run, registry).evaluation, registry)
-    if metrics:
-        settings = attrs.evolve(settings, metrics={text: component(registry, "metric", text) for text in metrics})
-    if extractor is not None:
-        settings = attrs.evolve(settings, extractor=component(registry, "feature_extractor", extractor))
-    options = {name: value for name, value in options.items() if value is not None}
-    report = judge(run, attrs.evolve(settings, **options), registry, cache, data)
-    kept = kept_or_said(run, report)
-    if as_json:
+    report = evaluate_run(options.run, _settings(options, registry), registry, options.feature_cache, options.data)
+    kept = kept_or_said(options.run, report)
+    if options.as_json:
         print_json(report.plain())
     else:
         show(report, kept)
+
+
+def _settings(options: EvaluateOptions, registry: Registry) -> EvaluationSettings:
+    """Return the evaluation settings of the run's recipe, with the options that are given."""
+    settings = evaluation_settings(recipe_of(options.run, registry).evaluation, registry)
+    changes: dict[str, Any] = {
+        name: getattr(options, name) for name in ("truncation_by", "batch_norm", "seed", "device", "other_data")
+    }
+    changes |= {name: value for name in ("n", "truncation") if (value := getattr(options, name)) is not None}
+    if options.metric:
+        changes["metrics"] = {text: component(registry, "metric", text) for text in options.metric}
+    if options.extractor is not None:
+        changes["extractor"] = component(registry, "feature_extractor", options.extractor)
+    return attrs.evolve(settings, **changes, **({"weights": "live"} if options.live else {}))
 
 
 def component(registry: Registry, kind: str, text: str) -> Any:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from ganblocks.cli.commands import ImportOptions
 from ganblocks.cli.context import Context, say
 from ganblocks.cli.recipes import blaming, read
 from ganblocks.errors import UsageError
@@ -15,26 +14,18 @@ STALE = 0.01
 """How far σ moves, as a share of it, where u and v are those of the last step before the weights were saved."""
 
 
-def import_weights(
-    context: Context,
-    path: Path,
-    sets: list[str],
-    ablation: str | None,
-    layout: str,
-    generator: Path | None,
-    discriminator: Path | None,
-    out: Path,
-) -> None:
-    registry = context.registry()
-    named = {Player.GENERATOR: generator, Player.DISCRIMINATOR: discriminator}
+def import_weights(context: Context, options: ImportOptions) -> None:
+    """Write a run folder from weights of another framework."""
+    registry, out = context.registry(), options.out
+    named = {Player.GENERATOR: options.generator, Player.DISCRIMINATOR: options.discriminator}
     files = {player: file for player, file in named.items() if file is not None}
     if not files:
         raise UsageError("name a file with --generator, --discriminator, or both")
-    with blaming(path):
-        settled = write_run(read(registry, path, sets, ablation), registry, layout, files, out)
-    for player, facts in settled.items():
-        say(words(player, facts))
-    say(f"{' and '.join(files)} from {layout}: sample with `ganblocks sample {out}`, or start from it with --init-from {out}")
+    with blaming(options.recipe):
+        settled = write_run(read(registry, options), registry, options.layout, files, out)
+    for player, change in settled.items():
+        say(words(player, change))
+    say(f"{' and '.join(files)} imported; to sample: ganblocks sample {out}; to train further: --init-from {out}")
     print(out)
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from ganblocks.cli.commands import ListOptions
 from ganblocks.cli.context import Context
 from ganblocks.cli.output import print_json, print_table
 
 
-def list_components(context: Context, kind: str | None, as_json: bool) -> None:
+def list_components(context: Context, options: ListOptions) -> None:
+    """Print the components of one kind, or of all."""
     registry = context.registry()
-    offers = registry.offers(kind)
-    if as_json:
+    offers = registry.offers(options.kind)
+    if options.as_json:
         names = ("kind", "name", "owner", "distribution", "version")
         print_json([{name: getattr(offer, name) for name in names} for offer in offers])
     else:

@@ -11,6 +11,7 @@ from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
 
+from ganblocks.cli.commands import NewPluginOptions
 from ganblocks.cli.context import Context
 from ganblocks.errors import UsageError
 
@@ -27,8 +28,9 @@ FILES = {
 """Path in the new package -> template in ``ganblocks/scaffold`` (empty: an empty file)."""
 
 
-def new_plugin(context: Context, name: str, into: Path) -> None:
+def new_plugin(context: Context, options: NewPluginOptions) -> None:
     """Write the package into a new folder of its name. Raises UsageError; nothing is ever overwritten."""
+    name, into = options.name, options.into
     words = _words(name)
     if reason := _taken(context, words):
         raise UsageError(f"{reason}; choose another name, such as my-{name}")

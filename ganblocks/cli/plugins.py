@@ -7,6 +7,7 @@ from collections import defaultdict
 
 import attrs
 
+from ganblocks.cli.commands import PluginsOptions
 from ganblocks.cli.context import Context
 from ganblocks.cli.output import print_json, print_table
 from ganblocks.errors import BrokenPlugin
@@ -15,15 +16,15 @@ from ganblocks.registry import PluginFact, Registry
 FAULTY = 1
 
 
-def plugins(context: Context, as_json: bool, verify: bool) -> int:
+def plugins(context: Context, options: PluginsOptions) -> int:
     """Return the exit code: 0, or with ``verify`` 1 where any plugin has a fault."""
     registry = context.registry()
-    facts = verified(registry) if verify else registry.plugins
-    if as_json:
+    facts = verified(registry) if options.verify else registry.plugins
+    if options.as_json:
         print_json([attrs.asdict(fact) for fact in facts])
     else:
         print_table(("plugin", "from", "components", "seconds", "status"), [_row(fact) for fact in facts], right=(2, 3))
-    return FAULTY if verify and any(fact.faulty for fact in facts) else 0
+    return FAULTY if options.verify and any(fact.faulty for fact in facts) else 0
 
 
 def verified(registry: Registry) -> tuple[PluginFact, ...]:

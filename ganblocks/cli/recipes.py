@@ -5,14 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from ganblocks.errors import RecipeError
 from ganblocks.recipe import Recipe, parse_override, read_recipe
 from ganblocks.registry import Registry
 
 
-def read(registry: Registry, path: Path, sets: list[str], ablation: str | None) -> Recipe:
-    return read_recipe(path, dict(map(parse_override, sets)), ablation, registry)
+class RecipeOptions(Protocol):
+    """The options of a command that reads a recipe."""
+
+    @property
+    def recipe(self) -> Path: ...
+    @property
+    def sets(self) -> list[str]: ...
+    @property
+    def ablation(self) -> str | None: ...
+
+
+def read(registry: Registry, options: RecipeOptions) -> Recipe:
+    """Return the recipe that a command names, with ``--set`` and ``--ablation`` applied."""
+    return read_recipe(options.recipe, dict(map(parse_override, options.sets)), options.ablation, registry)
 
 
 @contextmanager

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from ganblocks.cli.commands import ResumeOptions
 from ganblocks.cli.context import Context, say
 from ganblocks.cli.display import watching
 from ganblocks.cli.output import console
@@ -15,27 +14,16 @@ from ganblocks.training.resuming import resume as go_on
 from ganblocks.training.runs import recipe_of
 
 
-def resume(
-    context: Context,
-    folder: Path,
-    device: str | None,
-    quiet: bool,
-    cache: Path | None,
-    exact: bool,
-    images: int | None,
-    data: Path | None,
-    scored: bool,
-) -> int:
-    """Returns the exit code, as ``ganblocks run`` does."""
-    registry = context.registry()
-    recipe = asked(recipe_of(folder, registry), images, data)
-    refuse_unused(cache, recipe, folder, scored)
+def resume(context: Context, options: ResumeOptions) -> int:
+    """Return the exit code, as ``ganblocks run`` does."""
+    registry, folder = context.registry(), options.run
+    recipe = asked(recipe_of(folder, registry), options.images, options.data)
+    refuse_unused(options, recipe, folder)
     seen = images_seen(latest(folder)) if in_order(folder / "checkpoints") else 0
     say(f"{recipe.title}: {folder}, {f'from {seen:,} images on' if seen else 'from the beginning'}")
-    scoring = Scoring(
-        recipe.data.dataset, evaluation_settings(recipe.evaluation, registry, device or "auto"), registry, folder, cache
-    )
-    scorer = scoring if scored else None
-    with watching(recipe.training.images, console(stderr=True), quiet) as watch:
-        stop = go_on(folder, device, registry, watch, scorer, exact, images, data)
-    return finish(folder, stop, scorer, quiet, recipe.training.images)
+    settings = evaluation_settings(recipe.evaluation, registry, options.device or "auto")
+    scoring = Scoring(recipe.data.dataset, settings, registry, folder, options.feature_cache)
+    scorer = None if options.no_score else scoring
+    with watching(recipe.training.images, console(stderr=True), options.quiet) as watch:
+        stop = go_on(folder, options.device, registry, watch, scorer, options.exact, options.images, options.data)
+    return finish(folder, stop, scorer, options.quiet, recipe.training.images)

@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from ganblocks.cli.commands import ResumeOptions, RunOptions
 from ganblocks.cli.context import Context, say
 from ganblocks.cli.display import watching
 from ganblocks.cli.evaluate import show
@@ -25,35 +26,26 @@ from ganblocks.training.runs import run as train
 from ganblocks.training.stopping import StopRequest
 
 
-def run(
-    context: Context,
-    path: Path,
-    sets: list[str],
-    ablation: str | None,
-    out: Path | None,
-    device: str,
-    seed: int,
-    quiet: bool,
-    cache: Path | None,
-    init_from: Path | None,
-    scored: bool,
-) -> int:
-    """Returns the exit code: 0, that of the error for which the end could not be scored, or 128 and a signal's number."""
+def run(context: Context, options: RunOptions) -> int:
+    """Return the exit code: 0, that of the error for which the end could not be scored, or 128 and a signal's number."""
     registry = context.registry()
-    recipe = read(registry, path, sets, ablation)
-    refuse_unused(cache, recipe, path, scored)
-    folder = out or fresh_folder(path.stem if ablation is None else f"{path.stem}-{ablation}")
-    say(f"{recipe.title}{f', ablation {ablation}' if ablation else ''} -> {folder}")
-    scoring = Scoring(recipe.data.dataset, evaluation_settings(recipe.evaluation, registry, device), registry, folder, cache)
-    scorer = scoring if scored else None
-    with blaming(path), watching(recipe.training.images, console(stderr=True), quiet) as watch:
-        stop = train(recipe, folder, device, seed, registry, watch, scorer, init_from)
-    return finish(folder, stop, scorer, quiet, recipe.training.images)
+    recipe = read(registry, options)
+    refuse_unused(options, recipe, options.recipe)
+    variant = f"-{options.ablation}" if options.ablation else ""
+    folder = options.out or fresh_folder(f"{options.recipe.stem}{variant}")
+    say(f"{recipe.title}{f', ablation {options.ablation}' if options.ablation else ''} -> {folder}")
+    settings = evaluation_settings(recipe.evaluation, registry, options.device)
+    scoring = Scoring(recipe.data.dataset, settings, registry, folder, options.feature_cache)
+    scorer = None if options.no_score else scoring
+    with blaming(options.recipe), watching(recipe.training.images, console(stderr=True), options.quiet) as watch:
+        stop = train(recipe, folder, options.device, options.seed, registry, watch, scorer, options.init_from)
+    return finish(folder, stop, scorer, options.quiet, recipe.training.images)
 
 
-def refuse_unused(cache: Path | None, recipe: Recipe, path: Path, scored: bool) -> None:
-    """Raises UsageError for a cache of features where nothing is scored, or where none can be kept."""
-    if cache is not None and not scored:
+def refuse_unused(options: RunOptions | ResumeOptions, recipe: Recipe, path: Path) -> None:
+    """Raise UsageError for a feature cache where nothing is scored, or where it cannot be written."""
+    cache = options.feature_cache
+    if cache is not None and options.no_score:
         raise UsageError(f"--feature-cache {cache}: --no-score leaves no features to keep; leave one of both out")
     if cache is not None and recipe.evaluation is None:
         fix = "add [evaluation] to the recipe, or leave it out and give it to ganblocks evaluate"

@@ -6,8 +6,8 @@ import math
 from pathlib import Path
 
 import torch
-from attrs import frozen
 
+from ganblocks.cli.commands import SampleOptions
 from ganblocks.cli.context import Context, say
 from ganblocks.cli.output import printable
 from ganblocks.errors import UsageError
@@ -18,42 +18,31 @@ from ganblocks.training.sample_files import Drawn, folders_of, write_npz, write_
 from ganblocks.training.sampler import Sampler
 
 
-@frozen(kw_only=True)
-class EvaluationSettings:
-    """Which samples a user wants."""
-
-    n: int
-    class_: str | None
-    seed: int
-    start: int
-    truncation: float | None
-    convention: str
-
-    def words(self, sampler: Sampler, label: int | None) -> str:
-        """What was drawn; a class by number and name."""
-        names = sampler.image.class_names
-        which = "" if label is None else f" of class {names[label]} (number {label})" if names else f" of class {label}"
-        return printable(f"{self.n:,} samples{which}, {self.start:,} to {self.start + self.n - 1:,} of seed {self.seed}")
-
-
-def sample(context: Context, run: Path, settings: EvaluationSettings, out: Path | None, to: Path | None, device: str) -> None:
-    """Draw a grid, or with ``to`` images of their own size. Raises UsageError."""
-    if out is not None and to is not None:
-        raise UsageError(f"--out {out} is a grid, and --to {to} is every image by itself: give one of them")
-    sampler = load(run, device, context.registry())
-    label = None if settings.class_ is None else class_number(settings.class_, sampler.image)
-    if settings.class_ is not None and label is not None and (words := also_meant(settings.class_, label, sampler.image)):
-        say(printable(words))
+def sample(context: Context, options: SampleOptions) -> None:
+    """Draw a grid, or with ``to`` single images. Raise UsageError."""
+    if options.out is not None and options.to is not None:
+        raise UsageError(f"--out {options.out} is a grid, and --to {options.to} is single images: give one of them")
+    sampler = load(options.run, options.device, context.registry())
+    label = None if options.class_ is None else class_number(options.class_, sampler.image)
+    if options.class_ is not None and label is not None and (note := also_meant(options.class_, label, sampler.image)):
+        say(printable(note))
     drawn = sampler.stream(
-        settings.n, label, settings.seed, settings.truncation, convention=settings.convention, start=settings.start
+        options.n, label, options.seed, options.truncation, convention=options.truncation_by, start=options.start
     )
-    words = settings.words(sampler, label)
-    if to is None:
-        write_grid(drawn, words, settings.n, _grid_place(run, out, settings, label, sampler))
-    elif to.suffix.lower() == ".npz":
-        write_one(drawn, words, settings, to, sampler)
+    summary = _summary(options, sampler, label)
+    if options.to is None:
+        write_grid(drawn, summary, options.n, _grid_path(options, label, sampler))
+    elif options.to.suffix.lower() == ".npz":
+        write_one(drawn, summary, options, options.to, sampler)
     else:
-        write_each(drawn, words, settings.start, to, sampler, label)
+        write_each(drawn, summary, options.start, options.to, sampler, label)
+
+
+def _summary(options: SampleOptions, sampler: Sampler, label: int | None) -> str:
+    """What was drawn; a class by number and name."""
+    names, first = sampler.image.class_names, options.start
+    of_class = "" if label is None else f" of class {names[label]} (number {label})" if names else f" of class {label}"
+    return printable(f"{options.n:,} samples{of_class}, {first:,} to {first + options.n - 1:,} of seed {options.seed}")
 
 
 def write_grid(drawn: Drawn, words: str, n: int, path: Path) -> None:
@@ -69,11 +58,11 @@ def write_grid(drawn: Drawn, words: str, n: int, path: Path) -> None:
     print(path)
 
 
-def write_one(drawn: Drawn, words: str, settings: EvaluationSettings, path: Path, sampler: Sampler) -> None:
+def write_one(drawn: Drawn, words: str, options: SampleOptions, path: Path, sampler: Sampler) -> None:
     _refuse(path, "--to")
     there = path.exists()
     try:
-        write_npz(path, drawn, settings.n, settings.seed, settings.start, sampler.image.class_names)
+        write_npz(path, drawn, options.n, options.seed, options.start, sampler.image.class_names)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror}; name another file with --to") from error
     say(f"{words}: images, labels, class_names, index and seed{_replaced(there)}")
@@ -96,16 +85,17 @@ def write_each(drawn: Drawn, words: str, start: int, folder: Path, sampler: Samp
     print(folder if label is None else folder / folders[label])
 
 
-def _grid_place(run: Path, out: Path | None, settings: EvaluationSettings, label: int | None, sampler: Sampler) -> Path:
-    """The PNG to write. Raises UsageError."""
-    if out is None:
-        image = sampler.image
-        which = "all" if label is None else folders_of(image.class_names, image.classes)[label]
-        return run / f"sample-{which}-seed{settings.seed}{f'-from{settings.start}' if settings.start else ''}.png"
-    _refuse(out, "--out")
-    if out.suffix.lower() != ".png":
-        raise UsageError(f"--out {out}: is one PNG of all images: name it --out {out}.png; or --to {out} for a file of each")
-    return out
+def _grid_path(options: SampleOptions, label: int | None, sampler: Sampler) -> Path:
+    """Return the PNG to write. Raise UsageError."""
+    if options.out is None:
+        image, start = sampler.image, f"-from{options.start}" if options.start else ""
+        name = "all" if label is None else folders_of(image.class_names, image.classes)[label]
+        return options.run / f"sample-{name}-seed{options.seed}{start}.png"
+    _refuse(options.out, "--out")
+    if options.out.suffix.lower() != ".png":
+        rule = f"is one PNG of all images: name it --out {options.out}.png; or --to {options.out} for a file of each"
+        raise UsageError(f"--out {options.out}: {rule}")
+    return options.out
 
 
 def _refuse(path: Path, option: str) -> None:

@@ -47,7 +47,7 @@ def evaluate(
         CheckpointError: the folder is no finished run.
         DataError: images or weights of the extractor are missing, the images are not those that the run has seen, or no number
             can be had.
-        UsageError: a wish that cannot be, or a cache that cannot be written.
+        UsageError: the settings are impossible, or a cache that cannot be written.
 
     """
     path = Path(path)

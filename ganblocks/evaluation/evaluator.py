@@ -143,7 +143,7 @@ class Evaluator:
 
     def _sampling(self) -> dict[str, str]:
         """What the samples depend on."""
-        settings = self.wish
+        settings = self.settings
         weights = {"average": "the averaged generator", "live": "the live generator"}[settings.weights]
         return {
             "real": f"{self.count} training images of {self.images.fingerprint}{self._whose()}",
@@ -204,7 +204,7 @@ class Evaluator:
 
     def _examined(self, metric: ExaminesGenerator, sampler: Sampler) -> Mapping[str, float]:
         """The numbers of a metric that looks into the generator; neither real images nor noise have any."""
-        settings = self.wish
+        settings = self.settings
         if settings.batch_norm == "batch":
             rule = f"{self._name(metric)} examines single samples, which have no batch to be normalised by"
             raise UsageError(f"{rule}; evaluate with --batch-norm moving or standing")

@@ -1,4 +1,4 @@
-"""A component before it exists: enough of one to run its validators while some of its fields are still wrong."""
+"""A draft of a component, to run its validators although some of its fields are wrong."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import attrs
 
 from ganblocks.errors import GanblocksError
 from ganblocks.options.fields import options_of
-
-UNREADABLE = object()
-"""Stands for a value that could not be read."""
+from ganblocks.options.types import UNREADABLE
 
 
 def broken_rules(cls: type, values: Mapping[str, Any]) -> Iterator[tuple[attrs.Attribute[Any], Any, Exception]]:

@@ -1,4 +1,4 @@
-"""The fields of a class that a recipe may fill."""
+"""The fields of a class that a recipe may fill, and what each may hold."""
 
 from __future__ import annotations
 
@@ -9,45 +9,50 @@ from typing import Any
 import attrs
 
 from ganblocks.errors import BrokenPlugin
-from ganblocks.sockets import DEFAULT, KIND
+from ganblocks.options.limits import limits_of
+from ganblocks.options.types import OptionType, option_type
 
+KIND = "ganblocks.socket"
+"""Metadata key: the kind of component that a socket takes."""
+DEFAULT = "ganblocks.default"
+"""Metadata key: the name of the component that fills an empty socket; None: it must be filled."""
 INLINE = "ganblocks.inline"
 """Metadata key: the options of the component in this socket stand among the keys of the section that holds the socket."""
 
 
-def inline_socket(kind: str) -> Any:
-    """Declare the socket of a recipe's section whose component shares the section's table.
-
-    Under ``[discriminator]`` stand ``use`` and the options of the network, and beside them ``augment``, which is the section's.
-    """
-    return attrs.field(metadata={KIND: kind, DEFAULT: None, INLINE: True})
-
-
-def optional_socket(kind: str, validator: Any = None) -> Any:
-    """Declare a socket that may stay empty (None): absent in a recipe, or ``"none"``."""
-    return attrs.field(default=None, metadata={KIND: kind, DEFAULT: None}, validator=validator)
-
-
 def options_of(cls: type) -> dict[str, attrs.Attribute[Any]]:
-    """The options of a component or section: the name in TOML -> the field."""
+    """Return the options of a component or section: name in TOML -> field."""
     return {key_of(attribute): attribute for attribute in attrs.fields(cls) if attribute.init}
 
 
 def key_of(attribute: attrs.Attribute[Any]) -> str:
-    """The name of a field in TOML, which is also its name in the class's constructor."""
+    """Return the name of a field in TOML, which is also its name in the class's constructor."""
     return attribute.alias or attribute.name
 
 
+def socket_kind(attribute: attrs.Attribute[Any]) -> str | None:
+    """Return the kind of component that a field takes, or None if it is an ordinary option."""
+    return attribute.metadata.get(KIND)
+
+
 def inline_of(cls: type) -> attrs.Attribute[Any] | None:
-    """The section's inline socket, if it has one."""
+    """Return the section's inline socket, if it has one."""
     return next((attribute for attribute in attrs.fields(cls) if attribute.metadata.get(INLINE)), None)
 
 
 @lru_cache(maxsize=1024)
 def hints_of(cls: type) -> dict[str, Any]:
-    """The types of a class's fields, by field name. Raises BrokenPlugin where one cannot be read at run time."""
+    """Return the types of a class's fields by field name. Raise BrokenPlugin if one cannot be read at run time."""
     try:
         return typing.get_type_hints(cls)
     except (NameError, TypeError) as error:
-        reason = f"{error}; import the types of options at module level, not under TYPE_CHECKING"
-        raise BrokenPlugin(f"{cls.__module__}.{cls.__qualname__}: the types of its options cannot be read: {reason}") from error
+        rule = f"{cls.__module__}.{cls.__qualname__}: the types of its options cannot be read: {error}"
+        raise BrokenPlugin(rule, "import the types of options at module level, not under TYPE_CHECKING") from error
+
+
+@lru_cache(maxsize=1024)
+def types_of(cls: type) -> dict[str, OptionType]:
+    """Return what each option may hold, by field name; sockets are left out. Raise BrokenPlugin as :func:`hints_of` does."""
+    hints = hints_of(cls)
+    plain = [attribute for attribute in options_of(cls).values() if socket_kind(attribute) is None]
+    return {attribute.name: option_type(hints[attribute.name], limits_of(attribute)) for attribute in plain}

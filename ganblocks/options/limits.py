@@ -1,50 +1,111 @@
-"""The numbers and choices that an option's validators allow, as far as they can be read off attrs' own validators."""
+"""The values that an option allows, as data: bounds of its numbers, lengths of its lists, and choices."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import attrs
 from attrs import frozen
 
-from ganblocks.schedules import RANGE
+from ganblocks.errors import OptionError
+
+LIMITS = "ganblocks.limits"
+"""Metadata key of an attrs field: its :class:`Limits`."""
 
 
-@frozen
+class Bound(NamedTuple):
+    """One kind of bound, named as in :class:`Limits`."""
+
+    holds: Callable[[float, float], bool]
+    words: str
+    sign: str
+    """As attrs' validators write it."""
+    keyword: str
+    """As JSON Schema writes it."""
+    tighter: Callable[[float, float], float]
+
+
+BOUNDS = {
+    "low": Bound(operator.ge, "at least", ">=", "minimum", max),
+    "above": Bound(operator.gt, "above", ">", "exclusiveMinimum", max),
+    "high": Bound(operator.le, "at most", "<=", "maximum", min),
+    "below": Bound(operator.lt, "below", "<", "exclusiveMaximum", min),
+}
+
+
+@frozen(kw_only=True)
 class Limits:
-    """What a value, or each member of a list, must be: within [low, high], above ``above``, below ``below``, of ``choices``."""
+    """The values that an option allows. Bounds hold for each number in it, ``items`` for the length of a list."""
 
     low: float = -math.inf
     above: float = -math.inf
     high: float = math.inf
     below: float = math.inf
+    min_items: int = 0
+    max_items: float = math.inf
     choices: tuple[Any, ...] = ()
-    """Empty: any."""
+    """Empty: any value."""
+
+    def bounds(self) -> Iterator[tuple[Bound, float]]:
+        """Iterate over the bounds that are set."""
+        values = ((bound, getattr(self, name)) for name, bound in BOUNDS.items())
+        return ((bound, value) for bound, value in values if math.isfinite(value))
+
+    def __str__(self) -> str:
+        """The bounds in words, such as "at least 0 and below 1"; empty if there is none."""
+        return " and ".join(f"{bound.words} {value:g}" for bound, value in self.bounds())
+
+    @property
+    def items(self) -> str:
+        """The allowed lengths of a list in words; empty if there is no limit."""
+        least = [f"at least {self.min_items} items"] if self.min_items else []
+        return " and ".join([*least, *([f"at most {self.max_items} items"] if self.max_items < math.inf else [])])
+
+    def check(self, number: float) -> None:
+        """Raise OptionError if a number is not finite or outside the bounds."""
+        if not math.isfinite(number):
+            raise OptionError("must be a finite number")
+        for bound, value in self.bounds():
+            if not bound.holds(number, value):
+                raise OptionError(f"must be {bound.words} {value:g}")
+
+    def check_items(self, count: int) -> None:
+        """Raise OptionError if a list of this length is too short or too long."""
+        if not self.min_items <= count <= self.max_items:
+            raise OptionError(f"must have {self.items}")
 
 
 def limits_of(attribute: attrs.Attribute[Any]) -> Limits:
-    """The limits of a field; a validator of the plugin's own is not readable, and limits nothing here."""
-    low, above, high = attribute.metadata.get(RANGE, (-math.inf, -math.inf, math.inf))
-    found = {">=": [low], ">": [above], "<=": [high], "<": [math.inf]}
-    choices: tuple[Any, ...] = ()
-    for validator in _simple(attribute.validator):
-        if hasattr(validator, "compare_op"):
-            found[validator.compare_op].append(validator.bound)
-        elif hasattr(validator, "options") and not isinstance(validator.options, str):
-            choices = tuple(validator.options)
-    return Limits(max(found[">="]), max(found[">"]), min(found["<="]), min(found["<"]), choices)
+    """Return the limits of a field: those of ``option``, or what attrs' own validators tell."""
+    declared: Limits | None = attribute.metadata.get(LIMITS)
+    return declared or Limits(**_from_attrs(attribute.validator))
 
 
-def _simple(validator: Any) -> Iterator[Any]:
-    """The validators inside ``and_``, ``optional`` and ``deep_iterable``."""
-    if inner := getattr(validator, "_validators", None):
-        for each in inner:
-            yield from _simple(each)
-    elif hasattr(validator, "member_validator"):
-        yield from _simple(validator.member_validator)
-    elif hasattr(validator, "validator"):
-        yield from _simple(validator.validator)
-    elif validator is not None:
+def _from_attrs(validator: Any) -> dict[str, Any]:
+    """Read the arguments of attrs' own validators. A validator of the plugin's own tells nothing."""
+    limits: dict[str, Any] = {}
+    for part in _parts(validator):
+        if hasattr(part, "compare_op"):
+            name = next(name for name, bound in BOUNDS.items() if bound.sign == part.compare_op)
+            limits[name] = BOUNDS[name].tighter(part.bound, limits.get(name, part.bound))
+        elif hasattr(part, "options") and not isinstance(part.options, str):
+            limits["choices"] = tuple(part.options)
+        elif hasattr(part, "min_length") or hasattr(part, "max_length"):
+            limits |= {"min_items": part.min_length} if hasattr(part, "min_length") else {"max_items": part.max_length}
+    return limits
+
+
+def _parts(validator: Any) -> Iterator[Any]:
+    """Iterate over the validators inside ``and_``, ``optional`` and ``deep_iterable``."""
+    names = (
+        () if hasattr(validator, "exc_types") else ("validator", "member_validator", "iterable_validator")
+    )  # exc_types: not_
+    wrapped = [*getattr(validator, "_validators", ()), *(getattr(validator, name, None) for name in names)]
+    inner = [part for part in wrapped if part is not None]
+    for part in inner:
+        yield from _parts(part)
+    if not inner and validator is not None:
         yield validator

@@ -1,28 +1,33 @@
 """Plain values (as TOML gives them) -> a frozen class, strictly, with every mistake at once.
 
-What a field takes follows from its type and metadata: an option, a schedule, a socket, or a nested section. A mistake in one
-field hides none in another: each is read by itself, then every validator runs on a draft of the instance.
+A mistake in one field hides none in another: each is read by itself, then every validator runs on a draft of the instance.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from enum import Enum
 from types import NoneType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, get_args
 
 import attrs
 from attrs import field, frozen
 
-from ganblocks.errors import AmbiguousComponent, BrokenPlugin, GanblocksError, Mistake, RecipeError, UnknownComponent
-from ganblocks.options.draft import UNREADABLE, broken_rules
-from ganblocks.options.fields import hints_of, inline_of, key_of, options_of
-from ganblocks.options.plain import READERS, Wrong, read_choice, read_enum
-from ganblocks.options.words import is_schedule, is_union, joined, nearest, rule_of, shown, type_words
+from ganblocks.errors import (
+    AmbiguousComponent,
+    BrokenPlugin,
+    GanblocksError,
+    Mistake,
+    OptionError,
+    RecipeError,
+    UnknownComponent,
+)
+from ganblocks.options.draft import broken_rules
+from ganblocks.options.fields import DEFAULT, hints_of, inline_of, key_of, options_of, socket_kind, types_of
+from ganblocks.options.types import UNREADABLE, OneOf, OptionType, Section
+from ganblocks.options.words import escaped, joined, shown, suggestion
 from ganblocks.options.write import plain
 from ganblocks.origins import Origin, remember
-from ganblocks.schedules import SCHEDULES, as_schedule
-from ganblocks.sockets import DEFAULT, socket_kind
+from ganblocks.schedules import SCHEDULES
 
 Resolve = Callable[[str, str], type]
 """(kind, name) -> the component's class. Raises UnknownComponent, AmbiguousComponent or BrokenPlugin."""
@@ -37,8 +42,8 @@ def structure(cls: type, options: Mapping[str, Any], path: str, resolve: Resolve
     Args:
         cls: an attrs class: a component, or a section of a recipe.
         options: by name; strings, numbers, booleans, lists and mappings. Sockets take a name, a mapping with ``use`` and the
-            options, or a component that already stands.
-        path: dotted place of ``options``, for messages; empty for a whole recipe.
+            options, or a component.
+        path: dotted path of ``options``, for messages; empty for a whole recipe.
         resolve: finds the classes that sockets name.
 
     Raises:
@@ -54,7 +59,7 @@ def structure(cls: type, options: Mapping[str, Any], path: str, resolve: Resolve
 
 @frozen(eq=False)
 class _Reader:
-    """Reads values and keeps the mistakes. Every method returns the value, or UNREADABLE after noting why."""
+    """Reads values and collects mistakes. Every method returns the value, or UNREADABLE after noting why."""
 
     resolve: Resolve
     mistakes: list[Mistake] = field(factory=list)
@@ -66,59 +71,66 @@ class _Reader:
     # classes
 
     def instance(self, cls: type, table: Mapping[str, Any], path: str, neighbours: Collection[str] = ()) -> Any:
-        """An instance of ``cls``. ``neighbours`` are keys that its section keeps for itself in the same table."""
-        before = len(self.mistakes)
-        hints, inline = hints_of(cls), inline_of(cls)
-        own, rest = _split(cls, table)
-        values: dict[str, Any] = {}
-        for key, attribute in options_of(cls).items():
-            if attribute is inline:
-                values[key] = self._inline(cls, attribute, rest, path)
-            elif key in own or attribute.default is attrs.NOTHING:
-                values[key] = self._option(attribute, hints[attribute.name], own, joined(path, key))
-        if inline is None:
-            self._refuse_unknown(rest, cls, values, path, neighbours)
+        """Read an instance of ``cls``. ``neighbours`` are keys of its section in the same table."""
+        before, inline = len(self.mistakes), inline_of(cls)
+        own = {key: attribute for key, attribute in options_of(cls).items() if attribute is not inline}
+        rest = {key: value for key, value in table.items() if key not in own}
+        values = {
+            key: self._option(cls, attribute, table, joined(path, key))
+            for key, attribute in own.items()
+            if key in table or attribute.default is attrs.NOTHING
+        }
+        if inline is not None:
+            values[key_of(inline)] = self._inline(inline, rest, path, own)
+        else:
+            self._refuse_unknown(rest, [*own, *neighbours], values, path)
         for attribute, value, error in broken_rules(cls, values):
-            rule, _, fix = rule_of(error, attribute.name).partition("; ")
-            self.note(joined(path, key_of(attribute)), _arrived(value), rule, fix or _default_hint(attribute))
+            rule, hint = _rule_of(error, key_of(attribute))
+            self.note(joined(path, key_of(attribute)), _arrived(value), rule, hint or _default_hint(attribute))
         if len(self.mistakes) > before:
             return UNREADABLE
         try:
             return cls(**values)
         except (ValueError, TypeError, GanblocksError) as error:
-            return self.note(path, "", rule_of(error, ""))
+            return self.note(path, "", *_rule_of(error))
 
-    def _option(self, attribute: attrs.Attribute[Any], hint: Any, table: Mapping[str, Any], path: str) -> Any:
-        """The value of one field that is present, or that must be asked for because it has no default of its own."""
-        key, kind, before = key_of(attribute), socket_kind(attribute), len(self.mistakes)
-        if kind is not None:
+    def _option(self, cls: type, attribute: attrs.Attribute[Any], table: Mapping[str, Any], path: str) -> Any:
+        """Read a field that is given, or note that it is required."""
+        key, before = key_of(attribute), len(self.mistakes)
+        if kind := socket_kind(attribute):
             usual = attribute.metadata[DEFAULT]
-            result = self._socket(kind, table.get(key, usual), path, NoneType in get_args(hint), usual)
+            optional = NoneType in get_args(hints_of(cls)[attribute.name])
+            result = self._socket(kind, table.get(key, usual), path, optional, usual)
         elif key in table:
-            result = self.value(hint, table[key], path)
+            result = self.value(types_of(cls)[attribute.name], table[key], path)
         else:
-            how = f"write [{path}], and its keys below" if attrs.has(hint) else f"add {key} = …"
-            result = self.note(path, "", f"is required: {type_words(hint)}", how)
+            expected = types_of(cls)[attribute.name]
+            how = f"write [{path}], and its keys below" if isinstance(expected, Section) else f"add {key} = …"
+            result = self.note(path, "", f"is required: {expected}", how)
         for index, mistake in enumerate(self.mistakes[before:], before):
             if not mistake.hint and mistake.where.partition("[")[0] == path.partition("[")[0]:
                 self.mistakes[index] = attrs.evolve(mistake, hint=_default_hint(attribute))
         return result
 
-    def _refuse_unknown(
-        self, rest: Mapping[str, Any], cls: type, values: Mapping[str, Any], path: str, neighbours: Collection[str]
-    ) -> None:
-        known = [*options_of(cls), *neighbours]
+    def _refuse_unknown(self, rest: Mapping[str, Any], known: list[str], values: Mapping[str, Any], path: str) -> None:
+        parts = {name: options_of(type(part)) for name, part in values.items() if attrs.has(type(part))}
         for key, value in rest.items():
-            owners = [
-                joined(path, name) for name, part in values.items() if attrs.has(type(part)) and key in options_of(type(part))
-            ]
-            hint = f"it is an option of {owners[0]}" if owners else nearest(key, known) or "nothing can be set here"
+            owner = next((joined(path, name) for name, options in parts.items() if key in options), "")
+            hint = f"it is an option of {owner}" if owner else suggestion(key, known) or "nothing can be set here"
             self.note(joined(path, key), shown(value), "unknown key", hint)
+
+    def section(self, cls: type, value: Any, path: str) -> Any:
+        """Read a section; the name alone will do for one whose component shares its table."""
+        if isinstance(value, str) and inline_of(cls) is not None:
+            value = {"use": value}
+        if not isinstance(value, Mapping):
+            raise OptionError("must be a table", f"write [{path}], and its keys below")
+        return self.instance(cls, value, path)
 
     # components in sockets
 
     def _socket(self, kind: str, value: Any, path: str, optional: bool, usual: str | None) -> Any:
-        """What fills a socket: a name, a table with ``use``, or a component. ``usual`` fills it where nothing is said."""
+        """Read what fills a socket: a name, a table with ``use``, or a component. ``usual`` is its default."""
         if optional and (value is None or value in ("none", {"use": "none"})):
             return None
         if attrs.has(type(value)):
@@ -134,153 +146,93 @@ class _Reader:
     def _table(
         self, kind: str, table: Mapping[str, Any], path: str, neighbours: Collection[str] = (), usual: str | None = None
     ) -> Any:
-        """A component from ``use`` and the options beside it."""
+        """Read a component from ``use`` and the options beside it."""
         named, see = f'"…", the name of {_a(kind)}', f"see: ganblocks list {kind}"
-        usually = f'"{usual}", which stands here by default' if usual else named
-        where = joined(path, "use")
+        where, usually = joined(path, "use"), f'"{usual}", the default here' if usual else named
         if "use" not in table:
             return self.note(path, "", "needs use", f"add use = {usually}; {see}")
         if not isinstance(table["use"], str):
             return self.note(where, shown(table["use"]), "must be a string", f"write use = {named}; {see}")
-        return self._component(kind, table["use"], _without_use(table), path, where, neighbours)
+        options = {key: value for key, value in table.items() if key != "use"}
+        return self._component(kind, table["use"], options, path, where, neighbours)
 
     def _component(
         self, kind: str, name: str, options: Mapping[str, Any], path: str, where: str, neighbours: Collection[str] = ()
     ) -> Any:
-        """A component by name; ``where`` is the place of the name itself."""
+        """Read a component by name; ``where`` is the path of the name itself."""
         if path.count(".") > DEEPEST:
             return self.note(path, shown(name), f"components must not nest deeper than {DEEPEST}")
         try:
             cls = self.resolve(kind, name)
             if clash := set(neighbours) & set(options_of(cls)):
-                raise BrokenPlugin(
-                    f"cannot stand here: the section keeps {', '.join(sorted(clash))} for itself; rename the option"
-                )
+                rule = f"cannot be used here: the section keeps {', '.join(sorted(clash))} for itself"
+                raise BrokenPlugin(rule, "rename the component's option")
             component = self.instance(cls, options, path, neighbours)
         except (UnknownComponent, AmbiguousComponent, BrokenPlugin) as error:
-            rule, _, hint = str(error).partition("; ")
-            return self.note(where, shown(name), rule, hint)
+            return self.note(where, shown(name), error.rule, error.hint)
         if component is not UNREADABLE:
             remember(component, Origin(kind, name))
         return component
 
-    def _inline(self, cls: type, attribute: attrs.Attribute[Any], table: Mapping[str, Any], path: str) -> Any:
-        """The component whose options stand among the section's keys, or one that was given under the field's own name."""
+    def _inline(self, attribute: attrs.Attribute[Any], table: Mapping[str, Any], path: str, neighbours: Collection[str]) -> Any:
+        """Read the component whose options share the section's table, or return one given under the field's own name."""
         if attrs.has(type(table.get(key_of(attribute)))):
             return table[key_of(attribute)]
         kind = socket_kind(attribute)
         assert kind is not None, "an inline socket is a socket"
-        return self._table(kind, table, path, [key for key in options_of(cls) if key != key_of(attribute)])
+        return self._table(kind, table, path, neighbours)
 
     # values
 
-    def value(self, hint: Any, value: Any, path: str) -> Any:
-        """A value of the type ``hint``."""
+    def value(self, expected: OptionType, value: Any, path: str) -> Any:
+        """Read the value of an option, or of a part of one."""
         try:
-            return self._value(hint, value, path)
-        except Wrong as wrong:
-            return self.note(path, shown(value), wrong.rule, wrong.hint)
+            return expected.read(value, path, self)
+        except OptionError as error:
+            return self.note(path, error.arrived or shown(value), error.rule, error.hint)
 
-    def _value(self, hint: Any, value: Any, path: str) -> Any:
-        origin = get_origin(hint)
-        if hint is Any:
-            return value
-        if is_schedule(hint):
-            return self._schedule(hint, value, path)
-        if is_union(hint):
-            return self._union(hint, value, path)
-        if origin is Literal:
-            return read_choice(value, get_args(hint))
-        if origin is tuple:
-            return self._tuple(hint, value, path)
-        if origin is dict:
-            return self._mapping(get_args(hint)[1], value, path)
-        if attrs.has(hint):
-            return self._section(hint, value, path)
-        if isinstance(hint, type) and issubclass(hint, Enum):
-            return read_enum(value, hint)
-        if hint in READERS:
-            return READERS[hint](value)
-        raise BrokenPlugin(f"no recipe can fill {path}, which is of type {hint}")
-
-    def _union(self, hint: Any, value: Any, path: str) -> Any:
-        """The first member that takes the value; where none does, the mistakes of the one that was probably meant."""
-        members = [member for member in get_args(hint) if member is not NoneType]
-        if len(members) < len(get_args(hint)):
-            return None if value is None else self._value(Union[tuple(members)], value, path)  # noqa: UP007  # made at run time
+    def first(self, expected: OneOf, value: Any, path: str) -> Any:
+        """Read a value of several types; if none accepts it, note the mistakes of the type that was probably meant."""
         attempts = []
-        for member in members:
+        for member in expected.members:
             attempt = _Reader(self.resolve)
             result = attempt.value(member, value, path)
             if not attempt.mistakes:
                 return result
-            attempts.append(attempt.mistakes)
-        meant = [found for found in attempts if any(mistake.where != path for mistake in found)]
+            other_type = all((mistake.where, mistake.rule) == (path, f"must be {member}") for mistake in attempt.mistakes)
+            attempts.append((other_type, attempt.mistakes))
+        meant = [mistakes for other_type, mistakes in attempts if not other_type]
         if len(meant) != 1:
-            raise Wrong(f"must be {type_words(hint)}", next((m.hint for found in attempts for m in found if m.hint), ""))
+            hints = (mistake.hint for _, mistakes in attempts for mistake in mistakes if mistake.hint)
+            raise OptionError(f"must be {expected}", next(hints, ""))
         self.mistakes.extend(meant[0])
         return UNREADABLE
 
-    def _tuple(self, hint: Any, value: Any, path: str) -> Any:
-        first, *others = get_args(hint)
-        if not isinstance(value, list | tuple):
-            raise Wrong(f"must be {type_words(hint)}", "" if isinstance(value, Mapping) else f"write a list: [{shown(value)}]")
-        types = [first] * len(value) if others == [Ellipsis] else [first, *others]
-        if len(types) != len(value):
-            raise Wrong(f"must be {type_words(hint)}", f"this list has {len(value)}")
-        items = [self.value(each, item, f"{path}[{i}]") for i, (each, item) in enumerate(zip(types, value, strict=True))]
-        return UNREADABLE if any(item is UNREADABLE for item in items) else tuple(items)
 
-    def _mapping(self, hint: Any, value: Any, path: str) -> Any:
-        if not isinstance(value, Mapping):
-            raise Wrong("must be a table", f"write [{path}], and its keys below")
-        items = {key: self.value(hint, item, joined(path, key)) for key, item in value.items()}
-        return UNREADABLE if any(item is UNREADABLE for item in items.values()) else items
-
-    def _section(self, cls: type, value: Any, path: str) -> Any:
-        """A nested class: a section of a recipe."""
-        if isinstance(value, cls):
-            return value
-        if isinstance(value, str) and inline_of(cls) is not None:
-            value = {"use": value}
-        if not isinstance(value, Mapping):
-            raise Wrong("must be a table", f"write [{path}], and its keys below")
-        return self.instance(cls, value, path)
-
-    def _schedule(self, hint: Any, value: Any, path: str) -> Any:
-        """A bare number, or a table whose ``use`` names a schedule."""
-        names = [name for name, cls in SCHEDULES.items() if cls in (get_args(hint) or (hint,))]
-        if type(value) in SCHEDULES.values():
-            return value
-        if not isinstance(value, Mapping):
-            return as_schedule(READERS[float](value))
-        use = value.get("use")
-        if not isinstance(use, str):
-            raise Wrong(f"a schedule needs use, one of {', '.join(names)}", 'write a bare number, or { use = "linear", … }')
-        if use not in names:
-            return self.note(joined(path, "use"), shown(use), "no such schedule here", nearest(use, names))
-        return self.instance(SCHEDULES[use], _without_use(value), path)
+def check_value(expected: OptionType, value: Any) -> None:
+    """Raise OptionError unless ``value`` is what reading returns: a tuple and not a list, a Path and not a string."""
+    reader = _Reader(lambda kind, name: NoneType)
+    result = expected.read(value, "", reader)
+    for mistake in reader.mistakes:
+        raise OptionError(mistake.rule, mistake.hint, arrived=mistake.arrived)
+    if result != value:
+        raise OptionError(f"must be a {type(result).__name__}")
 
 
-def _split(cls: type, table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The keys that are fields of ``cls`` (an inline socket is none), and all others."""
-    inline = inline_of(cls)
-    names = {key for key, attribute in options_of(cls).items() if attribute is not inline}
-    own = {key: value for key, value in table.items() if key in names}
-    return own, {key: value for key, value in table.items() if key not in names}
-
-
-def _without_use(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in table.items() if key != "use"}
+def _rule_of(error: Exception, option: str = "") -> tuple[str, str]:
+    """Return the rule and the hint of a validator's error; attrs' own begin with the option's name."""
+    if isinstance(error, GanblocksError):
+        return error.rule, error.hint
+    return escaped(str(error.args[0] if error.args else error)).removeprefix(f"'{option}' "), ""
 
 
 def _a(kind: str) -> str:
-    """A kind with its article."""
+    """Return a kind with its article."""
     return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind.replace('_', ' ')}"
 
 
 def _arrived(value: Any) -> str:
-    """A value that was read, as its author wrote it; nothing for components and tables of them."""
+    """Return a value that was read, as its author wrote it; nothing for components and tables of them."""
     parts = value.values() if isinstance(value, Mapping) else [value]
     if any(attrs.has(type(part)) and type(part) not in SCHEDULES.values() for part in parts):
         return ""
@@ -288,7 +240,7 @@ def _arrived(value: Any) -> str:
 
 
 def _default_hint(attribute: attrs.Attribute[Any]) -> str:
-    """What can always be done where there is a default: leave the option out."""
+    """Return the hint that always helps where there is a default: leave the option out."""
     default: Any = attribute.default
     if default is attrs.NOTHING:
         return "it has no default: choose another value"

@@ -9,9 +9,8 @@ from typing import Any
 
 import attrs
 
-from ganblocks.options.fields import INLINE, options_of
+from ganblocks.options.fields import INLINE, options_of, socket_kind
 from ganblocks.schedules import SCHEDULES, Constant
-from ganblocks.sockets import socket_kind
 
 NameOf = Callable[[str, object], str]
 """(kind, component) -> the name under which a recipe finds it."""

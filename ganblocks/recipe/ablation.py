@@ -13,7 +13,7 @@ from typing import Any
 from attrs import frozen
 
 from ganblocks.errors import Mistake, UsageError
-from ganblocks.options.words import escaped, joined, key_text, nearest, shown
+from ganblocks.options.words import escaped, joined, key_text, shown, suggestion
 from ganblocks.recipe.place import Place
 
 
@@ -109,7 +109,7 @@ def _hint(root: Place, change: Change) -> str:
         child = None if part == "*" else place.child(part)
         if child is None:
             if part == "*":
-                return nearest(change.parts[-1], {name for section in place.children() for name in section.names()})
-            return f"{key_text(part)} is no table" if part in place.names() else nearest(part, place.names())
+                return suggestion(change.parts[-1], {name for section in place.children() for name in section.names()})
+            return f"{key_text(part)} is no table" if part in place.names() else suggestion(part, place.names())
         place = child
     return "it is not set in the file"

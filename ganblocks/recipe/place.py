@@ -10,8 +10,7 @@ from attrs import frozen
 
 from ganblocks.errors import GanblocksError
 from ganblocks.options import Resolve
-from ganblocks.options.fields import hints_of, inline_of, options_of
-from ganblocks.sockets import DEFAULT, socket_kind
+from ganblocks.options.fields import DEFAULT, hints_of, inline_of, options_of, socket_kind
 
 UNTOUCHED = ("ablation", "extends")
 """Sections that changes do not reach."""

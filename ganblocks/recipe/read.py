@@ -10,7 +10,7 @@ import attrs
 
 from ganblocks.errors import Mistake, RecipeError
 from ganblocks.options import Resolve, structure
-from ganblocks.options.words import key_text, nearest
+from ganblocks.options.words import key_text, suggestion
 from ganblocks.recipe.ablation import Change, apply, changes
 from ganblocks.recipe.extends import with_parent
 from ganblocks.recipe.file import MOST_DOTS, RecipeFile, read_file, refuse_bombs
@@ -101,7 +101,7 @@ def _ablation(table: dict[str, Any], name: str | None, resolve: Resolve, mistake
     wanted: list[Change] = []
     for part in name.split("+") if name is not None else ():
         if part not in known:
-            hint = nearest(part, known) or "this recipe has none"
+            hint = suggestion(part, known) or "this recipe has none"
             mistakes.append(Mistake(f"ablation.{key_text(part)}", "", "no such ablation", hint))
             continue
         try:

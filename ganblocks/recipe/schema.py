@@ -6,10 +6,10 @@ import re
 from typing import Any, Literal
 
 import attrs
-from attrs import Factory, field, frozen
-from attrs.validators import ge, gt, in_, instance_of, le, optional
+from attrs import Factory, frozen
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from ganblocks.errors import OptionError
 from ganblocks.kinds.augment import Augment
 from ganblocks.kinds.dataset import Dataset
 from ganblocks.kinds.discriminator import Discriminator
@@ -19,23 +19,21 @@ from ganblocks.kinds.loss import Loss
 from ganblocks.kinds.metric import Metric
 from ganblocks.kinds.penalty import Penalty
 from ganblocks.kinds.update_rule import UpdateRule
-from ganblocks.options.fields import inline_socket, optional_socket
-from ganblocks.schedules import Moving, moving
-from ganblocks.sockets import socket
+from ganblocks.options.declare import inline_socket, moving, option, socket
+from ganblocks.schedules import Moving
 
-_count = [instance_of(int), gt(0)]
 _name = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 def _differentiable(instance: object, attribute: attrs.Attribute[Any], value: Augment | None) -> None:
     if value is not None and not value.differentiable:
-        raise ValueError("'augment' must be differentiable here; move it to data.augment, or use one such as diffaug")
+        raise OptionError("must be differentiable here", "move it to data.augment")
 
 
 def _plain_names(instance: object, attribute: attrs.Attribute[Any], value: dict[str, Any]) -> None:
     """Names of tables become names of metrics and of folders."""
     if wrong := [name for name in value if not _name.fullmatch(name)]:
-        raise ValueError(f"'{attribute.name}' must have names of letters, digits, _ and -; rename {wrong[0][:64]!r}")
+        raise OptionError("must have names of letters, digits, _ and -", f"rename {wrong[0][:64]!r}")
 
 
 def _specifiers(instance: object, attribute: attrs.Attribute[Any], value: dict[str, Any]) -> None:
@@ -43,7 +41,7 @@ def _specifiers(instance: object, attribute: attrs.Attribute[Any], value: dict[s
         try:
             SpecifierSet(versions)
         except (InvalidSpecifier, TypeError, AttributeError) as error:
-            raise ValueError(f"'{attribute.name}' must name versions; write {name[:64]} = \">=1.2,<2\"") from error
+            raise OptionError("must name versions", f'write {name[:64]} = ">=1.2,<2"') from error
 
 
 def _paths(instance: object, attribute: attrs.Attribute[Any], value: dict[str, Any]) -> None:
@@ -51,7 +49,7 @@ def _paths(instance: object, attribute: attrs.Attribute[Any], value: dict[str, A
     for key, item in value.items():
         if isinstance(item, dict) and "." not in key:
             inner = next(iter(item), "…")
-            raise ValueError(f"'set' must have quoted paths as keys; write \"{key}.{inner}\" = …")
+            raise OptionError("must have quoted paths as keys", f'write "{key}.{inner}" = …')
 
 
 @frozen(kw_only=True)
@@ -59,9 +57,9 @@ class Data:
     """``[data]``: the images. Every key but the section's own is an option of the data set."""
 
     dataset: Dataset = inline_socket("dataset")
-    fake_classes: Literal["data", "uniform"] = field(default="data", validator=in_(("data", "uniform")))
+    fake_classes: Literal["data", "uniform"] = option("data")
     """How the classes of fakes are drawn: as the data has them, or each as often as any other."""
-    augment: Augment | None = optional_socket("augment")
+    augment: Augment | None = socket("augment", optional=True)
     """Changes real images as they are read."""
 
 
@@ -70,7 +68,7 @@ class DiscriminatorPlayer:
     """``[discriminator]``: the network, and what changes all images that it sees. Every other key is the network's."""
 
     network: Discriminator = inline_socket("discriminator")
-    augment: Augment | None = optional_socket("augment", validator=_differentiable)
+    augment: Augment | None = socket("augment", optional=True, validator=_differentiable)
     """Changes real and fake images alike, in both players' turns."""
 
 
@@ -80,7 +78,7 @@ class PenaltyTerm:
 
     penalty: Penalty = inline_socket("penalty")
     weight: Moving = moving(1.0, low=0)
-    every: int = field(default=1, validator=[instance_of(int), ge(1)])
+    every: int = option(1, low=1)
     """In the player's steps; the contribution is then multiplied by ``every``."""
 
 
@@ -88,9 +86,9 @@ class PenaltyTerm:
 class Average:
     """``[average]``: the moving average of the generator's weights, from which samples are drawn."""
 
-    decay: float = field(default=0.999, validator=[instance_of((int, float)), ge(0.0), le(1.0)])
+    decay: float = option(0.999, low=0, high=1)
     """Share of the old average that each step keeps."""
-    start: int = field(default=0, validator=[instance_of(int), ge(0)])
+    start: int = option(0, low=0)
     """Images seen before which the average is the generator as it is."""
 
 
@@ -98,26 +96,26 @@ class Average:
 class Training:
     """``[training]``: how long, and how many at once. Everything is counted in real images that the discriminator has seen."""
 
-    images: int = field(validator=_count)
-    batch: int = field(validator=_count)
-    microbatch: int | None = field(default=None, validator=optional(_count))
+    images: int = option(above=0)
+    batch: int = option(above=0)
+    microbatch: int | None = option(None, above=0)
     """Samples that go through the networks at once; the gradients of a batch are added up. What compares samples (batch norm,
     some losses) sees those of a microbatch only."""
-    precision: Literal["fp32", "bf16", "auto"] = field(default="fp32", validator=in_(("fp32", "bf16", "auto")))
+    precision: Literal["fp32", "bf16", "auto"] = option("fp32")
     """"auto": bf16 where the device computes in it, else fp32; the run folder's recipe says which."""
-    deterministic: bool = field(default=False, validator=instance_of(bool))
+    deterministic: bool = option(False)
     """Choose only kernels that give the same bits each time. A processor's do anyway; a GPU's need it, and are slower then."""
-    samples_every: int | None = field(default=None, validator=optional(_count))
+    samples_every: int | None = option(None, above=0)
     """None: a tenth of the run."""
-    checkpoint_every: int | None = field(default=None, validator=optional(_count))
+    checkpoint_every: int | None = option(None, above=0)
     """None: a tenth of the run."""
-    statistics_every: int | None = field(default=None, validator=optional(_count))
+    statistics_every: int | None = option(None, above=0)
     """None: a hundredth of the run."""
 
     @microbatch.validator
     def _divides(self, attribute: attrs.Attribute[int | None], value: int | None) -> None:
         if value is not None and value > 0 and self.batch % value:
-            raise ValueError(f"'microbatch' must divide batch, {self.batch}")
+            raise OptionError(f"must divide batch, {self.batch}")
 
 
 @frozen(kw_only=True)
@@ -132,12 +130,12 @@ class Evaluation:
     """``[evaluation]``: how a run is scored at its end, and within it where ``every`` is set."""
 
     extractor: FeatureExtractor = socket("feature_extractor", default="efficientnet_lite0")
-    metrics: dict[str, Measure] = field(factory=dict, validator=_plain_names)
-    n: int | None = field(default=None, validator=optional([instance_of(int), ge(2)]))
+    metrics: dict[str, Measure] = option(Factory(dict), validator=_plain_names)
+    n: int | None = option(None, low=2)
     """Samples, and real images; None: as many as there are training images, at most 10,000."""
-    weights: Literal["average", "live"] = field(default="average", validator=in_(("average", "live")))
+    weights: Literal["average", "live"] = option("average")
     """Of the generator: the moving average, or as they are trained."""
-    every: int | None = field(default=None, validator=optional(_count))
+    every: int | None = option(None, above=0)
     """Images between scores within the run; None: at its end only."""
 
 
@@ -145,16 +143,14 @@ class Evaluation:
 class Health:
     """``[health]``: what becomes of a run in which something goes wrong."""
 
-    not_finite: Literal["stop", "skip", "rollback"] = field(default="stop", validator=in_(("stop", "skip", "rollback")))
+    not_finite: Literal["stop", "skip", "rollback"] = option("stop")
     """At a number that is not finite: end the run; undo the step and go on with the next images (everything is copied before
     each step); or go back to the last checkpoint and on with other random numbers."""
-    collapse: Literal["off", "warn", "stop", "rollback"] = field(
-        default="warn", validator=in_(("off", "warn", "stop", "rollback"))
-    )
+    collapse: Literal["off", "warn", "stop", "rollback"] = option("warn")
     """Where fakes hardly differ from each other any more, or the generator is no longer told anything."""
-    skips: int = field(default=10, validator=[instance_of(int), ge(0)])
+    skips: int = option(10, low=0)
     """Steps in a row that may be undone before the run ends."""
-    rollbacks: int = field(default=3, validator=[instance_of(int), ge(0)])
+    rollbacks: int = option(3, low=0)
     """How often the run may go back before it ends."""
 
 
@@ -162,7 +158,7 @@ class Health:
 class Ablation:
     """``[ablation.NAME]``: what changes where this ablation is asked for. Kept as it is written."""
 
-    set: dict[str, Any] = field(factory=dict, validator=_paths)
+    set: dict[str, Any] = option(Factory(dict), validator=_paths)
     """Dotted path -> value."""
     remove: tuple[str, ...] = ()
     """Dotted paths to take away."""
@@ -174,18 +170,18 @@ class Ablation:
 class Recipe:
     """A whole training, as data."""
 
-    title: str = field(validator=instance_of(str))
+    title: str = option()
     paper: str = ""
     data: Data
     generator: Generator = socket("generator")
     discriminator: DiscriminatorPlayer
     loss: Loss = socket("loss")
-    penalties: dict[str, PenaltyTerm] = field(factory=dict, validator=_plain_names)
+    penalties: dict[str, PenaltyTerm] = option(Factory(dict), validator=_plain_names)
     update: UpdateRule = socket("update_rule")
     average: Average = Factory(Average)
     training: Training
     health: Health = Factory(Health)
     evaluation: Evaluation | None = None
-    plugins: dict[str, str] = field(factory=dict, validator=_specifiers)
+    plugins: dict[str, str] = option(Factory(dict), validator=_specifiers)
     """``[plugins]``: distribution -> versions that it may have, such as ``ganblocks-acme = ">=1.2,<2"``."""
-    ablation: dict[str, Ablation] = field(factory=dict, validator=_plain_names)
+    ablation: dict[str, Ablation] = option(Factory(dict), validator=_plain_names)

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from enum import Enum
 from pathlib import Path
-from types import NoneType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import attrs
+from attrs import evolve
 from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from ganblocks.errors import GanblocksError
-from ganblocks.options.fields import hints_of, options_of
-from ganblocks.options.limits import limits_of
-from ganblocks.options.words import is_schedule, is_union
+from ganblocks.options.fields import DEFAULT, hints_of, options_of, socket_kind, types_of
+from ganblocks.options.limits import Limits
+from ganblocks.options.types import Choice, FilePath, Flag, Integer, ListOf, Number, OneOf, OptionType, Text, Varying
 from ganblocks.registry import Registry
 from ganblocks.schedules import Constant
 from ganblocks.site import Site
 from ganblocks.sizes import Size
-from ganblocks.sockets import DEFAULT, socket_kind
 from ganblocks.values import (
     Classes,
     Condition,
@@ -67,7 +65,7 @@ def _drawn(draw: st.DrawFn, cls: type, registry: Registry, smallest: int, still:
         if hints[attribute.name] in still and attribute.default is not attrs.NOTHING:
             continue
         if not _default_will_do(attribute) or not draw(st.booleans(), label=key):
-            options[key] = draw(_option(attribute, hints[attribute.name], registry, smallest))
+            options[key] = draw(_option(cls, attribute, registry, smallest))
     try:
         return cls(**options)
     except (ValueError, TypeError):  # a validator that looks at several options, or at what no range can say
@@ -80,10 +78,10 @@ def _default_will_do(attribute: attrs.Attribute[Any]) -> bool:
     return default is not attrs.NOTHING and not (type(default) is int and default > LARGEST)
 
 
-def _option(attribute: attrs.Attribute[Any], hint: Any, registry: Registry, smallest: int) -> SearchStrategy[Any]:
+def _option(cls: type, attribute: attrs.Attribute[Any], registry: Registry, smallest: int) -> SearchStrategy[Any]:
     if kind := socket_kind(attribute):
         return _socket(kind, attribute.metadata[DEFAULT], registry)
-    return values(hint, attribute, smallest)
+    return values(types_of(cls)[attribute.name], smallest)
 
 
 def _socket(kind: str, default: str | None, registry: Registry) -> SearchStrategy[Any]:
@@ -100,56 +98,51 @@ def _created(registry: Registry, kind: str, name: str) -> Any:
         assume(False)
 
 
-def values(hint: Any, attribute: attrs.Attribute[Any], smallest: int = 0) -> SearchStrategy[Any]:
-    """Values of an option's type, within what its validators allow as far as they can be read."""
-    limits = limits_of(attribute)
-    if limits.choices:
-        return _of_choices(hint, limits.choices)
-    if is_schedule(hint):
-        return _numbers(limits.low, limits.above, limits.high, limits.below).map(Constant)
-    if is_union(hint):
-        return st.one_of(*(st.none() if each is NoneType else values(each, attribute, smallest) for each in get_args(hint)))
-    if get_origin(hint) is Literal:
-        return st.sampled_from(get_args(hint))
-    if get_origin(hint) is tuple:
-        return _tuples(get_args(hint), attribute)
-    if hint is bool:
-        return st.booleans()
-    if hint is int:
-        return _integers(max(limits.low, min(smallest, limits.high)), limits.above, limits.high, limits.below)
-    if hint is float:
-        return _numbers(limits.low, limits.above, limits.high, limits.below)
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        return st.sampled_from(list(hint))
+def values(expected: OptionType, smallest: int = 0) -> SearchStrategy[Any]:
+    """Values of an option's type within its limits; no integer is drawn below ``smallest`` if the limits go so far."""
+    limits = expected.limits
+    match expected:
+        case Varying():
+            return _numbers(limits).map(Constant)
+        case OneOf():
+            members = [values(member, smallest) for member in expected.members]
+            return st.one_of(*([st.none()] if expected.or_none else []), *members)
+        case Choice():
+            return st.sampled_from([expected.enum(choice) if expected.enum else choice for choice in limits.choices])
+        case ListOf(of_any_length=True):
+            return _lists(expected)
+        case ListOf():
+            return st.tuples(*map(values, expected.members))
+        case Flag():
+            return st.booleans()
+        case Integer():
+            return _integers(evolve(limits, low=max(limits.low, min(smallest, limits.high))))
+        case Number():
+            return _numbers(limits)
     words = st.text("abc/", min_size=1, max_size=4)
-    return words if hint is str else words.map(Path) if hint is Path else st.nothing()
+    return words.map(Path) if isinstance(expected, FilePath) else words if isinstance(expected, Text) else st.nothing()
 
 
-def _of_choices(hint: Any, choices: Sequence[Any]) -> SearchStrategy[Any]:
-    """One of the choices, or a tuple of them."""
-    if get_origin(hint) is not tuple:
-        return st.sampled_from(list(choices))
-    return st.lists(st.sampled_from(list(choices)), min_size=1, max_size=len(choices), unique=True).map(tuple)
+def _lists(expected: ListOf) -> SearchStrategy[Any]:
+    """Tuples of different members; at least one if they are chosen from a list."""
+    member = expected.members[0]
+    smallest, most = (1, len(member.limits.choices)) if isinstance(member, Choice) else (0, 3)
+    least = max(smallest, expected.limits.min_items)
+    return st.lists(values(member), min_size=least, max_size=max(most, least), unique=True).map(tuple)
 
 
-def _tuples(types: tuple[Any, ...], attribute: attrs.Attribute[Any]) -> SearchStrategy[Any]:
-    if types[-1] is not Ellipsis:
-        return st.tuples(*(values(each, attribute) for each in types))
-    return st.lists(values(types[0], attribute), min_size=0, max_size=3, unique=True).map(tuple)
-
-
-def _integers(low: float, above: float, high: float, below: float) -> SearchStrategy[int]:
-    first = int(max(low, above + 1, 0 if min(high, below) > 0 else -LARGEST))
-    last = int(min(high, below - 1, max(LARGEST, first)))
+def _integers(limits: Limits) -> SearchStrategy[int]:
+    first = int(max(limits.low, limits.above + 1, 0 if min(limits.high, limits.below) > 0 else -LARGEST))
+    last = int(min(limits.high, limits.below - 1, max(LARGEST, first)))
     usual = [n for n in SMALL_TABLES if first <= n <= last]
     return st.one_of(st.sampled_from(usual), st.integers(first, last)) if usual else st.integers(first, last)
 
 
-def _numbers(low: float, above: float, high: float, below: float) -> SearchStrategy[float]:
+def _numbers(limits: Limits) -> SearchStrategy[float]:
     """Numbers of ordinary size: ranges without an end reach to 1, and nothing is drawn within 1e-6 of an open end."""
-    first = max(low, above + 1e-6 if above > -math.inf else -math.inf)
+    first = max(limits.low, limits.above + 1e-6)
     first = first if first > -math.inf else -1.0
-    last = min(high, below - 1e-6 if below < math.inf else math.inf)
+    last = min(limits.high, limits.below - 1e-6)
     last = last if last < math.inf else max(1.0, first + 1.0)
     return st.floats(first, last, allow_nan=False, allow_infinity=False)
 

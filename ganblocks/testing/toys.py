@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import torch
 from attrs import define, evolve, field, frozen
-from attrs.validators import ge, gt, instance_of
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu, relu, softplus
 
@@ -19,11 +18,10 @@ from ganblocks.kinds.initialization import Initialization
 from ganblocks.kinds.loss import Loss
 from ganblocks.kinds.norm import Norm
 from ganblocks.kinds.weight_norm import WeightNorm
-from ganblocks.options.fields import optional_socket
+from ganblocks.options.declare import option, socket
 from ganblocks.seeding import seed_of
 from ganblocks.site import Site
 from ganblocks.sizes import sides
-from ganblocks.sockets import socket
 from ganblocks.values import (
     Batch,
     Classes,
@@ -91,10 +89,10 @@ class ToyGenerator:
         norm: norm of the feature map; absent: none.
     """
 
-    latent: int = field(default=6, validator=[instance_of(int), gt(0)])
-    width: int = field(default=8, validator=[instance_of(int), gt(0)])
+    latent: int = option(6, low=1)
+    width: int = option(8, low=1)
     attention: Attention = socket("attention", default="none")
-    norm: Norm | None = optional_socket("norm")
+    norm: Norm | None = socket("norm", optional=True)
 
     def build(self, image: ImageSpec, site: Site) -> nn.Module:
         if image.height % 2 or image.width % 2:
@@ -136,7 +134,7 @@ class ToyDiscriminator:
         conditioning: the head.
     """
 
-    width: int = field(default=8, validator=[instance_of(int), gt(0)])
+    width: int = option(8, low=1)
     attention: Attention = socket("attention", default="none")
     conditioning: Conditioning = socket("conditioning", default="none")
 
@@ -171,10 +169,10 @@ class ToyImages:
         seed: draws the labels and the noise.
     """
 
-    count: int = field(default=64, validator=[instance_of(int), ge(2)])
-    size: int = field(default=8, validator=[instance_of(int), ge(4)])
-    classes: int = field(default=4, validator=[instance_of(int), ge(1)])
-    seed: int = field(default=0, validator=instance_of(int))
+    count: int = option(64, low=2)
+    size: int = option(8, low=4)
+    classes: int = option(4, low=1)
+    seed: int = option(0)
 
     def describe(self) -> ImageSpec:
         return ImageSpec(channels=1, size=self.size, classes=self.classes)

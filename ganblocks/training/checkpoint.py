@@ -194,7 +194,7 @@ def images_seen(checkpoint: Path) -> int:
 
 
 def load_tensors(checkpoint: Path, name: str) -> dict[str, Tensor]:
-    """Return the tensors of one part of a verified checkpoint (``"game"``, ``"average"``, ``"updater"``) by name, on the CPU."""
+    """Return the tensors of one part of a verified checkpoint (``"game"``, ``"average"``, ``"updater"``) by name, on CPU."""
     path = checkpoint / f"{name}.safetensors"
     check_tensors(path)
     try:

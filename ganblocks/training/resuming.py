@@ -150,11 +150,12 @@ def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[st
         if name == "components" and isinstance(before, Mapping):
             for place in sorted(after):
                 one, other = before.get(place), after[place]
-                if one != other:
-                    yield f"{place} was {_owner(one)} and is {_owner(other)}"
+                if _source(one) != _source(other):
+                    yield f"{place} was {_source(one)} and is {_source(other)}"
         elif before != after:
             yield f"{name} was {before} and is {after}"
 
 
-def _owner(component: Any) -> str:
+def _source(component: Any) -> str:
+    """Return name, distribution and version of a component; not its plugin, which a distribution may rename."""
     return f"{component['name']} of {component['distribution']} {component['version']}" if component else "absent"

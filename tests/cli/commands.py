@@ -1,7 +1,7 @@
 """Running ganblocks as a user does: another process, its exit code, and what it printed.
 
-The processes are forks of one that has torch imported and nothing else done: importing it takes seconds each time, and a fork
-of the tests' own process would hang wherever that has used threads before.
+The processes are forks of one that has imported torch and other large libraries and done nothing else. Importing them takes
+seconds each time, and a fork of the tests' own process would hang wherever that has used threads before.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ganblocks.cli import main
 ROOT = Path(__file__).parents[2]
 PATIENCE = 300
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["torch", "ganblocks.cli"])
+FORKS.set_forkserver_preload(["torch", "torchvision", "scipy.linalg", "scipy.stats", "matplotlib.pyplot", "ganblocks.cli"])
 
 TINY = {
     "data.use": '"digits"',

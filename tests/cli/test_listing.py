@@ -67,7 +67,7 @@ def test_list_names_every_component_with_its_owner() -> None:
 
 def test_show_says_what_a_component_is_and_takes() -> None:
     done = ganblocks("show", "attention", "self_attention")
-    for words in ("self_attention:self_attention", "1805.08318", "reduction", "value_ratio", "at least 1", '"auto"', "softmax"):
+    for words in ("attention:self_attention", "1805.08318", "reduction", "value_ratio", "at least 1", '"auto"', "softmax"):
         assert words in done.stdout
     facts = json.loads(ganblocks("show", "optimizer", "adam", "--json").stdout)
     rate = next(option for option in facts["options"] if option["name"] == "rate")

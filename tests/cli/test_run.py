@@ -51,7 +51,7 @@ def test_the_folder_holds_what_the_run_was(run: Path) -> None:
     assert facts["components"]["generator.attention"] == {
         "kind": "attention",
         "name": "self_attention",
-        "owner": "self_attention",
+        "owner": "attention",
         "distribution": "ganblocks",
         "version": public.__version__,
     }

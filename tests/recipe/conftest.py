@@ -15,9 +15,9 @@ from ganblocks.errors import UnknownComponent
 from ganblocks.kinds.attention import Attention
 from ganblocks.kinds.norm import Norm
 from ganblocks.kinds.optimizer import Optimizer
+from ganblocks.options.declare import moving, socket
 from ganblocks.recipe import Recipe, read_recipe
-from ganblocks.schedules import Moving, moving
-from ganblocks.sockets import socket
+from ganblocks.schedules import Moving
 
 
 def count(default: int) -> Any:
@@ -125,7 +125,7 @@ class Toys:
         if (kind, name) in self.offers:
             return self.offers[kind, name]
         close = difflib.get_close_matches(name, [offered for of, offered in self.offers if of == kind])
-        raise UnknownComponent(f"no {kind} is called {name!r}; did you mean {close}?")
+        raise UnknownComponent(f"no {kind} is called {name!r}", f"did you mean {close}?")
 
     def name_of(self, kind: str, component: object) -> str:
         return next(name for (of, name), cls in self.offers.items() if of == kind and cls is type(component))

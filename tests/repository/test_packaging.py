@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -25,12 +26,6 @@ def entry_points(folder: Path) -> dict[str, str]:
     return project(folder)["entry-points"]["ganblocks"]  # type: ignore[index]
 
 
-def test_the_entry_points_of_the_wheel_are_the_union_of_the_folders() -> None:
-    union = {name: target for folder in folders for name, target in entry_points(folder).items()}
-    assert entry_points(ROOT) == union
-    assert len(union) == len(folders)
-
-
 @pytest.mark.parametrize("folder", folders, ids=lambda folder: folder.name)
 def test_a_plugin_folder_is_a_complete_package(folder: Path) -> None:
     facts = project(folder)
@@ -41,19 +36,59 @@ def test_a_plugin_folder_is_a_complete_package(folder: Path) -> None:
     assert list((folder / "tests").glob("test_*.py")), "a plugin comes with its tests"
 
 
+def pip(*arguments: object) -> None:
+    command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *map(str, arguments)]
+    subprocess.run(command, check=True, capture_output=True)
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     out = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(out), str(ROOT)]
-    subprocess.run(command, check=True, capture_output=True)
+    pip("wheel", "--no-deps", "--no-build-isolation", "-w", out, ROOT)
     return zipfile.ZipFile(next(out.glob("*.whl")))
 
 
+def installed_points(entry_points_txt: str) -> dict[str, str]:
+    parser = ConfigParser(delimiters=("=",))
+    parser.read_string(entry_points_txt)
+    return dict(parser["ganblocks"])
+
+
+def union_of_folders() -> dict[str, str]:
+    union = {name: target for folder in folders for name, target in entry_points(folder).items()}
+    assert len(union) == len(folders)
+    return union
+
+
+def test_the_entry_points_of_the_wheel_are_the_union_of_the_folders(wheel: zipfile.ZipFile) -> None:
+    (text,) = [wheel.read(name).decode() for name in wheel.namelist() if name.endswith("/entry_points.txt")]
+    assert installed_points(text) == union_of_folders()
+
+
 def test_the_wheel_holds_ganblocks_and_its_plugins_and_nothing_else(wheel: zipfile.ZipFile) -> None:
-    tops = {name.split("/")[0] for name in wheel.namelist()}
-    modules = {target for folder in folders for target in entry_points(folder).values()}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"ganblocks", *modules}
-    assert not any("/tests/" in name for name in wheel.namelist())
+    modules = {folder / target: target for folder in folders for target in entry_points(folder).values()}
+    expected = {
+        f"{name}/{path.relative_to(package).as_posix()}"
+        for package, name in {ROOT / "ganblocks": "ganblocks", **modules}.items()
+        for path in package.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert {name for name in wheel.namelist() if ".dist-info/" not in name} == expected
+
+
+def test_an_editable_install_finds_every_plugin(tmp_path: Path) -> None:
+    pip("install", "--no-deps", "--no-build-isolation", "--target", tmp_path, "-e", ROOT)
+    (facts,) = tmp_path.glob("ganblocks-*.dist-info")
+    assert installed_points((facts / "entry_points.txt").read_text()) == union_of_folders()
+    paths = [line for file in tmp_path.glob("*.pth") for line in file.read_text().splitlines()]
+    assert sorted(map(Path, paths)) == sorted([ROOT, *folders])
+    assert not list(ROOT.glob("*.pth"))
+
+
+def test_no_list_of_plugins_is_kept_in_the_root() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    del project["tool"]["mutmut"]  # a choice of files
+    assert [folder.name for folder in folders if folder.name in str(project)] == []
 
 
 def test_the_wheel_carries_the_embedded_data_and_the_licences(wheel: zipfile.ZipFile) -> None:

@@ -253,6 +253,16 @@ def test_other_images_are_refused(halfway: Path, tmp_path: Path) -> None:
         resume(tmp_path / "run")
 
 
+def test_a_distribution_may_rename_a_plugin(halfway: Path, tmp_path: Path) -> None:
+    """Runs of before the attention plugins were merged name "self_attention" as the owner, and maybe in the recipe."""
+    shutil.copytree(halfway / "stopped", tmp_path / "run")
+    path = tmp_path / "run" / "provenance.json"
+    facts = json.loads(path.read_text())
+    facts["components"]["generator.attention"] |= {"owner": "self_attention"}
+    path.write_text(json.dumps(facts))
+    resume(tmp_path / "run", exact=True)
+
+
 def test_a_missing_plugin_is_named_by_its_distribution(halfway: Path, tmp_path: Path) -> None:
     shutil.copytree(halfway / "stopped", tmp_path / "run")
     path = tmp_path / "run" / "provenance.json"

@@ -8,10 +8,9 @@ from typing import Any, ClassVar
 import attrs
 import torch
 from attrs import field, frozen
-from attrs.validators import deep_iterable, ge, gt, in_, instance_of, le, lt, min_len
 from torch import Tensor, nn
 
-from ganblocks import Checked, Facts, Observes, Player, Turn
+from ganblocks import Checked, Facts, Observes, Player, Turn, option
 from ganblocks_augments.ada_draws import Amounts
 from ganblocks_augments.cutout import cut_out
 from ganblocks_augments.layout import laid_out
@@ -61,9 +60,9 @@ class ADA(Checked):
 
     differentiable: ClassVar[bool] = True
 
-    target: float = field(default=0.6, validator=[instance_of((int, float)), gt(-1), lt(1)])
-    images: int = field(default=500_000, validator=[instance_of(int), ge(1)])
-    interval: int = field(default=4, validator=[instance_of(int), ge(1)])
+    target: float = option(0.6, above=-1, below=1)
+    images: int = option(500_000, low=1)
+    interval: int = option(4, low=1)
     probability: float = amount(0.0, 1)
     policy: tuple[str, ...] = field(
         default=("flip", "rotation", "translation", "color"),
@@ -75,7 +74,7 @@ class ADA(Checked):
     hue: float = amount(1.0, 1)
     saturation: float = amount(1.0)
     cutout: float = amount(0.5, 1)
-    fill: float = field(default=0.0, validator=[instance_of((int, float)), ge(-1), le(1)])
+    fill: float = option(0.0, low=-1, high=1)
 
     @policy.validator
     def _each_once(self, attribute: attrs.Attribute[tuple[str, ...]], value: tuple[str, ...]) -> None:

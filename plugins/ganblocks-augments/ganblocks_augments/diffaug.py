@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import attrs
 import torch
 from attrs import field, frozen
-from attrs.validators import deep_iterable, ge, in_, instance_of, le, min_len
 from torch import Tensor, nn
 
+from ganblocks import option
 from ganblocks_augments.color import color_ranges, recolor
 from ganblocks_augments.cutout import corner_ranges, cut_out
 from ganblocks_augments.layout import laid_out
@@ -51,13 +51,13 @@ class DiffAug:
 
     differentiable: ClassVar[bool] = True
 
-    policy: tuple[str, ...] = field(default=POLICIES, validator=[instance_of(tuple), min_len(1), deep_iterable(in_(POLICIES))])
+    policy: tuple[str, ...] = option(POLICIES)
     brightness: float = share(0.5)
     saturation: float = share(1.0)
     contrast: float = share(0.5)
     translation: float = share(0.125)
     cutout: float = share(0.5)
-    fill: float = field(default=0.0, validator=[instance_of((int, float)), ge(-1), le(1)])
+    fill: float = option(0.0, low=-1, high=1)
 
     @policy.validator
     def _each_once(self, attribute: attrs.Attribute[tuple[str, ...]], value: tuple[str, ...]) -> None:

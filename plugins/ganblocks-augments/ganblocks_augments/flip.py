@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-from attrs import field, frozen
-from attrs.validators import ge, instance_of, le
+from attrs import frozen
 from torch import Tensor, nn
+
+from ganblocks import option
 
 
 @frozen(kw_only=True)
@@ -27,7 +28,7 @@ class Flip:
 
     differentiable: ClassVar[bool] = True
 
-    probability: float = field(default=0.5, validator=[instance_of((int, float)), ge(0), le(1)])
+    probability: float = option(0.5, low=0, high=1)
 
     def build(self) -> nn.Module:
         return HorizontalFlip(self.probability)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-from attrs import field, frozen
-from attrs.validators import ge, instance_of, le
+from attrs import frozen
 from torch import Tensor, nn
 
+from ganblocks import option
 from ganblocks_augments.flip import HorizontalFlip
 from ganblocks_augments.layout import laid_out
 from ganblocks_augments.translation import draw_shifts, translate
@@ -35,9 +35,9 @@ class FlipTranslation:
 
     differentiable: ClassVar[bool] = True
 
-    probability: float = field(default=0.5, validator=[instance_of((int, float)), ge(0), le(1)])
-    translation: float = field(default=0.125, validator=[instance_of((int, float)), ge(0), le(1)])
-    fill: float = field(default=0.0, validator=[instance_of((int, float)), ge(-1), le(1)])
+    probability: float = option(0.5, low=0, high=1)
+    translation: float = option(0.125, low=0, high=1)
+    fill: float = option(0.0, low=-1, high=1)
 
     def build(self) -> nn.Module:
         return FlipAndShift(self)

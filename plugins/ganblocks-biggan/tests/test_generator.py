@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import torch
 from attrs import frozen
+from ganblocks_attention.none import Nothing
+from ganblocks_attention.self_attention import SelfAttention
 from ganblocks_biggan.generator import BigGANGenerator
 from ganblocks_initializations.orthogonal import Orthogonal
 from ganblocks_norms.batch import Batch
 from ganblocks_norms.conditional_batch import ConditionalBatch
 from ganblocks_norms.none import NoNorm
 from ganblocks_resnet.generator import ResnetGenerator
-from ganblocks_self_attention.none import Nothing
-from ganblocks_self_attention.self_attention import SelfAttention
 from ganblocks_spectral.none import NoWeightNorm
 from ganblocks_spectral.spectral import Spectral, SpectralNorm
 from hypothesis import given

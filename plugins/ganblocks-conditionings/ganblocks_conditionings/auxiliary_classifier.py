@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from attrs import field, frozen
-from attrs.validators import gt, instance_of
+from attrs import frozen
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from ganblocks import AddsTerm, Checked, Classes, Facts, Player, Score, Site, Turn, View
+from ganblocks import AddsTerm, Checked, Classes, Facts, Player, Score, Site, Turn, View, option
 from ganblocks_conditionings.scoring import linear, score
 
 
@@ -37,10 +36,10 @@ class AuxiliaryClassifier(Checked):
         class_bias: whether there is a.
     """
 
-    weight: float = field(default=1.0, validator=[instance_of((int, float)), gt(0)])
-    on_fake: bool = field(default=True, validator=instance_of(bool))
-    bias: bool = field(default=True, validator=instance_of(bool))
-    class_bias: bool = field(default=True, validator=instance_of(bool))
+    weight: float = option(1.0, above=0)
+    on_fake: bool = option(True)
+    bias: bool = option(True)
+    class_bias: bool = option(True)
 
     def check(self, facts: Facts) -> Iterator[str]:
         if facts.image.classes == 1:

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from functools import partial
 
 import torch
-from attrs import field, frozen
-from attrs.validators import ge, gt, instance_of
+from attrs import frozen
 from torch import Tensor, nn
 
-from ganblocks import Checked, CouplesSamples, Facts, Site
+from ganblocks import Checked, CouplesSamples, Facts, Site, option
 from ganblocks_conditionings.embedding import EmbeddingHead, uncomparable
 
 
@@ -43,10 +42,10 @@ class Contrastive(CouplesSamples, Checked):
         bias: whether there is b.
     """
 
-    weight: float = field(default=1.0, validator=[instance_of((int, float)), gt(0)])
-    temperature: float = field(default=1.0, validator=[instance_of((int, float)), ge(0.01)])
-    embedding: int = field(default=512, validator=[instance_of(int), ge(2)])
-    bias: bool = field(default=True, validator=instance_of(bool))
+    weight: float = option(1.0, above=0)
+    temperature: float = option(1.0, low=0.01)
+    embedding: int = option(512, low=2)
+    bias: bool = option(True)
 
     def check(self, facts: Facts) -> Iterator[str]:
         yield from uncomparable(facts)

@@ -6,14 +6,11 @@ from collections.abc import Iterator
 from functools import partial
 
 import torch
-from attrs import field, frozen
-from attrs.validators import ge, gt, instance_of, le
+from attrs import frozen
 from torch import Tensor, nn
 
-from ganblocks import Checked, CouplesSamples, Facts, Site
+from ganblocks import Checked, CouplesSamples, Facts, Site, option
 from ganblocks_conditionings.embedding import EmbeddingHead, uncomparable
-
-_number = instance_of((int, float))
 
 
 @frozen(kw_only=True)
@@ -46,12 +43,12 @@ class DataToData(CouplesSamples, Checked):
         bias: whether there is b.
     """
 
-    weight: float = field(default=0.5, validator=[_number, gt(0)])
-    temperature: float = field(default=0.5, validator=[_number, ge(0.01)])
-    positive_margin: float = field(default=0.98, validator=[_number, gt(0), le(1)])
-    negative_margin: float = field(default=0.02, validator=[_number, ge(-1), le(1)])
-    embedding: int = field(default=512, validator=[instance_of(int), ge(2)])
-    bias: bool = field(default=True, validator=instance_of(bool))
+    weight: float = option(0.5, above=0)
+    temperature: float = option(0.5, low=0.01)
+    positive_margin: float = option(0.98, above=0, high=1)
+    negative_margin: float = option(0.02, low=-1, high=1)
+    embedding: int = option(512, low=2)
+    bias: bool = option(True)
 
     def check(self, facts: Facts) -> Iterator[str]:
         yield from uncomparable(facts)

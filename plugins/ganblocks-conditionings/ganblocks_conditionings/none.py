@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen
-from attrs.validators import instance_of
+from attrs import frozen
 from torch import Tensor, nn
 
-from ganblocks import Score, Site
+from ganblocks import Score, Site, option
 from ganblocks_conditionings.scoring import score
 
 
@@ -26,7 +25,7 @@ class NoConditioning:
         bias: whether there is b.
     """
 
-    bias: bool = field(default=True, validator=instance_of(bool))
+    bias: bool = option(True)
 
     def build(self, site: Site) -> nn.Module:
         """A head for features [B, C], C = ``site.channels``, with or without classes."""

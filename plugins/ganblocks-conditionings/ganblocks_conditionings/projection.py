@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen
-from attrs.validators import instance_of
+from attrs import frozen
 from torch import Tensor, nn
 
-from ganblocks import Classes, Score, Site
+from ganblocks import Classes, Score, Site, option
 from ganblocks_conditionings.scoring import score
 
 
@@ -25,7 +24,7 @@ class Projection:
         bias: whether there is b.
     """
 
-    bias: bool = field(default=True, validator=instance_of(bool))
+    bias: bool = option(True)
 
     def build(self, site: Site) -> nn.Module:
         """A head for features [B, C], C = ``site.channels``. Raises ``PlacementError`` where there are no classes."""

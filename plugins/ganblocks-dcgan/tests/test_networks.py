@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from attrs import field, frozen
+from ganblocks_attention.self_attention import SelfAttention
 from ganblocks_conditionings.none import NoConditioning
 from ganblocks_conditionings.projection import Projection
 from ganblocks_dcgan.discriminator import DcganDiscriminator
@@ -16,7 +17,6 @@ from ganblocks_initializations.normal import Normal
 from ganblocks_norms.batch import Batch
 from ganblocks_norms.conditional_batch import ConditionalBatch
 from ganblocks_norms.none import NoNorm
-from ganblocks_self_attention.self_attention import SelfAttention
 from ganblocks_spectral.none import NoWeightNorm
 from ganblocks_spectral.spectral import Spectral
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Rules for fresh weights: Xavier, orthogonal, normal."""
+"""Weight initializations: Xavier, orthogonal, normal."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ GANBLOCKS_API = 1
 
 @ganblocks.hookimpl
 def ganblocks_initializations() -> dict[str, str]:
+    """Return the initializations."""
     return {
         "xavier": "ganblocks_initializations.xavier:Xavier",
         "orthogonal": "ganblocks_initializations.orthogonal:Orthogonal",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-from attrs import field, frozen
-from attrs.validators import gt, instance_of
+from attrs import frozen
 from torch import nn
 
+from ganblocks import option
 from ganblocks_initializations.filling import fill_with
 
 
@@ -14,10 +14,10 @@ from ganblocks_initializations.filling import fill_with
 class Orthogonal:
     """Draw a random orthogonal matrix times gain, and set biases to zero.
 
-    The weight as a matrix of (outputs, all the rest) has orthonormal rows, or orthonormal columns where it is higher than wide:
-    all its singular values equal gain. BigGAN's rule.
+    The weight as a matrix (outputs, all other dimensions) is gain times one with orthonormal rows, or columns if it has more
+    rows than columns: all its singular values equal gain. BigGAN's rule.
 
-    Use it for BigGAN's networks, and under spectral norm, whose estimate is exact after one iteration where all singular values
+    Use it for BigGAN's networks, and under spectral norm, whose estimate is exact after one iteration if all singular values
     are equal.
 
     Source: Saxe et al. (2014), "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks",
@@ -27,7 +27,8 @@ class Orthogonal:
         gain: every singular value.
     """
 
-    gain: float = field(default=1.0, validator=[instance_of((int, float)), gt(0)])
+    gain: float = option(1.0, above=0)
 
     def fill(self, layer: nn.Module, rng: torch.Generator) -> None:
+        """Fill the layer's weight and bias in place with numbers from ``rng``."""
         fill_with(layer, lambda weight: nn.init.orthogonal_(weight, self.gain, generator=rng))

@@ -9,6 +9,7 @@ GANBLOCKS_API = 1
 
 @ganblocks.hookimpl
 def ganblocks_losses() -> dict[str, str]:
+    """Return the losses."""
     return {
         "hinge": "ganblocks_losses.hinge:Hinge",
         "non_saturating": "ganblocks_losses.non_saturating:NonSaturating",

@@ -1,4 +1,4 @@
-"""The minimax loss, the original zero-sum game."""
+"""The minimax loss of the original zero-sum game."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ganblocks_losses.softplus import softplus
 
 @frozen(kw_only=True)
 class Minimax:
-    """Logistic regression for the discriminator; the generator minimises the logarithm of the probability of "fake".
+    """Logistic regression for the discriminator; the generator minimises the log-probability of "fake".
 
     With r = D(x), f = D(G(z)) and sp(t) = ln(1 + eᵗ): L_D = E[sp(-r)] + E[sp(f)] and L_G = -E[sp(f)]. At D = 0: 2 ln 2 and
-    -ln 2. The generator's gradient vanishes where the discriminator is sure of fakes: ``non_saturating`` is the way out.
+    -ln 2. The generator's gradient vanishes where the discriminator is sure of fakes; ``non_saturating`` avoids this.
 
-    Use it to study the zero-sum game itself, and update rules on it. To make images use ``non_saturating``.
+    Use it to study the zero-sum game, and update rules on it. To generate images use ``non_saturating``.
 
     Source: Goodfellow et al. (2014), "Generative Adversarial Networks", arXiv:1406.2661, equation 1.
     """
@@ -25,7 +25,9 @@ class Minimax:
     generator_reads_real: ClassVar[bool] = False
 
     def for_discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Return E[sp(-r)] + E[sp(f)], 0-dim, for logits r = ``real`` and f = ``fake`` [B]."""
         return softplus(-real).mean() + softplus(fake).mean()
 
     def for_generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        """Return -E[sp(f)], 0-dim, for logits r = ``real`` and f = ``fake`` [B]."""
         return -softplus(fake).mean()

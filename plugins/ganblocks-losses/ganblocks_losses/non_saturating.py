@@ -1,4 +1,4 @@
-"""The non-saturating loss, what most people mean by the GAN loss."""
+"""The non-saturating loss, usually meant by "the GAN loss"."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ganblocks_losses.softplus import softplus
 
 @frozen(kw_only=True)
 class NonSaturating:
-    """Logistic regression for the discriminator; the generator maximises the logarithm of the probability of "real".
+    """Logistic regression for the discriminator; the generator maximises the log-probability of "real".
 
     With r = D(x), f = D(G(z)) and sp(t) = ln(1 + eᵗ): L_D = E[sp(-r)] + E[sp(f)] and L_G = E[sp(-f)]. At D = 0: 2 ln 2 and
-    ln 2. In softplus nothing saturates or overflows: at f = -200 the generator's loss is 200, and its gradient -1.
+    ln 2. The softplus neither saturates nor overflows: at f = -200 the generator's loss is 200, and its gradient -1.
 
-    Use it as the baseline, and with ``r1``, as StyleGAN does; with spectral norm ``hinge`` is the more usual companion.
+    Use it as the baseline, and with ``r1``, as StyleGAN does; with spectral norm ``hinge`` is more usual.
 
     Source: Goodfellow et al. (2014), "Generative Adversarial Networks", arXiv:1406.2661, section 3.
     """
@@ -25,7 +25,9 @@ class NonSaturating:
     generator_reads_real: ClassVar[bool] = False
 
     def for_discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Return E[sp(-r)] + E[sp(f)], 0-dim, for logits r = ``real`` and f = ``fake`` [B]."""
         return softplus(-real).mean() + softplus(fake).mean()
 
     def for_generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        """Return E[sp(-f)], 0-dim, for logits r = ``real`` and f = ``fake`` [B]."""
         return softplus(-fake).mean()

@@ -1,4 +1,4 @@
-"""The paired relativistic loss (RpGAN, R3GAN's)."""
+"""The paired relativistic loss (RpGAN), used by R3GAN."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ganblocks_losses.softplus import softplus
 
 @frozen(kw_only=True)
 class RelativisticPaired:
-    """Each real image is compared with one fake: the discriminator wants it the more real of the two, the generator the less.
+    """Compare each real image with one fake: the discriminator raises the difference of their logits, the generator lowers it.
 
     With r = D(x), f = D(G(z)) and sp(t) = ln(1 + eᵗ): L_D = E[sp(-(r - f))] and L_G = E[sp(-(f - r))]. At D = 0: ln 2 and
     ln 2. Adding a number to all logits changes nothing. Real i is paired with fake i. R3GAN adds ``r1`` and ``r2``.
 
-    Use it with ``r1`` and ``r2`` where modes go missing: each fake is judged beside a real image. Without penalties its game
+    Use it with ``r1`` and ``r2`` where modes go missing: each fake is judged against a real image. Without penalties training
     need not converge.
 
     Source: Jolicoeur-Martineau (2019), "The relativistic discriminator: a key element missing from standard GAN",
@@ -27,8 +27,10 @@ class RelativisticPaired:
     generator_reads_real: ClassVar[bool] = True
 
     def for_discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Return E[sp(f - r)], 0-dim, for logits r = ``real`` and f = ``fake`` [B]."""
         return softplus(fake - real).mean()
 
     def for_generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
-        assert real is not None, "generator_reads_real asks for the real logits"
+        """Return E[sp(r - f)], 0-dim, for logits r = ``real`` and f = ``fake`` [B]."""
+        assert real is not None, "generator_reads_real is true"
         return softplus(real - fake).mean()

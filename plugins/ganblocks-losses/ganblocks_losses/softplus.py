@@ -1,4 +1,4 @@
-"""Softplus, exact to the last digits at every argument."""
+"""Softplus, accurate at every argument."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from torch import Tensor
 from torch.nn import functional
 
 LINEAR_FROM = 40.0
-"""Where ln(1 + eᵗ) is t in float64 already: e⁻⁴⁰ is 4e-18. eᵗ is far from overflowing there, also in float32."""
+"""From here on ln(1 + eᵗ) equals t in float64, because e⁻⁴⁰ = 4e-18; eᵗ does not overflow here in float32."""
 
 
 def softplus(t: Tensor) -> Tensor:
-    """ln(1 + eᵗ). torch's own takes t itself from 20 on, which is 2e-9 off in value and in slope."""
+    """Return ln(1 + eᵗ) for t [...]. torch's default returns t from 20 on, which is off by 2e-9 in value and slope."""
     return functional.softplus(t, threshold=LINEAR_FROM)

@@ -9,6 +9,7 @@ GANBLOCKS_API = 1
 
 @ganblocks.hookimpl
 def ganblocks_norms() -> dict[str, str]:
+    """Return the norms."""
     return {
         "batch": "ganblocks_norms.batch:Batch",
         "conditional_batch": "ganblocks_norms.conditional_batch:ConditionalBatch",

@@ -1,4 +1,4 @@
-"""Conditional batch norm: batch norm whose gain and bias follow the class, or a vector."""
+"""Conditional batch norm: batch norm whose gain and bias depend on the class, or on a vector."""
 
 from __future__ import annotations
 
@@ -6,59 +6,59 @@ from collections.abc import Iterator
 from typing import Literal
 
 import torch
-from attrs import field, frozen
-from attrs.validators import gt, in_, instance_of, le, optional
+from attrs import frozen
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganblocks import Checked, Classes, Facts, MixesSamples, Site, Vector
+from ganblocks import Checked, Classes, Facts, MixesSamples, Site, Vector, option
 from ganblocks_norms.batch import too_few_to_normalise
 
 
 @frozen(kw_only=True)
 class ConditionalBatch(Checked):
-    """Normalise each channel over the batch, then scale and shift it by what the condition says.
+    """Normalise each channel over the batch, then scale and shift it depending on the condition.
 
     y = gain(c) · (x - mean) / sqrt(var + eps) + bias(c), with statistics as in ``batch``, shared by all conditions.
 
-    For classes, gain and bias are tables with a row per class, looked up by label. They are plain parameters: no weight norm
-    divides them (SAGAN and BigGAN leave them out, and normalised tables cripple the generator), and no initialization fills
-    them, so that at first the layer only normalises. For a vector, gain - 1 and bias are linear maps without bias of it, built
-    as all layers are, as in BigGAN.
+    For classes, gain and bias are tables with a row per class. They are plain parameters: no weight norm divides them (SAGAN
+    and BigGAN leave them out, and normalised tables cripple the generator), and no initialization fills them, so that at first
+    the layer only normalises. For a vector, gain - 1 and bias are linear maps of it without bias, built as all layers are, as
+    in BigGAN.
 
-    Use it in generators of images with classes: with the projection head it is how SNGAN, SAGAN and BigGAN are conditioned.
+    Use it in generators of images with classes: SNGAN, SAGAN and BigGAN are conditioned by it and the projection head.
 
     Source: Dumoulin et al. (2017), "A Learned Representation For Artistic Style", arXiv:1610.07629, equation 5; Miyato and
     Koyama (2018), "cGANs with Projection Discriminator", arXiv:1802.05637; the form for vectors is Brock et al. (2019),
     "BigGAN", arXiv:1809.11096, Appendix B.
 
     Options:
-        gain: "direct" has tables that hold the gain itself, from 1 (SAGAN); "one_plus" has what is added to 1, from 0
-            (BigGAN). They train alike, except under weight decay. A vector needs "one_plus". Absent: "direct" for classes,
+        gain: "direct" keeps the gain itself in the table, starting at 1 (SAGAN); "one_plus" keeps gain - 1, starting at 0
+            (BigGAN). They train alike, except under weight decay. A vector needs "one_plus". Default: "direct" for classes,
             "one_plus" for a vector.
         eps: added to the variance.
         momentum: weight of the newest batch in the running statistics, 1 - decay (SAGAN's decay 0.999 is 0.001 here).
     """
 
-    gain: Literal["direct", "one_plus"] | None = field(default=None, validator=optional(in_(("direct", "one_plus"))))
-    eps: float = field(default=1e-5, validator=[instance_of((int, float)), gt(0)])
-    momentum: float = field(default=0.1, validator=[instance_of((int, float)), gt(0), le(1)])
+    gain: Literal["direct", "one_plus"] | None = option(None)
+    eps: float = option(1e-5, above=0)
+    momentum: float = option(0.1, above=0, high=1)
 
     def check(self, facts: Facts) -> Iterator[str]:
+        """Complain about microbatches of one image."""
         yield from too_few_to_normalise(facts)
 
     def build(self, site: Site) -> nn.Module:
-        """A module with forward(x [B, C, H, W], label int64 [B] or vector float [B, width])."""
+        """Return a module with forward(x [B, C, H, W], label int64 [B] or vector float [B, width])."""
         match site.condition:
             case Classes(count):
                 return ClassBatchNorm(site.channels, count, self)
             case Vector(width):
                 return self._build_for_vector(site, width)
-        raise site.error("conditional_batch needs a condition, and there is none here", 'use norm = "batch"')
+        raise site.error("conditional_batch needs a condition, but there is none here", 'use norm = "batch"')
 
     def _build_for_vector(self, site: Site, width: int) -> nn.Module:
         if self.gain == "direct":
-            rule = "a gain that is a linear map of a vector would start around 0 and silence every channel"
+            rule = "a gain that is a linear map of a vector would start near 0 and silence every channel"
             raise site.error(rule, 'use gain = "one_plus"')
         gain = site.layer(nn.Linear(width, site.channels, bias=False), "gain")
         bias = site.layer(nn.Linear(width, site.channels, bias=False), "bias")
@@ -66,7 +66,7 @@ class ConditionalBatch(Checked):
 
 
 class _SharedStatistics(nn.Module, MixesSamples):
-    """Batch norm without gain and bias: what all conditional forms begin with."""
+    """Batch norm without gain and bias, the base of all conditional forms."""
 
     running_mean: Tensor
     running_var: Tensor
@@ -78,7 +78,7 @@ class _SharedStatistics(nn.Module, MixesSamples):
         self.register_buffer("running_var", torch.ones(channels))
 
     def modulate(self, x: Tensor, gain: Tensor, bias: Tensor) -> Tensor:
-        """gain · normalised x + bias for x [B, C, H, W], gain and bias [B, C]; computed in the precision of x."""
+        """Return gain · normalised x + bias in the precision of x, for x [B, C, H, W], gain and bias [B, C]."""
         mean, var = self.running_mean, self.running_var
         momentum, eps = self.options.momentum, self.options.eps
         normalised = functional.batch_norm(x, mean, var, training=self.training, momentum=momentum, eps=eps)
@@ -96,6 +96,7 @@ class ClassBatchNorm(_SharedStatistics):
         self.bias = nn.Parameter(torch.zeros(classes, channels))
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """Return x [B, C, H, W] normalised, scaled and shifted by class ``condition`` int64 [B]."""
         gain = functional.embedding(condition, self.gain)
         gain = 1 + gain if self.options.gain == "one_plus" else gain
         return self.modulate(x, gain, functional.embedding(condition, self.bias))
@@ -109,4 +110,5 @@ class VectorBatchNorm(_SharedStatistics):
         self.gain, self.bias = gain, bias
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """Return x [B, C, H, W] normalised, scaled and shifted by vector ``condition`` [B, width]."""
         return self.modulate(x, 1 + self.gain(condition), self.bias(condition))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen
-from attrs.validators import gt, instance_of
+from attrs import frozen
 from torch import nn
 
-from ganblocks import Site
+from ganblocks import Site, option
 from ganblocks_norms.group import group_norm
 
 
@@ -16,8 +15,8 @@ class Instance:
 
     y = gain · (x - mean) / sqrt(var + eps) + bias: ``group`` with as many groups as channels. No running statistics.
 
-    Use it for style and image-to-image work, where contrast shall not matter. Where contrast tells real from fake it hides it;
-    use ``group``.
+    Use it for style transfer and image-to-image translation, where contrast must not matter. Where contrast tells real from
+    fake, use ``group``: this norm removes contrast.
 
     Source: Ulyanov et al. (2016), "Instance Normalization", arXiv:1607.08022, equation 3.
 
@@ -25,8 +24,8 @@ class Instance:
         eps: added to the variance.
     """
 
-    eps: float = field(default=1e-5, validator=[instance_of((int, float)), gt(0)])
+    eps: float = option(1e-5, above=0)
 
     def build(self, site: Site) -> nn.Module:
-        """Raises ``PlacementError`` where the feature map has a single position."""
+        """Return the layer for x [B, C, H, W]. Raise PlacementError if the feature map has a single position."""
         return group_norm(site, site.channels, self.eps)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen
-from attrs.validators import gt, instance_of
+from attrs import frozen
 from torch import nn
 
-from ganblocks import Site
+from ganblocks import Site, option
 from ganblocks_norms.group import group_norm
 
 
@@ -26,8 +25,8 @@ class Layer:
         eps: added to the variance.
     """
 
-    eps: float = field(default=1e-5, validator=[instance_of((int, float)), gt(0)])
+    eps: float = option(1e-5, above=0)
 
     def build(self, site: Site) -> nn.Module:
-        """Raises ``PlacementError`` where a sample is a single value."""
+        """Return the layer for x [B, C, H, W]. Raise PlacementError if a sample is a single value."""
         return group_norm(site, 1, self.eps)

@@ -1,4 +1,4 @@
-"""No norm: activations stay as they are."""
+"""No norm."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ganblocks import Site
 
 @frozen(kw_only=True)
 class NoNorm:
-    """Leave activations as they are: y = x.
+    """Leave activations unchanged: y = x.
 
     Use it in discriminators under spectral norm or a gradient penalty.
 
@@ -18,6 +18,7 @@ class NoNorm:
     """
 
     def build(self, site: Site) -> nn.Module:
+        """Return the identity on x [B, C, H, W]."""
         return Identity()
 
 
@@ -25,4 +26,5 @@ class Identity(nn.Module):
     """x [B, C, H, W] -> x; takes a condition and ignores it."""
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return x [B, C, H, W]."""
         return x

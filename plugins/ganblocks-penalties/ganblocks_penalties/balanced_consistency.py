@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 import attrs
-from attrs import field, frozen
-from attrs.validators import ge, instance_of
+from attrs import frozen
 from torch import Tensor, nn
 
-from ganblocks import Augment, Player, Turn, socket
+from ganblocks import Augment, Player, Turn, option, socket
 from ganblocks_penalties.consistency import difference
 
 
@@ -36,8 +35,8 @@ class BalancedConsistency:
     reads_image_gradient: ClassVar[bool] = False
 
     augment: Augment = socket("augment", default="flip_translation")
-    real: float = field(default=10.0, validator=[instance_of((int, float)), ge(0)])
-    fake: float = field(default=10.0, validator=[instance_of((int, float)), ge(0)])
+    real: float = option(10.0, low=0)
+    fake: float = option(10.0, low=0)
 
     @fake.validator
     def _not_both_zero(self, attribute: attrs.Attribute[float], value: float) -> None:

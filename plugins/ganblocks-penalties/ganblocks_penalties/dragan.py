@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-from attrs import field, frozen
-from attrs.validators import ge, instance_of
+from attrs import frozen
 from torch import Tensor, nn
 
-from ganblocks import CouplesSamples, Player, Turn
+from ganblocks import CouplesSamples, Player, Turn, option
 from ganblocks_penalties.slope import image_gradient, norms
 
 
@@ -36,8 +35,8 @@ class Dragan(CouplesSamples):
     players: ClassVar[frozenset[Player]] = frozenset({Player.DISCRIMINATOR})
     reads_image_gradient: ClassVar[bool] = True
 
-    noise: float = field(default=0.5, validator=[instance_of((int, float)), ge(0)])
-    target: float = field(default=1.0, validator=[instance_of((int, float)), ge(0)])
+    noise: float = option(0.5, low=0)
+    target: float = option(1.0, low=0)
 
     def build(self) -> nn.Module:
         return SlopeAround(self)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 import torch
-from attrs import field, frozen
-from attrs.validators import ge, in_, instance_of
+from attrs import frozen
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from ganblocks import Player, Turn
+from ganblocks import Player, Turn, option
 from ganblocks_penalties.slope import image_gradient, norms
 
 
@@ -36,8 +35,8 @@ class GradientPenalty:
     players: ClassVar[frozenset[Player]] = frozenset({Player.DISCRIMINATOR})
     reads_image_gradient: ClassVar[bool] = True
 
-    target: float = field(default=1.0, validator=[instance_of((int, float)), ge(0)])
-    sided: Literal["two", "one"] = field(default="two", validator=in_(("two", "one")))
+    target: float = option(1.0, low=0)
+    sided: Literal["two", "one"] = option("two")
 
     def build(self) -> nn.Module:
         return SlopeBetween(self)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-from attrs import field, frozen
-from attrs.validators import ge, gt, instance_of
+from attrs import frozen
 from torch import Tensor, nn
 
-from ganblocks import Player, Turn
+from ganblocks import Player, Turn, option
 
 
 @frozen(kw_only=True)
@@ -36,9 +35,9 @@ class LatentConsistency:
     players: ClassVar[frozenset[Player]] = frozenset(Player)
     reads_image_gradient: ClassVar[bool] = False
 
-    noise: float = field(default=0.03, validator=[instance_of((int, float)), gt(0)])
-    discriminator: float = field(default=5.0, validator=[instance_of((int, float)), ge(0)])
-    generator: float = field(default=0.5, validator=[instance_of((int, float)), ge(0)])
+    noise: float = option(0.03, above=0)
+    discriminator: float = option(5.0, low=0)
+    generator: float = option(0.5, low=0)
 
     def build(self) -> nn.Module:
         return Neighbours(self)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 import torch
-from attrs import field, frozen
-from attrs.validators import ge, in_, instance_of, lt
+from attrs import frozen
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from ganblocks import Observes, Player, Turn
+from ganblocks import Observes, Player, Turn, option
 
 
 @frozen(kw_only=True)
@@ -39,9 +38,9 @@ class LeCam:
     players: ClassVar[frozenset[Player]] = frozenset({Player.DISCRIMINATOR})
     reads_image_gradient: ClassVar[bool] = False
 
-    decay: float = field(default=0.99, validator=[instance_of((int, float)), ge(0), lt(1)])
-    start: int = field(default=0, validator=[instance_of(int), ge(0)])
-    sided: Literal["two", "one"] = field(default="two", validator=in_(("two", "one")))
+    decay: float = option(0.99, low=0, below=1)
+    start: int = option(0, low=0)
+    sided: Literal["two", "one"] = option("two")
 
     def build(self) -> nn.Module:
         return Anchors(self)

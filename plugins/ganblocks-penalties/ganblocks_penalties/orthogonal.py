@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from typing import ClassVar, Literal
 
 import torch
-from attrs import field, frozen
-from attrs.validators import in_, instance_of
+from attrs import frozen
 from torch import Tensor, nn
 
-from ganblocks import Player, Turn
+from ganblocks import Player, Turn, option
 
 PLAYERS = {
     "generator": frozenset({Player.GENERATOR}),
@@ -46,8 +45,8 @@ class Orthogonal:
 
     reads_image_gradient: ClassVar[bool] = False
 
-    of: Literal["generator", "discriminator", "both"] = field(default="generator", validator=in_(tuple(PLAYERS)))
-    embeddings: bool = field(default=False, validator=instance_of(bool))
+    of: Literal["generator", "discriminator", "both"] = option("generator")
+    embeddings: bool = option(False)
 
     @property
     def players(self) -> frozenset[Player]:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import torch
+from ganblocks_attention.none import Nothing
+from ganblocks_attention.self_attention import SelfAttention
 from ganblocks_conditionings.projection import Projection
 from ganblocks_initializations.orthogonal import Orthogonal
 from ganblocks_losses.relativistic_paired import RelativisticPaired
@@ -19,8 +21,6 @@ from ganblocks_r3gan.generator import R3Generator
 from ganblocks_r3gan.initialising import GAIN, FanIn, Scaled, branch_gain
 from ganblocks_r3gan.inner_product import InnerProduct
 from ganblocks_r3gan.resampling import downsample, upsample
-from ganblocks_self_attention.none import Nothing
-from ganblocks_self_attention.self_attention import SelfAttention
 from ganblocks_spectral.none import NoWeightNorm
 from ganblocks_spectral.spectral import Spectral
 from hypothesis import given

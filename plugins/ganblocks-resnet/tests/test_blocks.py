@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 import torch
+from ganblocks_attention.none import Nothing
+from ganblocks_attention.self_attention import SelfAttention
 from ganblocks_norms.conditional_batch import ConditionalBatch
 from ganblocks_norms.layer import Layer
 from ganblocks_norms.none import NoNorm
 from ganblocks_resnet.blocks import DownBlock, FirstBlock, UpBlock
 from ganblocks_resnet.layout import Stage
-from ganblocks_self_attention.none import Nothing
-from ganblocks_self_attention.self_attention import SelfAttention
 from ganblocks_spectral.spectral import Spectral
 from hypothesis import given
 from hypothesis import strategies as st

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 import torch
 from attrs import frozen
+from ganblocks_attention.none import Nothing
+from ganblocks_attention.residual import Residual
+from ganblocks_attention.self_attention import SelfAttention
 from ganblocks_conditionings.none import NoConditioning
 from ganblocks_conditionings.projection import Projection
 from ganblocks_initializations.xavier import Xavier
@@ -17,9 +20,6 @@ from ganblocks_norms.layer import Layer
 from ganblocks_norms.none import NoNorm
 from ganblocks_resnet.discriminator import ResnetDiscriminator
 from ganblocks_resnet.generator import ResnetGenerator
-from ganblocks_self_attention.none import Nothing
-from ganblocks_self_attention.residual import Residual
-from ganblocks_self_attention.self_attention import SelfAttention
 from ganblocks_spectral.none import NoWeightNorm
 from ganblocks_spectral.spectral import Spectral
 from hypothesis import given

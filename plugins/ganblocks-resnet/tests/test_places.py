@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import torch
 from attrs import evolve, field, frozen
+from ganblocks_attention.self_attention import SelfAttention
 from ganblocks_conditionings.projection import Projection
 from ganblocks_norms.batch import Batch
 from ganblocks_norms.conditional_batch import ConditionalBatch
 from ganblocks_norms.none import NoNorm
 from ganblocks_resnet.discriminator import ResnetDiscriminator
 from ganblocks_resnet.generator import ResnetGenerator
-from ganblocks_self_attention.self_attention import SelfAttention
 from ganblocks_spectral.none import NoWeightNorm
 from torch import nn
 

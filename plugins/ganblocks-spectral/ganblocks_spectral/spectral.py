@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from attrs import field, frozen
-from attrs.validators import ge, gt, instance_of, le
+from attrs import frozen
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganblocks import HasEstimates, PlacementError, SingularValue
+from ganblocks import HasEstimates, PlacementError, SingularValue, option
 from ganblocks_spectral.call import call_of
 from ganblocks_spectral.divide import divide, full_precision, matrix_of, singular_value
 
@@ -38,8 +37,8 @@ class Spectral:
         eps: lower bound of the norms that u and v are divided by. A large one would shrink u and v, and σ̂ with them, to 0.
     """
 
-    iterations: int = field(default=1, validator=[instance_of(int), ge(1)])
-    eps: float = field(default=1e-12, validator=[instance_of((int, float)), gt(0), le(1e-6)])
+    iterations: int = option(1, low=1)
+    eps: float = option(1e-12, above=0, high=1e-6)
 
     def wrap(self, layer: nn.Module) -> SpectralNorm:
         """Own ``layer``, and start u from torch's global random numbers.

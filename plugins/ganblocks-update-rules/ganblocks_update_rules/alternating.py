@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from attrs import define, field, frozen
-from attrs.validators import ge, in_, instance_of
+from attrs import define, frozen
 from torch import Tensor
 
-from ganblocks import Constant, Game, Metrics, Moving, NextBatch, Optimizer, Player, socket
+from ganblocks import Constant, Game, Metrics, Moving, NextBatch, Optimizer, Player, option, socket
 from ganblocks_update_rules.player_optimizer import PairUpdater, start_both
 
 Order = Literal["discriminator_first", "generator_first"]
@@ -36,8 +35,8 @@ class Alternating:
 
     generator: Optimizer = socket("optimizer", default="adam")
     discriminator: Optimizer = socket("optimizer", default="adam")
-    discriminator_steps: int = field(default=1, validator=[instance_of(int), ge(1)])
-    order: Order = field(default="discriminator_first", validator=in_(("discriminator_first", "generator_first")))
+    discriminator_steps: int = option(1, low=1)
+    order: Order = option("discriminator_first")
 
     def start(self, game: Game) -> AlternatingUpdater:
         return self._start(game, rate_factor=Constant(1.0))

@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from attrs import field, frozen
-from attrs.validators import gt, instance_of
+from attrs import frozen
 from torch import nn
 
-from ganblocks import Moving, Optimizer, socket
+from ganblocks import Moving, Optimizer, option, socket
 
 
 @frozen(kw_only=True)
@@ -31,7 +30,7 @@ class Clipped:
     """
 
     optimizer: Optimizer = socket("optimizer", default="adam")
-    norm: float = field(default=1.0, validator=[instance_of((int, float)), gt(0.0)])
+    norm: float = option(1.0, above=0)
 
     @property
     def rate(self) -> Moving:

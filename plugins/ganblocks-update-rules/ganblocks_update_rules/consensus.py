@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from attrs import define, field, frozen
-from attrs.validators import ge, instance_of
+from attrs import define, frozen
 from torch import Tensor, nn
 
-from ganblocks import Batch, Checked, DifferentiatesTwice, Facts, Game, Metrics, NextBatch, Optimizer, Player, socket
+from ganblocks import Batch, Checked, DifferentiatesTwice, Facts, Game, Metrics, NextBatch, Optimizer, Player, option, socket
 from ganblocks_update_rules.player_optimizer import start_both
 from ganblocks_update_rules.simultaneous import TURNS, SimultaneousUpdater
 from ganblocks_update_rules.weights import parameters_of
@@ -38,7 +37,7 @@ class Consensus(DifferentiatesTwice, Checked):
 
     generator: Optimizer = socket("optimizer", default="rmsprop")
     discriminator: Optimizer = socket("optimizer", default="rmsprop")
-    weight: float = field(default=10.0, validator=[instance_of((int, float)), ge(0.0)])
+    weight: float = option(10.0, low=0)
 
     def start(self, game: Game) -> ConsensusUpdater:
         return ConsensusUpdater(game, start_both(game, self.generator, self.discriminator), self.weight)

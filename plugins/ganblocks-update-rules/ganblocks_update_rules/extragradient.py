@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from attrs import define, field, frozen
-from attrs.validators import in_
+from attrs import define, frozen
 
-from ganblocks import Game, Metrics, NextBatch, Optimizer, Player, socket
+from ganblocks import Game, Metrics, NextBatch, Optimizer, Player, option, socket
 from ganblocks_update_rules.player_optimizer import start_both
 from ganblocks_update_rules.simultaneous import SimultaneousUpdater
 from ganblocks_update_rules.weights import copied, put_back
@@ -41,7 +40,7 @@ class Extragradient:
 
     generator: Optimizer = socket("optimizer", default="adam")
     discriminator: Optimizer = socket("optimizer", default="adam")
-    sampling: Sampling = field(default="fresh_batch", validator=in_(("fresh_batch", "same_batch")))
+    sampling: Sampling = option("fresh_batch")
 
     def start(self, game: Game) -> ExtragradientUpdater:
         return ExtragradientUpdater(game, start_both(game, self.generator, self.discriminator), self.sampling)

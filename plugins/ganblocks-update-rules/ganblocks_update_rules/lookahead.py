@@ -7,9 +7,8 @@ from typing import Any
 
 import torch
 from attrs import define, field, frozen
-from attrs.validators import ge, gt, instance_of, le
 
-from ganblocks import Checked, Facts, Game, Metrics, NextBatch, Updater, UpdateRule, socket
+from ganblocks import Checked, Facts, Game, Metrics, NextBatch, Updater, UpdateRule, option, socket
 from ganblocks_update_rules.weights import Weights, copied, parameters_of, restored
 
 
@@ -35,8 +34,8 @@ class Lookahead(Checked):
     """
 
     rule: UpdateRule = socket("update_rule", default="alternating")
-    steps: int = field(default=5, validator=[instance_of(int), ge(1)])
-    alpha: float = field(default=0.5, validator=[instance_of((int, float)), gt(0.0), le(1.0)])
+    steps: int = option(5, low=1)
+    alpha: float = option(0.5, above=0, high=1)
 
     def start(self, game: Game) -> LookaheadUpdater:
         return LookaheadUpdater(game, self.rule.start(game), self.steps, self.alpha)

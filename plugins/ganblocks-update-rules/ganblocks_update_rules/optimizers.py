@@ -12,18 +12,13 @@ from typing import Any, ClassVar
 
 import attrs
 import torch
-from attrs import field, frozen
-from attrs.validators import and_, deep_iterable, ge, gt, instance_of, lt, max_len, min_len
+from attrs import frozen
 from torch import nn
 
-from ganblocks import Moving, moving
+from ganblocks import Moving, moving, option
 
 MOVING = ("rate", "beta2")
 """Options that are given at each step, by ``settings``."""
-_share = and_(instance_of((int, float)), ge(0.0), lt(1.0))
-_pair = and_(deep_iterable(_share, instance_of(tuple)), min_len(2), max_len(2))
-_non_negative = and_(instance_of((int, float)), ge(0.0))
-_positive = and_(instance_of((int, float)), gt(0.0))
 
 
 @frozen(kw_only=True)
@@ -46,10 +41,10 @@ class TorchOptimizer:
 class _WithMoments(TorchOptimizer):
     """The options of Adam's family."""
 
-    betas: tuple[float, float] = field(default=(0.0, 0.9), validator=_pair)
+    betas: tuple[float, float] = option((0.0, 0.9), low=0, below=1)
     beta2: Moving | None = moving(None, low=0, high=0.999999)
-    eps: float = field(default=1e-8, validator=_positive)
-    weight_decay: float = field(default=0.0, validator=_non_negative)
+    eps: float = option(1e-8, above=0)
+    weight_decay: float = option(0.0, low=0)
 
     def settings(self, images_seen: int) -> dict[str, Any]:
         betas = {} if self.beta2 is None else {"betas": (self.betas[0], self.beta2.at(images_seen))}
@@ -99,7 +94,7 @@ class AdamW(_WithMoments):
 
     algorithm = torch.optim.AdamW
 
-    weight_decay: float = field(default=0.01, validator=_non_negative)
+    weight_decay: float = option(0.01, low=0)
 
 
 @frozen(kw_only=True)
@@ -124,7 +119,7 @@ class NAdam(_WithMoments):
 
     algorithm = torch.optim.NAdam
 
-    betas: tuple[float, float] = field(default=(0.9, 0.999), validator=_pair)
+    betas: tuple[float, float] = option((0.9, 0.999), low=0, below=1)
 
 
 @frozen(kw_only=True)
@@ -171,11 +166,11 @@ class RMSprop(TorchOptimizer):
     algorithm = torch.optim.RMSprop
 
     rate: Moving = moving(5e-5, low=0)
-    alpha: float = field(default=0.99, validator=_share)
-    eps: float = field(default=1e-8, validator=_positive)
-    weight_decay: float = field(default=0.0, validator=_non_negative)
-    momentum: float = field(default=0.0, validator=_share)
-    centered: bool = field(default=False, validator=instance_of(bool))
+    alpha: float = option(0.99, low=0, below=1)
+    eps: float = option(1e-8, above=0)
+    weight_decay: float = option(0.0, low=0)
+    momentum: float = option(0.0, low=0, below=1)
+    centered: bool = option(False)
 
 
 @frozen(kw_only=True)
@@ -198,9 +193,9 @@ class SGD(TorchOptimizer):
     algorithm = torch.optim.SGD
 
     rate: Moving = moving(1e-2, low=0)
-    momentum: float = field(default=0.0, validator=_share)
-    nesterov: bool = field(default=False, validator=instance_of(bool))
-    weight_decay: float = field(default=0.0, validator=_non_negative)
+    momentum: float = option(0.0, low=0, below=1)
+    nesterov: bool = option(False)
+    weight_decay: float = option(0.0, low=0)
 
     @nesterov.validator
     def _needs_momentum(self, attribute: attrs.Attribute[bool], value: bool) -> None:

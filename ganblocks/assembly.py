@@ -14,6 +14,7 @@ from packaging.specifiers import SpecifierSet
 from torch import nn
 
 from ganblocks.batches import Batches
+from ganblocks.devices import with_precision
 from ganblocks.diversity import compared_images
 from ganblocks.errors import GanblocksError, Mistake, PlacementError, RecipeError, UnfitSize
 from ganblocks.game import Term, TwoPlayerGame
@@ -24,7 +25,6 @@ from ganblocks.kinds.update_rule import Updater
 from ganblocks.limits import how_to_raise, most_numbers, within_limits
 from ganblocks.options.fields import INLINE, options_of, socket_kind
 from ganblocks.options.words import shown
-from ganblocks.precision import settled
 from ganblocks.recipe import Recipe
 from ganblocks.registry import Registry
 from ganblocks.schedules import spanning
@@ -56,7 +56,7 @@ class Session:
 
 def assemble(recipe: Recipe, registry: Registry, device: torch.device | str = "cpu", seed: int = 0) -> Session:
     """Build everything that a recipe names. Raises RecipeError for what cannot work, DataError for data that is not there."""
-    recipe = settled(spanning(recipe, recipe.training.images), device)
+    recipe = with_precision(spanning(recipe, recipe.training.images), device)
     facts = check(recipe, registry)
     game = build_game(recipe, facts.image, seed).to(device)
     images = recipe.data.dataset.open()

@@ -35,9 +35,9 @@ from ganblocks.training import loop, manifest
 from ganblocks.training.average import Average
 from ganblocks.training.checkpoint import FORMAT, latest, load_checkpoint, save_checkpoint
 from ganblocks.training.collapse import CollapseDetector
+from ganblocks.training.launch import resume
 from ganblocks.training.loop import averaging
 from ganblocks.training.manifest import verify
-from ganblocks.training.resuming import resume
 from ganblocks.training.run_folder import read_metrics
 from ganblocks.training.statistics import as_numbers, state_norms
 from ganblocks.values import Player

@@ -209,7 +209,7 @@ def toy_game(
     initialization: Initialization | None = None,
     **options: Any,
 ) -> TwoPlayerGame:
-    """A real game between two toy networks, or those that are given; ``options`` go to :class:`ganblocks.game.TwoPlayerGame`."""
+    """Return a game between two toy networks, or those given; ``options`` go to :class:`ganblocks.game.TwoPlayerGame`."""
     condition = Classes(image.classes) if image.classes else None
     generator = generator or ToyGenerator(attention=Identity())
     discriminator = discriminator or ToyDiscriminator(attention=Identity(), conditioning=LinearHead())

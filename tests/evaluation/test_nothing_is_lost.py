@@ -88,7 +88,7 @@ def test_a_run_whose_end_is_not_scored_says_how_to_do_it_later(
     assert found.out.strip() == str(folder)
     assert f"not scored: {in_words(error)}" in found.err
     assert "Traceback" not in found.err
-    command = found.err.splitlines()[-1].partition("is mended: ")[2].split()
+    command = found.err.splitlines()[-1].partition("is fixed: ")[2].split()
     assert command == ["ganblocks", "evaluate", str(folder)]
     assert main(command[1:]) == 0
     assert kept(folder)[-1].images == 32

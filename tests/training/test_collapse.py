@@ -23,7 +23,7 @@ from ganblocks.game import PlayedTurn
 from ganblocks.recipe import read_recipe
 from ganblocks.training.collapse import COLLAPSED, MEMORY, PATIENCE, CollapseDetector, Smoothed
 from ganblocks.training.health import Decision, HealthMonitor, read_health
-from ganblocks.training.resuming import resume
+from ganblocks.training.launch import resume
 from ganblocks.training.run_folder import read_metrics
 from ganblocks.values import Player, Score, View
 from tests.cli.commands import ROOT
@@ -162,7 +162,7 @@ def blind(tmp_path: Path, images: int, settings: Mapping[str, Any]) -> list[dict
 def test_where_nothing_can_be_compared_it_is_said_before_the_first_step(
     tmp_path: Path, settings: dict[str, Any], why: str
 ) -> None:
-    with pytest.warns(UserWarning, match=f"blind: {why}, so that nothing tells whether fakes collapse"):
+    with pytest.warns(UserWarning, match=f"blind: {why}, so collapse cannot be detected"):
         events = blind(tmp_path, 3, settings)
     assert [(event["event"], event["images"]) for event in events] == [("blind", 0)]
 
@@ -247,9 +247,7 @@ def test_a_resumed_run_knows_what_the_run_has_seen(
 
 
 def test_a_collapsed_generator_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.warns(
-        UserWarning, match="collapse: fakes are 0.0% as far from their nearest neighbour as real images are"
-    ):
+    with pytest.warns(UserWarning, match="collapse: fakes are 0.0% as far from their nearest neighbour as real images are"):
         run = collapsed(tmp_path, monkeypatch, "warn")
     assert [(event["event"], event["step"]) for event in read_health(run)["events"]] == [("collapse", PATIENCE)]
 

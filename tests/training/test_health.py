@@ -23,7 +23,7 @@ from ganblocks.training.average import Average
 from ganblocks.training.checkpoint import first_not_finite, latest, load_checkpoint
 from ganblocks.training.collapse import Alarm, CollapseDetector
 from ganblocks.training.health import HealthMonitor, read_health
-from ganblocks.training.resuming import resume
+from ganblocks.training.launch import resume
 from ganblocks.training.run_folder import read_metrics
 from ganblocks.values import Batch, Player
 from tests.cli.commands import ROOT

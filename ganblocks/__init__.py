@@ -85,6 +85,7 @@ from ganblocks.values import (
     Use,
     Vector,
     View,
+    full_precision,
 )
 
 if TYPE_CHECKING:
@@ -194,6 +195,7 @@ __all__ = [
     "WeightNorm",
     "as_size",
     "discover",
+    "full_precision",
     "guarded_step",
     "hookimpl",
     "in_words",

@@ -1,4 +1,4 @@
-"""1,797 handwritten digits of 8 x 8 pixels, embedded in the package."""
+"""1,797 handwritten digits of 8 x 8 pixels, part of the package."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ CLASSES = tuple("0123456789")
 
 @attrs.frozen(kw_only=True)
 class Digits:
-    """Handwritten digits in grey, 1,797 images in ten classes, embedded: the smallest real data set for quick tries.
+    """Handwritten digits in grey, 1,797 images in ten classes, embedded: the smallest real data set for quick experiments.
 
-    The 17 grey levels v of the source become v * 255 // 16. Larger sizes repeat pixels. A tenth of every class is held out,
+    The 17 grey levels v of the source become v * 255 // 16. Larger sizes repeat pixels. A tenth of each class is held out,
     decided by the SHA-256 of the pixels.
 
-    Use it for tests, and to see within seconds whether something trains at all. It says little about images: for that use
-    emoji, or your own.
+    Use it for tests, and to see within seconds whether something trains at all. For conclusions about images use emoji, or
+    your own.
 
     Source: Alpaydin and Kaynak (1998), "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository,
     doi:10.24432/C50P49 (CC BY 4.0); the test set, in the copy of scikit-learn.
@@ -42,10 +42,11 @@ class Digits:
     size: Literal[8, 16, 32] = field(default=8, validator=in_((8, 16, 32)))
 
     def describe(self) -> ImageSpec:
+        """Return the facts of the images."""
         return ImageSpec(channels=1, size=self.size, classes=len(CLASSES), class_names=CLASSES)
 
     def open(self) -> Images:
-        """Decode the sheet. Raises ``DataError`` where the installed file is missing or was changed."""
+        """Decode the sheet. Raise DataError if the installed file is missing or damaged."""
         classes = [int(digit) for digit in read_resource(INDEX, INDEX_SHA256).decode().strip()]
         tiles = cut(decode_sheet(read_resource(SHEET, SHEET_SHA256)), TILE, len(classes))
         held_out = tenth([tile.tobytes().hex() for tile in tiles], classes)

@@ -5,19 +5,16 @@ from __future__ import annotations
 from math import prod
 from typing import Literal
 
-from attrs import field, frozen
-from attrs.validators import and_, deep_iterable, ge, in_, instance_of, le, lt, min_len, optional
+from attrs import frozen
 from torch import Tensor, nn
 from torch.nn.functional import dropout, leaky_relu
 
-from ganblocks import Conditioning, ImageSpec, Initialization, Norm, Score, Site, WeightNorm, full_precision, sides, socket
-from ganblocks_acgan.layout import Convolution, discriminator_convolutions
-
-_positive = deep_iterable([instance_of(int), ge(1)], instance_of(tuple))
+from ganblocks import Conditioning, ImageSpec, Score, Site, full_precision, option, sides, socket
+from ganblocks_acgan.layout import Backbone, Convolution, discriminator_convolutions
 
 
 @frozen(kw_only=True)
-class AcganDiscriminator:
+class AcganDiscriminator(Backbone):
     """Six convolutions with dropout, from an image to a head over the whole last map: the discriminator of the 2017 paper.
 
     image -> stages -> flatten -> head, where a stage is a convolution of 3×3 without bias, a norm (not in the first), LeakyReLU
@@ -46,15 +43,11 @@ class AcganDiscriminator:
         initialization: initialization of every layer.
     """
 
-    width: int = field(default=16, validator=[instance_of(int), ge(1)])
-    multipliers: tuple[int, ...] | None = field(default=None, validator=optional(and_(_positive, min_len(1))))
-    padding: Literal[0, 1] | None = field(default=None, validator=optional(in_((0, 1))))
-    dropout: float = field(default=0.5, validator=[instance_of((int, float)), ge(0), le(0.9)])
-    slope: float = field(default=0.2, validator=[instance_of((int, float)), ge(0), lt(1)])
+    width: int = option(16, low=1)
+    padding: Literal[0, 1] | None = option(None)
+    dropout: float = option(0.5, low=0, high=0.9)
+    slope: float = option(0.2, low=0, below=1)
     conditioning: Conditioning = socket("conditioning", default="auxiliary_classifier")
-    norm: Norm = socket("norm", default="batch")
-    weight_norm: WeightNorm = socket("weight_norm", default="none")
-    initialization: Initialization = socket("initialization", default="normal")
 
     def build(self, image: ImageSpec, site: Site) -> AcganDiscriminatorNetwork:
         """Build the network. Raise UnfitSize or PlacementError if the image is too small for the convolutions."""

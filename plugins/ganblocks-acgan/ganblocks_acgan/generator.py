@@ -6,19 +6,16 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
-from attrs import field, frozen
-from attrs.validators import and_, deep_iterable, ge, instance_of, min_len, optional
+from attrs import frozen
 from torch import Tensor, nn
 from torch.nn.functional import one_hot, relu
 
-from ganblocks import AppendsClasses, Classes, ImageSpec, Initialization, Norm, Site, WeightNorm, full_precision, socket
-from ganblocks_acgan.layout import KERNEL, LAST_KERNEL, generator_multipliers
-
-_positive = deep_iterable([instance_of(int), ge(1)], instance_of(tuple))
+from ganblocks import AppendsClasses, Classes, ImageSpec, Norm, Site, full_precision, option, socket
+from ganblocks_acgan.layout import KERNEL, LAST_KERNEL, Backbone, generator_multipliers
 
 
 @frozen(kw_only=True)
-class AcganGenerator:
+class AcganGenerator(Backbone):
     """Transposed convolutions from a latent vector and a class to an image: the generator of the 2017 paper.
 
     (z, one-hot y) -> linear to 1×1 -> ReLU -> stages -> transposed convolution -> tanh, where a stage is a transposed
@@ -44,13 +41,9 @@ class AcganGenerator:
         initialization: initialization of every layer.
     """
 
-    width: int = field(default=64, validator=[instance_of(int), ge(1)])
-    latent: int = field(default=100, validator=[instance_of(int), ge(1)])
-    multipliers: tuple[int, ...] | None = field(default=None, validator=optional(and_(_positive, min_len(1))))
-    norm: Norm = socket("norm", default="batch")
+    width: int = option(64, low=1)
+    latent: int = option(100, low=1)
     final_norm: Norm = socket("norm", default="batch")
-    weight_norm: WeightNorm = socket("weight_norm", default="none")
-    initialization: Initialization = socket("initialization", default="normal")
 
     def build(self, image: ImageSpec, site: Site) -> AcganGeneratorNetwork:
         """Build the network. Raise UnfitSize or PlacementError if the stages do not lead to the image size."""

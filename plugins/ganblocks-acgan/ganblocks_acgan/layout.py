@@ -1,4 +1,4 @@
-"""Channels and sizes of both networks. Nothing is padded where the paper pads nothing, so sizes follow from the kernels.
+"""Options that both networks have, and their channels and sizes.
 
 At 128 pixels the tables are those of the paper's ImageNet networks. At 32 pixels with width 96 the generator's channels are
 those of its CIFAR-10 networks. The other sizes are unpublished: they leave stages out.
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from ganblocks import Site, Size, as_size, in_words, shorter, sides
+from ganblocks import Initialization, Norm, Site, Size, WeightNorm, as_size, in_words, option, shorter, sides, socket
 
 KERNEL, LAST_KERNEL = 5, 8
 """Kernels of the generator's transposed convolutions, all of stride 2: 1 -> 5 -> 13 -> 29 -> 61, and the last one 61 -> 128."""
@@ -29,6 +29,16 @@ DISCRIMINATOR = (1, 2, 4, 8, 16, 32)
 
 SMALLEST = 2
 """Smallest side of the discriminator's last map: batch norm cannot normalise a single map of 1×1."""
+
+
+@frozen(kw_only=True)
+class Backbone:
+    """Options that both networks have."""
+
+    multipliers: tuple[int, ...] | None = option(None, low=1, min_items=1)
+    norm: Norm = socket("norm", default="batch")
+    weight_norm: WeightNorm = socket("weight_norm", default="none")
+    initialization: Initialization = socket("initialization", default="normal")
 
 
 @frozen

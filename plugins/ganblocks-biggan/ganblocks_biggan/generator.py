@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 import attrs
 import torch
-from attrs import field, frozen
-from attrs.validators import ge, instance_of
+from attrs import frozen
 from ganblocks_resnet.generator import ResnetGenerator, ResnetGeneratorNetwork
 from ganblocks_resnet.layout import Stage, generator_stages
 from torch import Tensor, nn
 
-from ganblocks import Classes, ImageSpec, Initialization, Norm, Site, Vector, WeightNorm, socket
+from ganblocks import Classes, ImageSpec, Initialization, Norm, Site, Vector, WeightNorm, option, socket
 
 
 @frozen(kw_only=True)
@@ -50,10 +49,10 @@ class BigGANGenerator(ResnetGenerator):
         initialization: initialization of every layer, including the embedding.
     """
 
-    width: int = field(default=96, validator=[instance_of(int), ge(1)])
-    latent: int = field(default=120, validator=[instance_of(int), ge(1)])
-    shared: int = field(default=128, validator=[instance_of(int), ge(0)])
-    hierarchical: bool = field(default=True, validator=instance_of(bool))
+    width: int = option(96, low=1)
+    latent: int = option(120, low=1)
+    shared: int = option(128, low=0)
+    hierarchical: bool = option(True)
     weight_norm: WeightNorm = socket("weight_norm", default="spectral")
     initialization: Initialization = socket("initialization", default="orthogonal")
 

@@ -7,10 +7,8 @@ from pathlib import Path
 import attrs
 import numpy as np
 import torch
-from attrs import field
-from attrs.validators import instance_of
 
-from ganblocks import DataError, Images, ImageSpec
+from ganblocks import DataError, Images, ImageSpec, option
 from ganblocks_data.memory import in_memory
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -32,8 +30,8 @@ class Cifar10:
         download: whether to fetch missing files (170 MB).
     """
 
-    path: Path = field(default=Path("data"), converter=Path)
-    download: bool = field(default=False, validator=instance_of(bool))
+    path: Path = option(Path("data"), converter=Path)
+    download: bool = option(False)
 
     def describe(self) -> ImageSpec:
         """Return the facts of the images."""

@@ -6,10 +6,8 @@ from typing import Literal
 
 import attrs
 import torch
-from attrs import field
-from attrs.validators import in_
 
-from ganblocks import Images, ImageSpec
+from ganblocks import Images, ImageSpec, option
 from ganblocks_data.memory import in_memory
 from ganblocks_data.sheet import cut, decode_sheet, read_resource
 from ganblocks_data.splits import tenth
@@ -39,7 +37,7 @@ class Digits:
         size: height and width in pixels.
     """
 
-    size: Literal[8, 16, 32] = field(default=8, validator=in_((8, 16, 32)))
+    size: Literal[8, 16, 32] = option(8)
 
     def describe(self) -> ImageSpec:
         """Return the facts of the images."""

@@ -6,10 +6,8 @@ from typing import Literal
 
 import attrs
 import torch
-from attrs import field
-from attrs.validators import in_
 
-from ganblocks import Images, ImageSpec
+from ganblocks import Images, ImageSpec, option
 from ganblocks_data.memory import in_memory
 from ganblocks_data.sheet import average, cut, decode_sheet, read_resource
 from ganblocks_data.splits import tenth
@@ -51,7 +49,7 @@ class Emoji:
         size: height and width in pixels.
     """
 
-    size: Literal[16, 32, 64] = field(default=32, validator=in_((16, 32, 64)))
+    size: Literal[16, 32, 64] = option(32)
 
     def describe(self) -> ImageSpec:
         """Return the facts of the images."""

@@ -13,10 +13,8 @@ from typing import Literal, Self
 
 import attrs
 import torch
-from attrs import field
-from attrs.validators import ge, in_, instance_of, le
 
-from ganblocks import ClassCount, DataError, Finding, Images, ImageSpec, Inspects, Size, as_size
+from ganblocks import ClassCount, DataError, Finding, Images, ImageSpec, Inspects, Size, as_size, option
 from ganblocks_data.contents import SAMPLED, sampled
 from ganblocks_data.inspecting import inspect, too_many, unreadable_files
 from ganblocks_data.listing import Listing, folders_in, list_images, survey
@@ -55,12 +53,12 @@ class ImageFolder(Inspects):
         on_bad: "error" names every file that cannot be read; "skip" leaves out at most 1 % of the files, with a warning.
     """
 
-    path: Path = field(converter=Path)
-    size: Size = field(converter=as_size)
-    channels: Literal[1, 3] = field(default=3, validator=in_((1, 3)))
-    classes: int = field(default=0, validator=[instance_of(int), ge(0)])
-    held_out: float = field(default=0.1, validator=[instance_of((float, int)), ge(0), le(0.5)])
-    on_bad: Literal["error", "skip"] = field(default="error", validator=in_(("error", "skip")))
+    path: Path = option(converter=Path)
+    size: Size = option(converter=as_size)
+    channels: Literal[1, 3] = option(3)
+    classes: int = option(0, low=0)
+    held_out: float = option(0.1, low=0, high=0.5)
+    on_bad: Literal["error", "skip"] = option("error")
 
     def describe(self) -> ImageSpec:
         """Return the facts of the images, without reading the folder."""

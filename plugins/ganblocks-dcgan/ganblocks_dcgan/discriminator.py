@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from math import prod
 
-from attrs import field, frozen
-from attrs.validators import ge, instance_of, le
+from attrs import frozen
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from ganblocks import Conditioning, ImageSpec, Score, Site, full_precision, sides, socket
+from ganblocks import Conditioning, ImageSpec, Score, Site, full_precision, option, sides, socket
 from ganblocks_dcgan.layout import Backbone, FeatureMap
 
 
@@ -41,7 +40,7 @@ class DcganDiscriminator(Backbone):
         initialization: initialization of every layer.
     """
 
-    slope: float = field(default=0.2, validator=[instance_of((int, float)), ge(0), le(1)])
+    slope: float = option(0.2, low=0, high=1)
     conditioning: Conditioning = socket("conditioning", default="none")
 
     def build(self, image: ImageSpec, site: Site) -> DcganDiscriminatorNetwork:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from math import prod
 
 import torch
-from attrs import field, frozen
-from attrs.validators import ge, instance_of
+from attrs import frozen
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from ganblocks import ImageSpec, Site, full_precision, sides
+from ganblocks import ImageSpec, Site, full_precision, option, sides
 from ganblocks_dcgan.layout import Backbone, FeatureMap
 
 
@@ -41,7 +40,7 @@ class DcganGenerator(Backbone):
         initialization: initialization of every layer.
     """
 
-    latent: int = field(default=100, validator=[instance_of(int), ge(1)])
+    latent: int = option(100, low=1)
 
     def build(self, image: ImageSpec, site: Site) -> DcganGeneratorNetwork:
         """Build the network. Raise UnfitSize or PlacementError if the image size or ``attention_at`` does not fit."""

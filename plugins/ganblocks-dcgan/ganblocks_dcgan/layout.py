@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen
-from attrs.validators import deep_iterable, ge, instance_of
+from attrs import frozen
 from torch import nn
 
-from ganblocks import Attention, ImageSpec, Initialization, Norm, Site, Size, WeightNorm, shorter, socket
+from ganblocks import Attention, ImageSpec, Initialization, Norm, Site, Size, WeightNorm, option, shorter, socket
 
 
 @frozen
@@ -21,9 +20,9 @@ class FeatureMap:
 class Backbone:
     """Options that both networks have."""
 
-    width: int = field(default=64, validator=[instance_of(int), ge(1)])
-    bias: bool = field(default=False, validator=instance_of(bool))
-    attention_at: tuple[int, ...] = field(default=(), validator=deep_iterable([instance_of(int), ge(1)], instance_of(tuple)))
+    width: int = option(64, low=1)
+    bias: bool = option(False)
+    attention_at: tuple[int, ...] = option((), low=1)
     norm: Norm = socket("norm", default="batch")
     weight_norm: WeightNorm = socket("weight_norm", default="none")
     attention: Attention = socket("attention", default="self_attention")

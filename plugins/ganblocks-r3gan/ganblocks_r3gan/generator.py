@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import torch
-from attrs import field, frozen
-from attrs.validators import ge, instance_of
+from attrs import frozen
 from torch import Tensor, nn
 
-from ganblocks import Classes, ImageSpec, Site, full_precision
+from ganblocks import Classes, ImageSpec, Site, full_precision, option
 from ganblocks_r3gan.blocks import Blocks, FirstStage, UpStage, conv1x1
 from ganblocks_r3gan.initialization import FanIn
 from ganblocks_r3gan.layout import Backbone, Stage
@@ -42,7 +41,7 @@ class R3Generator(Backbone):
         attention: the attention block.
     """
 
-    latent: int = field(default=64, validator=[instance_of(int), ge(1)])
+    latent: int = option(64, low=1)
 
     def build(self, image: ImageSpec, site: Site) -> R3GeneratorNetwork:
         """Build the network. Raise UnfitSize or PlacementError if options do not fit the image size."""

@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import gcd
 
-from attrs import field, frozen
-from attrs.validators import and_, deep_iterable, ge, instance_of, min_len, optional
+from attrs import frozen
 
-from ganblocks import Attention, ImageSpec, Site, Size, WeightNorm, in_words, shorter, socket
-
-_count = [instance_of(int), ge(1)]
-_counts = deep_iterable(_count, instance_of(tuple))
+from ganblocks import Attention, ImageSpec, Site, Size, WeightNorm, in_words, option, shorter, socket
 
 
 @frozen
@@ -32,12 +28,12 @@ class Stage:
 class Backbone:
     """Options that both networks have."""
 
-    width: int = field(default=768, validator=_count)
-    widths: tuple[int, ...] | None = field(default=None, validator=optional(and_(_counts, min_len(1))))
-    blocks: tuple[int, ...] | None = field(default=None, validator=optional(and_(_counts, min_len(1))))
-    expansion: int = field(default=2, validator=_count)
-    group_width: int = field(default=16, validator=_count)
-    attention_at: tuple[int, ...] = field(default=(), validator=_counts)
+    width: int = option(768, low=1)
+    widths: tuple[int, ...] | None = option(None, low=1, min_items=1)
+    blocks: tuple[int, ...] | None = option(None, low=1, min_items=1)
+    expansion: int = option(2, low=1)
+    group_width: int = option(16, low=1)
+    attention_at: tuple[int, ...] = option((), low=1)
     weight_norm: WeightNorm = socket("weight_norm", default="none")
     attention: Attention = socket("attention", default="none")
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from attrs import field, frozen
-from attrs.validators import and_, deep_iterable, ge, in_, instance_of, min_len, optional
+from attrs import frozen
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
@@ -20,13 +19,12 @@ from ganblocks import (
     Site,
     WeightNorm,
     full_precision,
+    option,
     socket,
 )
 from ganblocks_resnet.blocks import DownBlock, FirstBlock
 from ganblocks_resnet.foreign import ReadsWeights
 from ganblocks_resnet.layout import Stage, blocks_with_attention, discriminator_stages
-
-_positive = deep_iterable([instance_of(int), ge(1)], instance_of(tuple))
 
 
 @frozen(kw_only=True)
@@ -63,13 +61,13 @@ class ResnetDiscriminator(ReadsWeights):
 
     player: ClassVar[Player] = Player.DISCRIMINATOR
 
-    width: int = field(default=64, validator=[instance_of(int), ge(1)])
-    attention_at: tuple[int, ...] = field(default=(), validator=_positive)
-    multipliers: tuple[int, ...] | None = field(default=None, validator=optional(and_(_positive, min_len(1))))
-    halvings: int | None = field(default=None, validator=optional([instance_of(int), ge(1)]))
-    hidden: Literal["out", "in"] = field(default="out", validator=in_(("out", "in")))
-    shortcut: Literal["input", "activated"] = field(default="input", validator=in_(("input", "activated")))
-    pooling: Literal["sum", "mean"] = field(default="sum", validator=in_(("sum", "mean")))
+    width: int = option(64, low=1)
+    attention_at: tuple[int, ...] = option((), low=1)
+    multipliers: tuple[int, ...] | None = option(None, low=1, min_items=1)
+    halvings: int | None = option(None, low=1)
+    hidden: Literal["out", "in"] = option("out")
+    shortcut: Literal["input", "activated"] = option("input")
+    pooling: Literal["sum", "mean"] = option("sum")
     conditioning: Conditioning = socket("conditioning", default="projection")
     norm: Norm = socket("norm", default="none")
     weight_norm: WeightNorm = socket("weight_norm", default="none")

@@ -7,8 +7,7 @@ from math import prod
 from typing import ClassVar
 
 import torch
-from attrs import field, frozen
-from attrs.validators import and_, deep_iterable, ge, in_, instance_of, min_len, optional
+from attrs import frozen
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
@@ -22,6 +21,7 @@ from ganblocks import (
     Site,
     WeightNorm,
     full_precision,
+    option,
     sides,
     socket,
 )
@@ -29,8 +29,6 @@ from ganblocks_resnet.blocks import UpBlock, conv
 from ganblocks_resnet.foreign import ReadsWeights
 from ganblocks_resnet.layout import Stage, blocks_with_attention, generator_stages
 from ganblocks_resnet.resampling import Upsampling
-
-_positive = deep_iterable([instance_of(int), ge(1)], instance_of(tuple))
 
 
 @frozen(kw_only=True)
@@ -64,11 +62,11 @@ class ResnetGenerator(ReadsWeights):
 
     player: ClassVar[Player] = Player.GENERATOR
 
-    width: int = field(default=64, validator=[instance_of(int), ge(1)])
-    latent: int = field(default=128, validator=[instance_of(int), ge(1)])
-    attention_at: tuple[int, ...] = field(default=(), validator=_positive)
-    multipliers: tuple[int, ...] | None = field(default=None, validator=optional(and_(_positive, min_len(2))))
-    upsampling: Upsampling = field(default="nearest", validator=in_(("nearest", "bilinear")))
+    width: int = option(64, low=1)
+    latent: int = option(128, low=1)
+    attention_at: tuple[int, ...] = option((), low=1)
+    multipliers: tuple[int, ...] | None = option(None, low=1, min_items=2)
+    upsampling: Upsampling = option("nearest")
     norm: Norm = socket("norm", default="conditional_batch")
     final_norm: Norm = socket("norm", default="batch")
     weight_norm: WeightNorm = socket("weight_norm", default="none")

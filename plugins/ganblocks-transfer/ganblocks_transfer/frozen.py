@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import attrs
-from attrs import field, frozen
-from attrs.validators import deep_iterable, ge, instance_of
+from attrs import frozen
 from torch import nn
 
-from ganblocks import Discriminator, ImageSpec, Site, socket
+from ganblocks import Discriminator, ImageSpec, OptionError, Site, option, socket
 
 
 @frozen(kw_only=True)
@@ -31,13 +30,13 @@ class Frozen:
     """
 
     network: Discriminator = socket("discriminator", default="resnet")
-    blocks: int = field(default=1, validator=[instance_of(int), ge(0)])
-    names: tuple[str, ...] = field(default=(), validator=deep_iterable(instance_of(str), instance_of(tuple)))
+    blocks: int = option(1, low=0)
+    names: tuple[str, ...] = option(())
 
     @names.validator
     def _something_is_frozen(self, attribute: attrs.Attribute[tuple[str, ...]], value: tuple[str, ...]) -> None:
         if not (self.blocks or value):
-            raise ValueError("with 'blocks' = 0, 'names' must name a part; or use the discriminator without \"frozen\"")
+            raise OptionError("must name a part where blocks = 0", 'or use the discriminator without "frozen"')
 
     def build(self, image: ImageSpec, site: Site) -> nn.Module:
         """Build the network. Raise PlacementError if a part does not exist, or no parameter is left to learn."""

@@ -1,9 +1,9 @@
-"""Write docs/explanation/bilinear-game.md: every update rule on xᵀAy, against theory.
+"""Write docs/explanation/bilinear-game.md: every update rule on xᵀAy, compared with theory.
 
     python docs/scripts/bilinear_game.py
 
-Each rule is the component that a recipe would name, with plain descent, in float64. Theory is the rule's linear map, raised to
-the power of the iterations.
+Each rule is the component that a recipe would name, with plain gradient descent, in float64. Theory is the rule's linear map,
+raised to the power of the number of iterations.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from ganblocks.testing.toys import BilinearGame
 PAGE = Path(__file__).parents[1] / "explanation" / "bilinear-game.md"
 COMMAND = "python docs/scripts/bilinear_game.py"
 MOMENTS = (10, 100, 300)
-"""Iterations after which the distance stands in the table."""
+"""Numbers of iterations in the table."""
 RATE, FAST, STEPS, ALPHA, WEIGHT = 0.2, 0.8, 5, 0.5, 1.0
 """η; TTUR's η_D; lookahead's k and α; consensus' γ."""
 SCALAR = torch.ones(1, 1, dtype=torch.float64)
 MATRIX = torch.tensor([[1.0, 0.5, 0.0], [0.0, 1.0, 0.5], [0.0, 0.0, 1.0]], dtype=torch.float64)
-"""Three directions, which turn at three speeds."""
+"""Three singular values: rotations at three speeds."""
 
 Map = Callable[[Tensor], Tensor]
-"""A -> the matrix that takes (x, y), and whatever else the rule remembers, to what they are an iteration later."""
+"""A -> the matrix that maps (x, y), and other state of the rule, to their values one iteration later."""
 
 
 def rotation(A: Tensor) -> Tensor:
-    """J of the joint gradient J (x, y) = (Ay, −Aᵀx)."""
+    """Return J of the joint gradient J (x, y) = (Ay, −Aᵀx)."""
     rows, columns = A.shape
     top, bottom = torch.cat([A.new_zeros(rows, rows), A], 1), torch.cat([-A.T, A.new_zeros(columns, columns)], 1)
     return torch.cat([top, bottom])
@@ -85,13 +85,13 @@ class Rule:
     """Gradients of each player per iteration."""
     options: dict[str, Any] = field(factory=dict)
     backs: bool = False
-    """Whether it steps back after every ``STEPS`` iterations."""
+    """Whether it interpolates back after every ``STEPS`` iterations."""
 
     def start(self, game: BilinearGame) -> Any:
         return ganblocks.discover().create("update_rule", self.name, **(self.options or sgd())).start(game)
 
     def predicted(self, A: Tensor, start: Tensor, iterations: int) -> Tensor:
-        """(x, y) after so many iterations."""
+        """Return (x, y) after a number of iterations."""
         step = self.map(A)
         state = torch.cat([start, start.new_zeros(len(step) - len(start))])
         if self.backs:
@@ -100,7 +100,7 @@ class Rule:
         return (torch.linalg.matrix_power(step, iterations) @ state)[: len(start)]
 
     def radius(self, A: Tensor) -> float:
-        """The largest factor per iteration of any direction, in the long run: the spectral radius of the map."""
+        """Return the spectral radius of the map: the asymptotic factor per iteration."""
         values = torch.linalg.eigvals(self.map(A))
         if self.backs:
             values = (1 - ALPHA + ALPHA * values**STEPS).abs() ** (1 / STEPS)
@@ -112,7 +112,7 @@ def sgd(fast: float = RATE) -> dict[str, Any]:
 
 
 def turned_back(angle: float) -> float:
-    """Lookahead's factor per iteration around a rule that turns by ``angle``."""
+    """Return lookahead's factor per iteration around a rule that rotates by ``angle``."""
     return abs(1 - ALPHA + ALPHA * cmath.exp(1j * STEPS * angle)) ** (1 / STEPS)
 
 
@@ -153,7 +153,7 @@ RULES = (
 
 
 def played(rule: Rule, A: Tensor) -> list[float]:
-    """The distances to (0, 0) at which the component itself stands after 0, 1, 2, … iterations."""
+    """Return the distances from (0, 0) of the component itself after 0, 1, 2, … iterations."""
     start = begin(A)
     game = BilinearGame(start[: len(A)], start[len(A) :], A)
     updater, batch = rule.start(game), ganblocks.Batch(SCALAR, None, SCALAR, None, seed=0)
@@ -165,7 +165,7 @@ def played(rule: Rule, A: Tensor) -> list[float]:
 
 
 def begin(A: Tensor) -> Tensor:
-    """Where both players start: at distance 1, in no special direction."""
+    """Return the start of both players, at distance 1."""
     return torch.full((sum(A.shape),), sum(A.shape) ** -0.5, dtype=A.dtype)
 
 
@@ -180,7 +180,7 @@ def header(*cells: str) -> list[str]:
 
 
 def page(scalar: Mapping[str, Sequence[float]], matrix: Mapping[str, Sequence[float]]) -> str:
-    """The page, from each rule's distances on both games."""
+    """Return the page, from each rule's distances on both games."""
     narrow = header("gradients of each player per iteration", "factor per iteration")
     wide = header("spectral radius")
     for rule in RULES:
@@ -195,42 +195,44 @@ def all_played(A: Tensor) -> dict[str, list[float]]:
 
 TEXT = f"""# Update rules on the bilinear game
 
-*Written by `{COMMAND}`; `tests/repository/test_bilinear_page.py` holds it against components and theory.*
+*Generated by `{COMMAND}`; `tests/repository/test_bilinear_page.py` compares components with theory.*
 
-The smallest game on which update rules differ is min_x max_y xᵀAy. Its solution is (0, 0), and its joint gradient F(x, y) =
-(Ay, −Aᵀx) is a pure rotation: neither player ever sees the way to the solution, only the way around it. Near a solution a GAN
-may have such a part too (Mescheder et al. 2017, [arXiv:1705.10461](https://arxiv.org/abs/1705.10461); Gidel et al. 2019,
+The simplest game on which update rules differ is min_x max_y xᵀAy. Its solution is (0, 0), and its joint gradient F(x, y) =
+(Ay, −Aᵀx) is a pure rotation: it never points towards the solution, only around it. Near a solution, the dynamics of a GAN may
+have such a component too (Mescheder et al. 2017, [arXiv:1705.10461](https://arxiv.org/abs/1705.10461); Gidel et al. 2019,
 [arXiv:1802.10551](https://arxiv.org/abs/1802.10551)).
 
-Each rule below is the component that a recipe names in `[update]`, with plain descent (`sgd`) at η = {RATE:g} for both players
-(`ttur`: {FAST:g} for the discriminator), started at distance 1. `lookahead` has k = {STEPS} and α = {ALPHA:g} around
-`alternating`; `consensus` has γ = {WEIGHT:g}. The tables say how far from the solution a rule is after so many iterations.
+Each rule below is the component that a recipe names in `[update]`, with plain gradient descent (`sgd`) at η = {RATE:g} for
+both players (`ttur`: {FAST:g} for the discriminator), started at distance 1 from the solution. `lookahead` has k = {STEPS}
+and α = {ALPHA:g} around `alternating`; `consensus` has γ = {WEIGHT:g}. The tables give the distance from the solution after a
+number of iterations.
 
-## One number each: xy
+## One parameter per player: xy
 
 {{scalar}}
 
-Theory is the rule's linear map to the power {MOMENTS[-1]:,}. The test asks that each component agrees with it to one part in
-10⁹, and that the formula is the spectral radius of the map.
+Theory is the rule's linear map to the power {MOMENTS[-1]:,}. The test requires that each component agrees with it to one part
+in 10⁹, and that the formula is the spectral radius of the map.
 
-## Three numbers each: xᵀAy
+## Three parameters per player: xᵀAy
 
-With A = (1, ½, 0; 0, 1, ½; 0, 0, 1), whose three singular values turn at three speeds. The slowest sets the pace of all rules
-that converge.
+With A = (1, ½, 0; 0, 1, ½; 0, 0, 1), whose three singular values give rotations at three speeds. The slowest one determines the
+convergence rate of every rule that converges.
 
 {{matrix}}
 
 ## How to read it
 
-* **Simultaneous** descent spirals outwards at any rate. **Alternating** descent, and so **TTUR**, circles for ever at a bounded
-  distance (while η_G η_D σ² stays below 4, where σ is the largest singular value): two time scales do not cure rotation.
-* **Extragradient** and **optimistic** descent converge at almost the same pace, but extragradient takes two gradients for an
-  iteration. It needs ησ < 1, optimistic descent ησ < 1/√3.
-* **Lookahead** converges without any further gradient, because a point on the chord between two points of a circle lies inside
-  it. How far inside depends on how far the inner rule turns in k iterations: after a whole turn nothing is gained.
-* **Consensus** is fastest here because its pull is as strong as the rotation. It pulls to every point where both gradients
-  vanish, also to those that are no solutions; this game has only one.
-* Nothing here is noisy, curved or badly scaled. The tables say what a rule does to rotation, not which rule makes better
+* **Simultaneous** descent spirals outwards at any learning rate. **Alternating** descent, and therefore **TTUR**, stays on a
+  cycle at a bounded distance (while η_G η_D σ² is below 4, where σ is the largest singular value): two time scales do not
+  remove the rotation.
+* **Extragradient** and **optimistic** descent converge at almost the same rate, but extragradient needs two gradients per
+  iteration. It requires ησ < 1, optimistic descent ησ < 1/√3.
+* **Lookahead** converges without an additional gradient, because a point on the chord between two points of a circle lies
+  inside it. How far inside depends on how far the inner rule rotates in k iterations: after a full turn there is no gain.
+* **Consensus** is fastest here because its attraction is as strong as the rotation. It is attracted to every point where both
+  gradients vanish, including points that are not solutions; this game has only one such point.
+* Nothing here is noisy, curved or badly scaled. The tables show how a rule handles rotation, not which rule gives better
   images.
 """
 

@@ -1,8 +1,8 @@
-"""Draw a run's curves: both losses, the discriminator's scores, and γ of every attention block, over images seen.
+"""Plot a run's curves: both losses, the discriminator's logits, and γ of every attention block, over images seen.
 
     python docs/scripts/draw_curves.py runs/sagan docs/images/sagan-curves.png
 
-Thin lines are single steps, thick ones running means over 50.
+Thin lines are single steps, thick lines are running means over 50.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ PANELS = {
     "the discriminator's mean logit": ("discriminator/real", "discriminator/fake"),
     "γ of the attention blocks": ("gamma/",),
 }
-"""Title -> names of metrics, or what their names begin with."""
+"""Title -> names of metrics, or prefixes of names."""
 WINDOW = 50
 
 
 def read(path: Path) -> dict[str, tuple[list[int], list[float]]]:
-    """Metric -> (images seen, values)."""
+    """Return metric -> (images seen, values)."""
     found: dict[str, tuple[list[int], list[float]]] = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         record = json.loads(line)

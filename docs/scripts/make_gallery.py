@@ -1,9 +1,8 @@
-"""Train the desk-scale recipes, one after the other, and write docs/gallery.md: grid, score with protocol, time and command.
+"""Train the desk-scale recipes one after the other, and write docs/gallery.md: grid, score with protocol, time and command.
 
     python docs/scripts/make_gallery.py --runs runs/gallery
 
-A run that is there already is kept, and one that was stopped is resumed. What was seen in each grid is written by hand, in
-docs/data/gallery-notes.toml.
+Finished runs are kept, and interrupted ones resumed. The descriptions of the grids are in docs/data/gallery-notes.toml.
 """
 
 from __future__ import annotations
@@ -31,13 +30,13 @@ EMBEDDED = ("emoji", "digits")
 
 
 def desk_scale() -> list[Path]:
-    """The recipes on embedded data that stand for one system each."""
+    """Return the recipes on embedded data that represent one system each."""
     recipes = sorted((ROOT / "recipes").glob("*.toml"))
     return [path for path in recipes if data_of(path) in EMBEDDED and path.stem not in NOT_ALONE]
 
 
 def data_of(path: Path) -> str | None:
-    """The data set of a recipe, or of the one that it extends."""
+    """Return the data set of a recipe, or of the one that it extends."""
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     named: str | None = table.get("data", {}).get("use")
     return named if named or "extends" not in table else data_of(path.parent / table["extends"])
@@ -49,7 +48,7 @@ def command(recipe: Path, images: int | None) -> list[str]:
 
 
 def train(recipe: Path, run: Path, images: int | None) -> None:
-    """Run, or go on with, a recipe; nothing where it is finished."""
+    """Run or resume a recipe, unless it is finished."""
     if (
         (run / "health.json").is_file()
         and "gates" in json.loads((run / "health.json").read_text())
@@ -68,13 +67,13 @@ def train(recipe: Path, run: Path, images: int | None) -> None:
 
 
 def shortened(recipe: Path, run: Path) -> int | None:
-    """The images of a run, where they are not as many as its recipe says."""
+    """Return the number of images of a run, if it differs from its recipe's."""
     wanted, done = (ganblocks.read_recipe(path).training.images for path in (recipe, run / "recipe.toml"))
     return None if wanted == done else done
 
 
 def entry(recipe: Path, run: Path, note: str) -> list[str]:
-    """One system on the page."""
+    """Return the lines of one system."""
     images = shortened(recipe, run)
     facts: dict[str, Any] = json.loads((run / "provenance.json").read_text())
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
@@ -85,8 +84,8 @@ def entry(recipe: Path, run: Path, note: str) -> list[str]:
     shutil.copyfile(grid, PICTURES / f"{recipe.stem}.png")
     settings = tomllib.loads((run / "recipe.toml").read_text(encoding="utf-8"))
     health = json.loads((run / "health.json").read_text())
-    told = [f"{each['event']} at {each['images']:,} images" for each in health["events"]]
-    met = f" Health: {', '.join(told)}." if told else ""
+    events = [f"{event['event']} at {event['images']:,} images" for event in health["events"]]
+    met = f" Health: {', '.join(events)}." if events else ""
     last = records[-1]
     return [
         f"## {settings['title']}",
@@ -111,20 +110,20 @@ def threads(count: int) -> str:
 
 HEAD = """# Gallery
 
-*Written by `python docs/scripts/make_gallery.py`; the remarks are by hand.*
+*Written by `python docs/scripts/make_gallery.py`; the descriptions are written by hand.*
 
-Systems at desk scale: 1,716 emoji of 32 pixels in 9 classes, seed 0, **one run each**, as long as its recipe says where the
-command names no number of images. Networks, rates and numbers of images differ, and one run is one example, so this is no
-comparison: for that see [does attention help](explanation/does-attention-help.md), where seeds scatter more than most of what
-differs here, and [what a score means](explanation/scores.md). Lower is better. Noise itself has 8.9, and a generator's first
-images are farther from real ones than noise is: whatever is below 8.9 has become more like emoji than noise is, and nothing
-here comes near to real images. Rows of a grid are classes where the network knows them; samples are of the averaged
-generator. Times are of a server processor that computes in bfloat16, one core (two where it says 2 threads), while other work
-went on beside it.
+Systems at desk scale: 1,716 emoji of 32 pixels in 9 classes, seed 0, **one run each**, trained for as long as the recipe says
+unless the command sets the number of images. Networks, learning rates and numbers of images differ, and a single run is only
+one example, so this is not a comparison: for that see [does attention help](explanation/does-attention-help.md), where the
+spread over seeds exceeds most of the differences here, and [what scores mean here](explanation/scores.md). Lower is better.
+Noise itself has 8.9, and the first images of a generator are farther from real images than noise is: a score below 8.9 means
+closer to emoji than noise is, and nothing here comes close to real images. The rows of a grid are classes if the network is
+class-conditional; samples are from the averaged generator. Times were measured on a server CPU with bfloat16 arithmetic, on
+one core (two where it says 2 threads), with other load.
 
-Grids and scores are those of commit a5a0c58, which showed the averaged weights with the batch-norm statistics of the live
-network. With statistics of their own, as later commits show them, the same weights score differently, by up to some units
-either way ([how much](explanation/statistics-of-the-average.md)). They will be measured again.
+Grids and scores are from commit a5a0c58, which used the averaged weights with the batch-norm statistics of the live network.
+With their own statistics, as in later commits, the same weights score differently, by up to a few units in either direction
+([how much](explanation/statistics-of-the-average.md)). They will be measured again.
 """
 
 

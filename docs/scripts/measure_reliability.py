@@ -1,6 +1,6 @@
-"""The figures of docs/explanation/reliability.md: kills, damage, failing disks, and what a save and the health watch cost.
+"""Measure the numbers of docs/explanation/reliability.md: kills, damage, failing disks, collapse, cost of health checks.
 
-python docs/scripts/measure_reliability.py kills|damage|disk|lookout|costs [--n N] [--seed S]
+python docs/scripts/measure_reliability.py kills|damage|disk|collapse|costs [--n N] [--seed S]
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ SMALL = {
     "training.checkpoint_every": 24,
     "training.samples_every": 160,
 }
-"""tests/fixtures/study.toml with all that has state: 40 steps, a checkpoint after every third."""
+"""Overrides of tests/fixtures/study.toml that include everything with state: 40 steps, a checkpoint after every third."""
 
 
 def recipe() -> Any:
@@ -67,7 +67,7 @@ def logged(run: Path) -> list[dict[str, Any]]:
 
 
 def child(work: Callable[[], object]) -> int:
-    """Do ``work`` in a fork, quietly; returns its process number."""
+    """Run ``work`` in a forked process without output. Return its process ID."""
     number = os.fork()
     if number:
         return number
@@ -86,7 +86,7 @@ def ended(number: int) -> int:
 
 
 def kills(n: int, seed: int) -> None:
-    """kill -9 at n moments, uniform over the length of a run; each is resumed and compared with one that was not killed."""
+    """Kill a run at n uniformly random moments, resume it, and compare the result with an uninterrupted run."""
     rng = random.Random(seed)  # noqa: S311  # moments, no secrets
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -125,7 +125,7 @@ def killed(number: int, after: float) -> None:
 
 @contextmanager
 def saved() -> Iterator[Path]:
-    """A run folder with two real checkpoints."""
+    """Yield a run folder with two real checkpoints."""
     with tempfile.TemporaryDirectory() as name:
         run = Path(name) / "run"
         assert ended(child(lambda: ganblocks.run(recipe(), run, "cpu"))) == 0
@@ -133,7 +133,7 @@ def saved() -> Iterator[Path]:
 
 
 def damage(n: int, seed: int) -> None:
-    """n flipped bits, a fifth as many truncations, and every file missing or swapped: detected, named, passed over?"""
+    """Flip n bits, truncate n / 5 files, and remove or swap every file: is the damage detected, named and skipped?"""
     rng = random.Random(seed)  # noqa: S311
     with saved() as run:
         older, newer = sorted((run / "checkpoints").glob("images-*"))
@@ -148,7 +148,7 @@ def damage(n: int, seed: int) -> None:
 
         for words, count, change in (("bits flipped", n, flip), ("truncations", n // 5, cut)):
             found = sum(_found(run, newer, older, rng.choice(names), change) for _ in range(count))
-            print(f"{count} {words}: {found} detected, the file named, and the checkpoint before used")
+            print(f"{count} {words}: {found} detected, the file named, and the previous checkpoint used")
         swaps = [name for name in names if (older / name).read_bytes() != (newer / name).read_bytes()]
         found = sum(_found(run, newer, older, name, lambda _, name=name: (older / name).read_bytes()) for name in swaps)
         print(f"{len(swaps)} files swapped with those of another checkpoint: {found} detected")
@@ -157,13 +157,13 @@ def damage(n: int, seed: int) -> None:
 
 
 def _found(run: Path, newer: Path, older: Path, name: str, change: Callable[[bytearray], bytes | None]) -> bool:
-    """Whether the change of one file is noticed and named, and ``resume`` would use the checkpoint before."""
+    """Return whether the change of a file is detected and named, and ``resume`` would use the previous checkpoint."""
     path, content = newer / name, (newer / name).read_bytes()
     changed = change(bytearray(content))
     path.unlink() if changed is None else path.write_bytes(changed)
     try:
         verify(newer, FORMAT)
-        # a blank between two values of the manifest says nothing
+        # white space between two values of the manifest has no meaning
         return name == manifest.NAME and manifest._read(newer, FORMAT) == _as_it_was(content)
     except CheckpointError as error:
         with warnings.catch_warnings(record=True) as caught:
@@ -182,7 +182,7 @@ def _as_it_was(content: bytes) -> Any:
 
 
 def disk(n: int, seed: int) -> None:
-    """ENOSPC, EDQUOT, EIO and EROFS at every call of a save that touches the disk, and a disk that is really full."""
+    """Raise ENOSPC, EDQUOT, EIO and EROFS at every disk operation of a save, and fill a real disk."""
     with saved() as run:
         good = load_checkpoint(latest(run))
         total = silent = 0
@@ -190,12 +190,12 @@ def disk(n: int, seed: int) -> None:
             at = 1
             while (raised := _fails(run, good, code, at)) is not None:
                 total, silent, at = total + 1, silent + (not raised), at + 1
-        print(f"{total} failing calls (4 errors at each of {total // 4}): {silent} silent; the one before verified")
+        print(f"{total} failing calls (4 errors at each of {total // 4}): {silent} silent; the previous checkpoint verified")
         _full_disk(good)
 
 
 def _fails(run: Path, good: checkpoints.Checkpoint, code: int, at: int) -> bool | None:
-    """Whether an error is raised where the at-th call fails; None: there are not so many. The checkpoint before is verified."""
+    """Return whether a failing at-th call raises an error, or None if there are fewer calls. Verify the previous checkpoint."""
     folder = run.parent / "disk" / "checkpoints"
     shutil.rmtree(folder, ignore_errors=True)
     save_checkpoint(folder, good)
@@ -235,11 +235,11 @@ def _fails(run: Path, good: checkpoints.Checkpoint, code: int, at: int) -> bool 
 
 
 def _full_disk(good: checkpoints.Checkpoint) -> None:
-    """A tmpfs with room for one checkpoint and a half (needs root)."""
+    """Save to a tmpfs with room for one and a half checkpoints (needs root)."""
     size = sum(tensor.numel() * tensor.element_size() for part in (good.game, good.average) for tensor in part.values())
     with tempfile.TemporaryDirectory() as place:
         if os.system(f"mount -t tmpfs -o size={int(4 * size)} tmpfs {place} 2>/dev/null"):  # noqa: S605
-            print("a full tmpfs: not tried, it takes root")
+            print("a full tmpfs: skipped, needs root")
             return
         try:
             folder = Path(place) / "checkpoints"
@@ -262,20 +262,20 @@ LATENTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "one image for all": lambda latent: torch.zeros_like(latent),
     "three images": lambda latent: latent.new_tensor([-1.0, 0.0, 1.0])[(latent[:, :1] * 1000).long() % 3].expand_as(latent),
 }
-"""What a generator is given in place of its latents [B, Z]."""
+"""Changes of the latents [B, Z] that the generator receives."""
 
 
-def lookout(n: int, seed: int) -> None:
-    """n runs of 400 steps on digits each: as they are, and with generators that know one image, or three; who is told of?"""
+def collapse(n: int, seed: int) -> None:
+    """Count false and true alarms in n runs of 400 steps on digits: healthy ones, and generators of one and of three images."""
     for words, change in LATENTS.items():
         alarms = [_alarmed(change, seed + i) for i in range(n)]
         steps = [step for step in alarms if step]
         when = f", at step {min(steps)} to {max(steps)}" if steps else ""
-        print(f"{words}: {len(steps)} of {n} runs of 400 steps set off an alarm{when}")
+        print(f"{words}: {len(steps)} of {n} runs of 400 steps raised an alarm{when}")
 
 
 def _alarmed(change: Callable[[torch.Tensor], torch.Tensor], seed: int) -> int:
-    """The step of the first alarm; 0: none."""
+    """Return the step of the first alarm, or 0."""
     settings = {"training.images": 6400, "training.batch": 16, "discriminator.conditioning": "none", "generator.norm": "batch"}
     session = assemble(read_recipe(ROOT / "tests" / "fixtures" / "study.toml", settings), ganblocks.discover(), seed=seed)
     network = session.game.networks[Player.GENERATOR]
@@ -288,7 +288,7 @@ def _alarmed(change: Callable[[torch.Tensor], torch.Tensor], seed: int) -> int:
 
 
 def costs(n: int, seed: int) -> None:
-    """A save against a plain safetensors write of the same tensors, and what health adds to a step of recipes/sagan.toml."""
+    """Time a save against a plain safetensors write, and the health checks of a step of recipes/sagan.toml."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         session = assemble(read_recipe(ROOT / "recipes" / "sagan.toml"), ganblocks.discover())
@@ -343,7 +343,7 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-PARTS = {"kills": (kills, 200), "damage": (damage, 1000), "disk": (disk, 1), "lookout": (lookout, 20), "costs": (costs, 40)}
+PARTS = {"kills": (kills, 200), "damage": (damage, 1000), "disk": (disk, 1), "collapse": (collapse, 20), "costs": (costs, 40)}
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
-"""Whose batch-norm statistics should the averaged generator have? Every rule, scored on the same run.
+"""Which batch-norm statistics should the averaged generator use? Score every rule on the same run.
 
     python docs/scripts/measure_statistics.py train recipes/sagan.toml --seed 0
     python docs/scripts/measure_statistics.py table
 
-``train`` adds a line for each moment (a third of the recipe's images, and all of them) to
+``train`` appends a line after a third of the recipe's images and one after all of them to
 docs/data/statistics-of-the-average.jsonl; ``table`` prints the table of docs/explanation/statistics-of-the-average.md from it.
 """
 
@@ -32,17 +32,17 @@ from ganblocks.values import Player
 
 DATA = Path(__file__).parents[1] / "data" / "statistics-of-the-average.jsonl"
 RULES = ("live statistics", "averaged", "re-estimated", "live")
-"""Averaged weights with the live network's, averaged, or re-estimated statistics; and the live network as it is."""
+"""Averaged weights with the live network's, averaged, or re-estimated statistics; and the live network itself."""
 OVERRIDES = {"evaluation.metrics.kernel.subsets": 1}
-"""There are as many images as a subset has: one says what a hundred would."""
+"""There are as many images as a subset has, so one subset is as good as a hundred."""
 
 
 def train(path: str, seed: int, parts: tuple[float, ...], overrides: Mapping[str, Any]) -> None:
-    """Train a recipe in memory, and score every rule at the given parts of it."""
+    """Train a recipe in memory, and score every rule after the given fractions of its images."""
     registry = ganblocks.discover()
     recipe = ganblocks.read_recipe(path, {**OVERRIDES, **overrides}, registry=registry)
     session = assemble(recipe, registry, seed=seed)
-    judge = Evaluator(session.batches.images, session.image, evaluation_settings(recipe.evaluation, registry), registry)
+    evaluator = Evaluator(session.batches.images, session.image, evaluation_settings(recipe.evaluation, registry), registry)
     live = session.game.networks[Player.GENERATOR]
     average = copy.deepcopy(live).requires_grad_(False).eval()
     marks = [int(recipe.training.images * part) for part in parts]
@@ -55,7 +55,7 @@ def train(path: str, seed: int, parts: tuple[float, ...], overrides: Mapping[str
         seen = session.batches.images_seen
         if any(before < mark <= seen for mark in marks):
             facts = {"recipe": Path(path).stem, "seed": seed, "images": seen, "of": recipe.training.images}
-            row = facts | {"train_seconds": round(seconds, 1)} | compare(session, average, judge)
+            row = facts | {"train_seconds": round(seconds, 1)} | compare(session, average, evaluator)
             with DATA.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
             print(row, flush=True)
@@ -63,19 +63,19 @@ def train(path: str, seed: int, parts: tuple[float, ...], overrides: Mapping[str
 
 @torch.no_grad()
 def follow(average: nn.Module, live: nn.Module, decay: float) -> None:
-    """Average parameters and running statistics alike; estimates of spectral norm are settled later."""
+    """Average parameters and running statistics; spectral norm's estimates are settled later."""
     torch._foreach_lerp_(list(average.parameters()), list(live.parameters()), 1 - decay)
     torch._foreach_lerp_(moments(average), moments(live), 1 - decay)
 
 
 def moments(network: nn.Module) -> list[Tensor]:
-    """The running means and variances of a network."""
+    """Return the running means and variances of a network, each [C]."""
     buffers = (running(norm) for norm in mixing(network))
     return [each[name] for each in buffers if each is not None for name in ("running_mean", "running_var")]
 
 
-def compare(session: Session, average: nn.Module, judge: Evaluator) -> dict[str, Any]:
-    """Each rule's score, the distance of its statistics from those of 4,096 other samples, and what an estimate takes."""
+def compare(session: Session, average: nn.Module, evaluator: Evaluator) -> dict[str, Any]:
+    """Return each rule's score, the gap of its statistics to those of 4,096 other samples, and the time of an estimate."""
     live = session.game.networks[Player.GENERATOR]
     networks = {name: copy.deepcopy(average) for name in (*RULES[:3], "reference")}
     for network in networks.values():
@@ -86,14 +86,14 @@ def compare(session: Session, average: nn.Module, judge: Evaluator) -> dict[str,
     cost = time.perf_counter() - began
     estimate(networks["reference"], others(session), samples=4096)
     networks["live"] = copy.deepcopy(live).eval()
-    scores = {name: score(judge, session, networks[name]) for name in RULES}
+    scores = {name: score(evaluator, session, networks[name]) for name in RULES}
     gaps = {name: gap(networks[name], networks["reference"]) for name in RULES[:3]}
     return {"kd": scores, "gap": gaps, "cost": round(cost, 3)}
 
 
 @torch.no_grad()
 def settled_like(network: nn.Module, live: nn.Module) -> None:
-    """Take every buffer of the live network but running statistics, and settle estimates."""
+    """Copy every buffer of the live network except running statistics, and settle estimates."""
     mine = {id(each) for each in moments(network)}
     for buffer, other in zip(network.buffers(), live.buffers(), strict=True):
         if id(buffer) not in mine:
@@ -108,7 +108,7 @@ def copy_moments(network: nn.Module, live: nn.Module) -> None:
 
 
 def others(session: Session) -> Inputs:
-    """Independent latents, and labels as the data has them."""
+    """Return a source of independent latents [n, Z], with labels distributed as in the data."""
 
     def inputs(n: int) -> tuple[Tensor, Tensor | None]:
         rng = torch.Generator().manual_seed(10_001)
@@ -120,20 +120,20 @@ def others(session: Session) -> Inputs:
 
 
 def gap(network: nn.Module, reference: nn.Module) -> list[float]:
-    """Of the worst layer: mean distance of its means in standard deviations, and of its variances in natural logarithms."""
+    """Return, for the worst layer, the mean distance of means in standard deviations and of variances in natural logarithms."""
     pairs = list(zip(moments(network), moments(reference), strict=True))
     means = [float(((a - b).abs() / v.sqrt()).mean()) for (a, b), (_, v) in zip(pairs[::2], pairs[1::2], strict=True)]
     variances = [float((a / b).log().abs().mean()) for a, b in pairs[1::2]]
     return [round(max(means), 4), round(max(variances), 4)]
 
 
-def score(judge: Evaluator, session: Session, network: nn.Module) -> float:
-    report = judge.report(Sampler(network, session.recipe.generator.latent, session.image), session.batches.images_seen)
+def score(evaluator: Evaluator, session: Session, network: nn.Module) -> float:
+    report = evaluator.report(Sampler(network, session.recipe.generator.latent, session.image), session.batches.images_seen)
     return next(each.value for each in report.scores if each.name.startswith("kd["))
 
 
 def table() -> str:
-    """Mean and standard deviation over seeds, per recipe and moment."""
+    """Return a table of mean and standard deviation over seeds, per recipe and number of images."""
     rows = [json.loads(line) for line in DATA.read_text(encoding="utf-8").splitlines()]
     lines = ["| recipe | images | seeds | " + " | ".join(RULES) + " |", "|---|---|---|" + "---|" * len(RULES)]
     for recipe, images in sorted({(row["recipe"], row["images"]) for row in rows}):
@@ -153,7 +153,7 @@ def main() -> None:
     parser.add_argument("what", choices=("train", "table"))
     parser.add_argument("recipe", nargs="?")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--images", type=int, help="another length than the recipe's: where a schedule depends on it")
+    parser.add_argument("--images", type=int, help="total images, if a schedule depends on the length of the run")
     wanted = parser.parse_args()
     if wanted.what == "table":
         print(table())

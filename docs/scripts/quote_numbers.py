@@ -2,7 +2,7 @@
 
     python docs/scripts/quote_numbers.py
 
-A page has a place for each text, between ``<!-- numbers: NAME -->`` and ``<!-- end of numbers -->``.
+A text replaces what a page has between ``<!-- numbers: NAME -->`` and ``<!-- end of numbers -->``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WIDTH = 124
 
 
 class Dotted(dict[str, Any]):
-    """A table whose keys are attributes, as dotted paths in a text have it."""
+    """A table whose keys are also attributes, for dotted paths in format strings."""
 
     def __getattr__(self, name: str) -> Any:
         return dotted(self[name])
@@ -38,25 +38,25 @@ def facts() -> Dotted:
 
 
 def table(facts: Dotted) -> str:
-    """The scores as a table."""
+    """Return the scores as a Markdown table."""
     rows = [("score", *facts.evaluate.columns), *((f"`{called(name)}`", *row) for name, row in facts.evaluate.scores.items())]
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])
 
 
 def called(name: str) -> str:
-    """What ``ganblocks evaluate`` calls a number."""
+    """Return the name of a score in ``ganblocks evaluate``."""
     return f"{name}[efficientnet-lite0]"
 
 
 def texts(facts: Dotted) -> dict[str, str]:
-    """Name of a place -> what stands there."""
+    """Return name of a block -> its text."""
     numbers = {name: dotted(value) for name, value in facts.items()} | {"table": table(facts)}
     return {name: "\n".join(paragraphs(text.strip().format(**numbers))) for name, text in facts["text"].items()}
 
 
 def paragraphs(text: str) -> Iterator[str]:
-    """Lines of at most WIDTH; a table's stay as they are, and points of a list follow each other without a gap."""
+    """Yield lines of at most WIDTH. Tables are not wrapped, and list items follow each other without blank lines."""
     pieces = text.split("\n\n")
     for piece, following in zip(pieces, [*pieces[1:], ""], strict=True):
         point = piece.startswith("* ")
@@ -69,7 +69,7 @@ def paragraphs(text: str) -> Iterator[str]:
 
 
 def pages() -> dict[str, str]:
-    """Page -> its text with the numbers of today."""
+    """Return page -> its text with the current numbers."""
     known = texts(facts())
     return {page: PLACE.sub(lambda place: filled(place, known), read(page)) for page in PAGES}
 

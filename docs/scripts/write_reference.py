@@ -1,4 +1,4 @@
-"""Write the pages of docs/reference that follow from the code: what each kind promises, and whether every built-in keeps it.
+"""Write the generated pages of docs/reference: each kind, each component, and the conformance of the built-in components.
 
 python docs/scripts/write_reference.py
 """
@@ -41,12 +41,14 @@ MEETS: dict[str, tuple[str, ...]] = {
     "metric": ("Sample", "JudgesAlone", "ExaminesGenerator"),
     "feature_extractor": ("Features",),
 }
-"""Kind -> the public names that an author of its components has to do with; every kind may also be ``Checked``."""
+"""Kind -> the public names that its page documents; components of every kind may also be ``Checked``."""
+FORMER = "Former name of"
+"""Start of the docstring of a deprecated method, which no page documents."""
 MARKS = {"kept": "✓", "not checked": "–", "broken": "**broken**"}
 
 
 def pages() -> dict[str, str]:
-    """Path below docs/reference -> text: of every kind and every component."""
+    """Return path below docs/reference -> text, for every kind and every component."""
     registry = ganblocks.discover()
     ours = [offer for offer in registry.offers() if offer.distribution == "ganblocks"]
     found = {f"kinds/{kind.name}.md": kind_page(kind, registry, ours) for kind in KINDS.values()}
@@ -55,7 +57,7 @@ def pages() -> dict[str, str]:
 
 
 def kind_page(kind: Kind, registry: Registry, offers: Iterable[Offer]) -> str:
-    """What a kind is, what its components define, promise and offer."""
+    """Return the page of a kind: its contract, related types, properties and built-in components."""
     mine = [offer for offer in offers if offer.kind == kind.name]
     return "\n".join(
         [
@@ -65,20 +67,20 @@ def kind_page(kind: Kind, registry: Registry, offers: Iterable[Offer]) -> str:
             "",
             _markdown(inspect.getmodule(kind.protocol).__doc__),  # type: ignore[union-attr]
             "",
-            f"A plugin offers some from the hook `{kind.hook}`; a component defines:",
+            f"Plugins provide components of this kind with the hook `{kind.hook}`. A component defines:",
             "",
             *(f"* {line}" for line in _definitions(kind)),
             "",
             *_meets(kind),
-            "## What it promises",
+            "## Properties",
             "",
-            "Checked by [`ganblocks conform`](../conformance.md) and `ganblocks.testing.conformance`.",
+            "Tested by [`ganblocks conform`](../conformance.md) and `ganblocks.testing.conformance`.",
             "",
             *(f"* **{each.name}**: {each.words}" for each in PROMISES[kind.name]),
             "",
-            "## What comes with ganblocks",
+            "## Built-in components",
             "",
-            "| component | what it is |",
+            "| component | description |",
             "|---|---|",
             *(_row(offer, registry) for offer in mine),
         ]
@@ -86,7 +88,7 @@ def kind_page(kind: Kind, registry: Registry, offers: Iterable[Offer]) -> str:
 
 
 def _definitions(kind: Kind) -> Iterable[str]:
-    """Each method with its signature and docstring, each stated fact with its type."""
+    """Yield each method with its signature and docstring, and each class fact with its type."""
     for name in kind.methods:
         method = getattr(kind.protocol, name)
         signature = str(inspect.signature(method)).replace("'", "").replace("(self, ", "(").replace("(self)", "()")
@@ -97,15 +99,15 @@ def _definitions(kind: Kind) -> Iterable[str]:
 
 
 def _meets(kind: Kind) -> Iterable[str]:
-    """What its components are given, return or may inherit, each in full."""
+    """Yield the documentation of the types that components of a kind receive, return or may inherit."""
     if kind.name in MEETS:
-        yield from ("## What it meets", "", "All of these are names of `ganblocks`.", "")
+        yield from ("## Related types", "", "All of these can be imported from `ganblocks`.", "")
         for name in MEETS[kind.name]:
             yield from (f"### {name}", "", *_described(name), "")
 
 
 def _described(name: str) -> Iterable[str]:
-    """A public class, function or type: its docstring, its fields, its methods."""
+    """Yield the docstring of a public class, function or type, with its fields and methods."""
     thing = getattr(ganblocks, name)
     if inspect.isfunction(thing):
         yield f"`{name}{_signature(thing)}`{_indented(_markdown(thing.__doc__))}".replace("\n  ", "\n")
@@ -116,7 +118,7 @@ def _described(name: str) -> Iterable[str]:
         members = [f"`{each.name}: {each.type}`{_indented(_markdown(each.words))}" for each in fields(thing)]
         for key, value in vars(thing).items():
             method = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
-            if inspect.isfunction(method) and not key.startswith("_"):
+            if inspect.isfunction(method) and not key.startswith("_") and not (method.__doc__ or "").startswith(FORMER):
                 shown = f"{key}{'' if isinstance(value, property) else _signature(method)}"
                 members.append(f"`{shown}`{_indented(_markdown(method.__doc__))}")
         yield from ("", *(f"* {member}" for member in members)) if members else ()
@@ -129,7 +131,7 @@ def _signature(function: Callable[..., object]) -> str:
 
 @frozen
 class Field:
-    """An annotated name in a class or module, and the string below it."""
+    """An annotated name in a class or module, with the string below it."""
 
     name: str
     type: str
@@ -137,7 +139,7 @@ class Field:
 
 
 def fields(owner: object) -> list[Field]:
-    """The public annotated names of a class, or the assigned ones of a module, with their documentation."""
+    """Return the public annotated names of a class, or the assigned ones of a module, with their documentation."""
     body = ast.parse(inspect.getsource(owner)).body  # type: ignore[arg-type]  # a class or a module
     if isinstance(body[0], ast.ClassDef):
         body = body[0].body
@@ -153,7 +155,7 @@ def fields(owner: object) -> list[Field]:
 
 
 def _markdown(docstring: str | None) -> str:
-    """A docstring whose names in double backquotes become Markdown's."""
+    """Return a docstring with double backquotes replaced by Markdown's single ones."""
     return inspect.cleandoc(docstring or "").replace("``", "`")
 
 
@@ -162,7 +164,7 @@ def _indented(text: str) -> str:
 
 
 def _flowing(paragraph: str) -> str:
-    """A paragraph on one line; the entries of ``Args:`` and its like on a line each."""
+    """Return a paragraph on one line, with one line for each entry of ``Args:`` and similar sections."""
     head, *lines = paragraph.splitlines()
     if head not in ("Args:", "Returns:", "Raises:"):
         return " ".join(paragraph.split())
@@ -186,7 +188,7 @@ def component_path(offer: Offer) -> str:
 
 
 def component_page(offer: Offer, registry: Registry, users: Mapping[tuple[str, str], Sequence[str]]) -> str:
-    """One component: what it is, its equation and source, when to use it, its options, how to cite it, who uses it."""
+    """Return the page of a component: docstring, options, recipes that use it, and BibTeX."""
     component = registry.get(offer.kind, offer.full_name)
     text, options = _parted(inspect.getdoc(component) or "")
     found, _ = references(component)
@@ -196,7 +198,7 @@ def component_page(offer: Offer, registry: Registry, users: Mapping[tuple[str, s
             f"# {offer.name}",
             "",
             f"*Generated by `{COMMAND}` from the code; kind [{offer.kind}](../../kinds/{offer.kind}.md), plugin"
-            f" `{offer.owner}`; its promises: [conformance](../../conformance.md).*",
+            f" `{offer.owner}`; test results: [conformance](../../conformance.md).*",
             "",
             *(line for paragraph in text for line in (_markdown(paragraph).replace("<", "&lt;"), "")),
             *_options(component, options),
@@ -211,7 +213,7 @@ def component_page(offer: Offer, registry: Registry, users: Mapping[tuple[str, s
 
 
 def _parted(docstring: str) -> tuple[list[str], dict[str, str]]:
-    """The paragraphs of a docstring, and what it says of each option."""
+    """Return the paragraphs of a docstring, and its text on each option."""
     body, _, tail = docstring.partition("\nOptions:\n")
     options: dict[str, str] = {}
     name = ""
@@ -228,7 +230,7 @@ def _parted(docstring: str) -> tuple[list[str], dict[str, str]]:
 def _options(component: type, words: Mapping[str, str]) -> Iterable[str]:
     options = describe(component)
     if options:
-        yield from ("## Options", "", "| option | type | default | range | what it is |", "|---|---|---|---|---|")
+        yield from ("## Options", "", "| option | type | default | range | description |", "|---|---|---|---|---|")
         for each in options:
             default = f"`{each.default}`" if each.default else "(required)"
             cells = (f"`{each.name}`", each.type, default, each.range, _markdown(words.get(each.name, "")))
@@ -237,7 +239,7 @@ def _options(component: type, words: Mapping[str, str]) -> Iterable[str]:
 
 
 def recipes_by_component(registry: Registry) -> dict[tuple[str, str], list[str]]:
-    """(kind, name) -> the shipped recipes that use it, as they are written."""
+    """Return (kind, name) -> the shipped recipes that use that component without overrides."""
     users: dict[tuple[str, str], list[str]] = {}
     for path in sorted((REFERENCE.parents[1] / "recipes").glob("*.toml")):
         for use in facts_of(ganblocks.read_recipe(path, registry=registry), registry).uses:
@@ -247,18 +249,18 @@ def recipes_by_component(registry: Registry) -> dict[tuple[str, str], list[str]]
 
 
 def conformance_page(verdicts: Sequence[Verdict]) -> str:
-    """Every built-in component against every promise of its kind."""
+    """Return the page of test results: every built-in component and every property of its kind."""
     counts = {status: sum(verdict.status == status for verdict in verdicts) for status in MARKS}
     lines = [
         "# Conformance of the built-in components",
         "",
         f"*Generated by `{COMMAND}`; `ganblocks conform ganblocks` prints the same on your machine.*",
         "",
-        f"{len(verdicts)} promises: {', '.join(f'{count} {status}' for status, count in counts.items())} (–). Not checked are:",
+        f"{len(verdicts)} checks: {', '.join(f'{count} {status}' for status, count in counts.items())}. Not checked (–):",
         "",
         *(f"* `{kind}` {name}: {reason}" for kind, name, reason in _reasons(verdicts)),
         "",
-        "Data sets that need files are checked by their plugin's tests, on files that the tests make.",
+        "Data sets that need files are tested in their plugin, on files that the tests create.",
         "",
     ]
     for kind in KINDS:
@@ -267,7 +269,7 @@ def conformance_page(verdicts: Sequence[Verdict]) -> str:
 
 
 def _reasons(verdicts: Sequence[Verdict]) -> Iterable[tuple[str, str, str]]:
-    """(kind, components, reason) of what was not checked, each reason once per kind."""
+    """Return (kind, components, reason) of checks that were skipped, each reason once per kind."""
     found: dict[tuple[str, str], dict[str, None]] = {}
     for each in verdicts:
         if each.status == "not checked":
@@ -278,7 +280,7 @@ def _reasons(verdicts: Sequence[Verdict]) -> Iterable[tuple[str, str, str]]:
 def _table(kind: str, verdicts: Sequence[Verdict]) -> list[str]:
     names = list(dict.fromkeys(verdict.component for verdict in verdicts))
     status: Mapping[tuple[str, str], str] = {(each.promise, each.component): MARKS[each.status] for each in verdicts}
-    lines = [f"## [{kind}](kinds/{kind}.md)", "", f"| promise | {' | '.join(f'`{name}`' for name in names)} |"]
+    lines = [f"## [{kind}](kinds/{kind}.md)", "", f"| property | {' | '.join(f'`{name}`' for name in names)} |"]
     lines.append("|---" * (len(names) + 1) + "|")
     for each in PROMISES[kind]:
         lines.append(f"| {each.words} | {' | '.join(status[each.name, name] for name in names)} |")
@@ -286,14 +288,14 @@ def _table(kind: str, verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def conformance(examples: int | None) -> dict[str, str]:
-    """The page of verdicts, which takes minutes. ``examples`` of each promise; None: as many as ``ganblocks conform`` tries."""
+    """Run all checks, which takes minutes, with ``examples`` per property (None: the default of ``ganblocks conform``)."""
     checks = checks_of("ganblocks", ganblocks.discover())
     return {"conformance.md": conformance_page([check.verdict(examples) for check in checks])}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
-    parser.add_argument("--examples", type=int, help="of each promise; 0: leave the page of verdicts as it is")
+    parser.add_argument("--examples", type=int, help="examples per property; 0: do not write the conformance page")
     examples = parser.parse_args().examples
     for name, text in (pages() | ({} if examples == 0 else conformance(examples))).items():
         path = REFERENCE / name

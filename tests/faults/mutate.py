@@ -39,10 +39,10 @@ CORE_TESTS = {
 
 INTRODUCTION = """# Mutation testing
 
-Every file below is mathematics. The driver makes each change that mutmut's operators know within its functions (another
-operator, number, constant or argument; an argument, a condition or a result lost) and runs the tests of its plugin, or of its
-module of the core, until the first failure. Of a file with more than {most} mutants, {most} are drawn at random, always the
-same. Assertions and the texts of errors are left out. It needs `pip install mutmut`, and this page is what it writes:
+Every file below implements mathematics. The driver applies each change in its functions that mutmut's operators know (another
+operator, number, constant or argument; a removed argument, condition or result) and runs the tests of its plugin, or of its
+module of the core, until the first failure. From a file with more than {most} mutants, {most} are drawn at random with a fixed
+seed. Assertions and error messages are not mutated. The driver needs `pip install mutmut` and writes this page:
 
 ```
 python tests/faults/mutate.py --most {most}
@@ -121,7 +121,7 @@ def reason_of(name: str, mutant: Mutant, reasons: dict[str, dict[str, list[str]]
         for pattern, changes in files.items():
             if fnmatch.fnmatch(name, f"*{pattern}") and any(change in mutant.change for change in changes):
                 return reason
-    return "Not yet looked at."
+    return "Not yet reviewed."
 
 
 def write_page(results: dict[str, list[dict[str, Any]]], most: int) -> None:

@@ -28,7 +28,7 @@ SMALL = tiny(**{"training.images": "16"})
 
 
 def commands(page: Path) -> list[list[str]]:
-    """The command lines in a page's code blocks that call ganblocks, or the judging script."""
+    """The command lines in a page's code blocks that call ganblocks, or the script that checks samples."""
     blocks = re.findall(r"^```\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
     return [shlex.split(line, comments=True) for line in lines if line.startswith(("ganblocks ", "python "))]
@@ -125,6 +125,14 @@ def test_the_how_to_for_plugins_runs_from_nothing(tmp_path: Path) -> None:
         assert done.returncode == 0, (command, done.stdout, done.stderr)
         assert command[1] != "list" or "acme_attention" in done.stdout
     assert (tmp_path / "runs").is_dir()
+
+
+def test_the_training_loop_of_the_how_to_for_parts_runs(tmp_path: Path) -> None:
+    page = (HOW_TO / "use-the-parts.md").read_text(encoding="utf-8")
+    (source,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert "range(1000)" in source
+    done = python(["-c", source.replace("range(1000)", "range(3)") + "print(tuple(samples.shape))"], tmp_path)
+    assert done.stdout == "(64, 3, 16, 16)\n", done.stderr
 
 
 def test_the_hooks_of_the_how_to_are_those_of_the_kinds() -> None:

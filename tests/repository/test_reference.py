@@ -41,7 +41,7 @@ def test_the_page_of_verdicts_has_every_component_and_every_promise() -> None:
     registry = public.discover()
     for kind in KINDS:
         names = sorted(offer.name for offer in registry.offers(kind) if offer.distribution == "ganblocks")
-        head = f"| promise | {' | '.join(f'`{name}`' for name in names)} |"
+        head = f"| property | {' | '.join(f'`{name}`' for name in names)} |"
         _, _, table = page.partition(f"## [{kind}](kinds/{kind}.md)\n\n")
         rows = table.partition("\n\n")[0].splitlines()
         assert rows[0] == head, kind
@@ -55,7 +55,12 @@ def test_no_built_in_component_breaks_a_promise() -> None:
 def test_a_kind_stands_in_four_places() -> None:
     """Its Protocol, its hook, its checks, its page."""
     assert {kind.hook for kind in KINDS.values()} == {name for name in vars(hookspecs) if name.startswith("ganblocks_")}
-    kinds = {path.stem for path in (ROOT / "ganblocks" / "kinds").glob("*.py")} - {"__init__", "capabilities", "game"}
+    kinds = {path.stem for path in (ROOT / "ganblocks" / "kinds").glob("*.py")} - {
+        "__init__",
+        "component_capabilities",
+        "game",
+        "module_capabilities",
+    }
     checks = {path.stem for path in (ROOT / "ganblocks" / "testing" / "checks").glob("*.py")}
     pages = {path.stem for path in (ROOT / "docs" / "reference" / "kinds").glob("*.md")}
     assert kinds == checks - {"__init__", "components", "learning", "modules"} == pages == set(KINDS)

@@ -1,11 +1,11 @@
-"""Judge a finished run: are its samples of the class that was asked for, and are they different from each other?
+"""Check the samples of a finished run: do they show the class that was asked for, and do they differ from each other?
 
-    python docs/scripts/judge_samples.py runs/sagan
+    python docs/scripts/check_samples.py runs/sagan
 
-A small classifier is trained on the run's own training images (shifted by up to an eighth, and mirrored where the run's data
-is), and then asked for the class of samples drawn evenly from all classes. Beside it stands its score on held-out real images,
-which bounds what samples can reach. Variety is the mean Euclidean distance between pairs of samples in pixels, over that
-between pairs of training images of the same classes. Exit code 0: at least three times chance, and at least half the variety.
+A small classifier is trained on the run's own training images (shifted by up to an eighth, and mirrored if the run's data are)
+and then predicts the class of samples drawn evenly from all classes. Its accuracy on held-out real images is an upper bound for
+samples. Diversity is the mean Euclidean distance between pairs of samples in pixels, divided by that between pairs of training
+images of the same classes. Exit code 0: at least three times chance, and at least half the diversity of real images.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CPU = torch.device("cpu")
 
 
 def classifier(channels: int, classes: int, width: int = 32) -> nn.Module:
-    """Four convolutions and a mean: about 0.2 million parameters."""
+    """Return a classifier of four convolutions and global average pooling: about 0.2 million parameters."""
 
     def block(inputs: int, outputs: int) -> list[nn.Module]:
         return [nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(), nn.MaxPool2d(2)]
@@ -36,7 +36,7 @@ def classifier(channels: int, classes: int, width: int = 32) -> nn.Module:
 
 
 def shifted(image: Tensor, rng: torch.Generator) -> Tensor:
-    """The whole batch shifted by up to an eighth of its side."""
+    """Return images [B, C, H, W] shifted by up to an eighth of their side, the same for the whole batch."""
     reach = image.shape[-1] // 8
     dx, dy = (int(torch.randint(-reach, reach + 1, (), generator=rng)) for _ in range(2))
     return torch.roll(image, (dy, dx), (2, 3))
@@ -58,14 +58,14 @@ def train(network: nn.Module, image: Tensor, label: Tensor, epochs: int, seed: i
 
 @torch.no_grad()
 def accuracy(network: nn.Module, image: Tensor, label: Tensor) -> tuple[float, list[float]]:
-    """Share of right answers, over all and per class."""
+    """Return the accuracy over all images and per class."""
     right = (network.eval()(image).argmax(1) == label).float()
     classes = int(label.max()) + 1
     return float(right.mean()), [float(right[label == k].mean()) for k in range(classes)]
 
 
 def spread(image: Tensor) -> float:
-    """Mean Euclidean distance between pairs of images."""
+    """Return the mean Euclidean distance between pairs of images [B, C, H, W]."""
     return float(functional.pdist(image.flatten(1)).mean())
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from ganblocks.cli.commands import SchemaOptions
 from ganblocks.cli.context import Context
 from ganblocks.errors import UsageError
 from ganblocks.files import write_text
 from ganblocks.recipe.json_schema import schema_text
 
 
-def schema(context: Context, out: Path | None) -> None:
-    """Print the schema, or write it to ``out``. Raise UsageError if that cannot be written."""
+def schema(context: Context, options: SchemaOptions) -> None:
+    """Print the schema, or write it to a file. Raise UsageError if that is not possible."""
+    out = options.out
     text = schema_text(context.registry())
     if out is None:
         print(text, end="")

@@ -12,7 +12,7 @@ from ganblocks.errors import OptionError
 from ganblocks.options.docs import DOC
 from ganblocks.options.fields import DEFAULT, INLINE, KIND, key_of, types_of
 from ganblocks.options.limits import LIMITS, Limits
-from ganblocks.options.structure import mistake_of
+from ganblocks.options.reader import mistake_of
 from ganblocks.schedules import as_schedule
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 import re
 import textwrap
 
@@ -60,7 +61,7 @@ def _below_fields(cls: type) -> dict[str, str]:
     except (OSError, TypeError, SyntaxError):
         return {}
     statements = body.body if isinstance(body, ast.ClassDef) else []
-    pairs = zip(statements, statements[1:], strict=False)
+    pairs = itertools.pairwise(statements)
     return {
         field.target.id: below.value.value
         for field, below in pairs

@@ -137,7 +137,9 @@ class _Writer:
         table = self.table(SCHEDULES[name], {"use": {"enum": [name]}})
         limited = {"value": number, "end": number, "start": start}
         if "then" in table["properties"]:  # a warm-up, to any other schedule
-            limited["then"] = self._schedule(Varying(expected.limits, tuple(other for other in expected.names if other != name)))
+            limited["then"] = self._schedule(
+                Varying(expected.limits, tuple(other for other in expected.names if other != name))
+            )
         own = {key: {**schema, **limited.get(key, {})} for key, schema in table["properties"].items()}
         return {**table, "properties": own}
 

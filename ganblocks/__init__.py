@@ -85,6 +85,7 @@ from ganblocks.values import (
     Use,
     Vector,
     View,
+    full_precision,
 )
 
 if TYPE_CHECKING:
@@ -201,6 +202,7 @@ __all__ = [
     "WeightNorm",
     "as_size",
     "discover",
+    "full_precision",
     "guarded_step",
     "hookimpl",
     "in_words",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -12,7 +13,7 @@ from attrs.validators import gt, instance_of
 from ganblocks.deprecated import warn_renamed
 from ganblocks.errors import PlacementError, UnfitSize
 from ganblocks.seeding import seed_of, seeded
-from ganblocks.sizes import Size, as_size, in_words, nearest_sizes, shorter, sides
+from ganblocks.sizes import Doublings, Size, as_size, in_words, nearest_sizes, shorter, sides
 from ganblocks.values import Condition, Player
 
 if TYPE_CHECKING:  # torch is only needed once something is built
@@ -73,9 +74,18 @@ class Site:
             except PlacementError as error:  # a weight norm sees a layer, not its place
                 raise self.at(name).error(error.rule, error.hint) from error
 
+    @contextmanager
+    def seeded(self, **changes: Any) -> Iterator[Site]:
+        """Yield the site with ``changes``; meanwhile torch's global random numbers are seeded from (seed, path).
+
+        A network builds its layers inside: torch draws values for a layer before :meth:`layer` initialises it.
+        """
+        with seeded(seed_of(self.seed, self.path)):
+            yield attrs.evolve(self, **changes)
+
     def build(self, component: Any) -> nn.Module:
         """Build ``component`` here. Whatever it draws from torch's global random numbers is seeded by the path."""
-        with seeded(seed_of(self.seed, self.path)):
+        with self.seeded():
             module: nn.Module = component.build(self)
             return module
 
@@ -95,6 +105,13 @@ class Site:
             named, there = ", ".join(map(str, missing)), ", ".join(map(in_words, known.values()))
             nearest = sorted({min(known, key=lambda other: (abs(other - size), other)) for size in wanted})
             raise self.error(f"{option} names {named}, but feature maps are {there}", f"set {option} = {nearest}")
+
+    def doublings(self, size: Size, fewest: int = 1) -> list[Doublings]:
+        """Return ``Doublings.all(size, fewest)``; raise UnfitSize if there are none, with the nearest sizes that work."""
+        if ways := Doublings.all(size, fewest):
+            return ways
+        rule = "needs images that can be halved to a feature map of at most 8×8"
+        raise self.unfit(size, rule, lambda other: bool(Doublings.all(other, fewest)))
 
     def unfit(self, size: Size, rule: str, fits: Callable[[Size], bool]) -> UnfitSize:
         """The error that says that a network cannot have images of ``size`` at all: ``rule``, and which are nearest.

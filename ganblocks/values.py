@@ -131,6 +131,13 @@ class Score(NamedTuple):
     """[B, C] pooled features, the input of the head."""
 
 
+def full_precision(x: Tensor) -> Tensor:
+    """Return ``x`` of any shape in float32, or in float64 if it is float64: under autocast layers return half precision."""
+    import torch
+
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 class View(NamedTuple):
     """One side of a turn."""
 

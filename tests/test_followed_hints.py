@@ -84,8 +84,8 @@ def registry() -> Registry:
 
 
 UNREACHABLE = {
-    "inner_product.py",  # a discriminator's head is told classes or nothing
-    "values.py",  # a weight norm that refuses a layer; no shipped network has such a layer
+    "inner_product.py",  # a discriminator's head gets classes or nothing
+    "site.py",  # a weight norm that refuses a layer; no shipped network has such a layer
 }
 
 

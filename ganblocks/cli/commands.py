@@ -183,10 +183,10 @@ class ListOptions:
 
 @frozen(kw_only=True)
 class ShowOptions:
-    """Describe one component: what it is, its options, its owner.  Example: ganblocks show attention self_attention"""
+    """Describe one component and its options, or list a kind.  Example: ganblocks show attention self_attention"""
 
     kind: Annotated[str, typer.Argument(metavar="KIND")]
-    name: Annotated[str, typer.Argument(metavar="NAME")]
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="By default the components of the kind are listed.")] = None
     as_json: AsJson = False
 
 
@@ -215,6 +215,13 @@ class ConformOptions:
     examples: Annotated[int | None, typer.Option(min=1, help="Examples of each property; by default about 10.")] = None
 
 
+@frozen(kw_only=True)
+class SchemaOptions:
+    """Print the JSON Schema of a recipe with all installed components.  Example: ganblocks schema --out recipe.schema.json"""
+
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it to a file.")] = None
+
+
 COMMANDS: dict[str, tuple[type, str]] = {
     "run": (RunOptions, "run:run"),
     "resume": (ResumeOptions, "resume:resume"),
@@ -229,5 +236,6 @@ COMMANDS: dict[str, tuple[type, str]] = {
     "plugins": (PluginsOptions, "plugins:plugins"),
     "new-plugin": (NewPluginOptions, "new_plugin:new_plugin"),
     "conform": (ConformOptions, "conform:conform"),
+    "schema": (SchemaOptions, "schema:schema"),
 }
 """Command -> its options, and the function in ``ganblocks.cli``: (Context, options) -> exit code, or None for 0."""

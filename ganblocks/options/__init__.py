@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ganblocks.options.structure import Resolve, structure
+from ganblocks.options.reader import Resolve, structure
 from ganblocks.options.write import NameOf, unstructure
 
 __all__ = ["NameOf", "Resolve", "structure", "unstructure"]

@@ -9,15 +9,11 @@ import attrs
 from attrs import field
 
 from ganblocks.errors import OptionError
+from ganblocks.options.docs import DOC
 from ganblocks.options.fields import DEFAULT, INLINE, KIND, key_of, types_of
 from ganblocks.options.limits import LIMITS, Limits
-from ganblocks.options.structure import check_value
-from ganblocks.options.words import shown
-from ganblocks.options.write import plain
+from ganblocks.options.reader import mistake_of
 from ganblocks.schedules import as_schedule
-
-DOC = "ganblocks.doc"
-"""Metadata key: the description of an option."""
 
 
 def option(
@@ -94,7 +90,5 @@ def inline_socket(kind: str) -> Any:
 
 def _check(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     """Validate a value against the annotation and the limits."""
-    try:
-        check_value(types_of(type(instance))[attribute.name], value)
-    except OptionError as error:
-        raise OptionError(error.rule, error.hint, key_of(attribute), error.arrived or shown(plain(value))) from None
+    if mistake := mistake_of(types_of(type(instance))[attribute.name], value):
+        raise OptionError(mistake.rule, mistake.hint, key_of(attribute), mistake.arrived)

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 from attrs import frozen
 
-from ganblocks.options.fields import DEFAULT, options_of, socket_kind, types_of
+from ganblocks.options.fields import DEFAULT, default_of, options_of, socket_kind, types_of
 from ganblocks.options.words import shown
 from ganblocks.options.write import plain
 
@@ -26,19 +26,12 @@ class OptionFact:
 
 def describe(cls: type) -> tuple[OptionFact, ...]:
     """Return every option of a component class. Raise BrokenPlugin if a type cannot be read at run time."""
-    return tuple(_fact(cls, key, attribute) for key, attribute in options_of(cls).items())
-
-
-def _fact(cls: type, key: str, attribute: attrs.Attribute[Any]) -> OptionFact:
-    if kind := socket_kind(attribute):
-        default = attribute.metadata[DEFAULT] or ("none" if attribute.default is None else "")
-        return OptionFact(key, f"{kind} component", shown(default) if default else "", "")
-    expected = types_of(cls)[attribute.name]
-    return OptionFact(key, str(expected), _default(attribute), expected.range)
+    pairs = ((key, attribute, types_of(cls)[attribute.name]) for key, attribute in options_of(cls).items())
+    return tuple(OptionFact(key, str(expected), _default(attribute), expected.range) for key, attribute, expected in pairs)
 
 
 def _default(attribute: attrs.Attribute[Any]) -> str:
-    default: Any = attribute.default
-    if isinstance(default, attrs.Factory):  # type: ignore[arg-type]  # a function to type checkers, a class at run time
-        default = attrs.NOTHING if default.takes_self else default.factory()
+    default = attribute.metadata.get(DEFAULT) or default_of(attribute)
+    if socket_kind(attribute) and default is None:
+        default = "none"
     return "" if default is attrs.NOTHING else shown(plain(default))

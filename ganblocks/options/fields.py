@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import typing
 from functools import lru_cache
+from types import NoneType
 from typing import Any
 
 import attrs
 
 from ganblocks.errors import BrokenPlugin
 from ganblocks.options.limits import limits_of
-from ganblocks.options.types import OptionType, option_type
+from ganblocks.options.types import Component, OptionType, option_type
 
 KIND = "ganblocks.socket"
 """Metadata key: the kind of component that a socket takes."""
@@ -28,6 +29,15 @@ def options_of(cls: type) -> dict[str, attrs.Attribute[Any]]:
 def key_of(attribute: attrs.Attribute[Any]) -> str:
     """Return the name of a field in TOML, which is also its name in the class's constructor."""
     return attribute.alias or attribute.name
+
+
+def default_of(attribute: attrs.Attribute[Any], instance: Any = None) -> Any:
+    """Return what a field holds where nothing is given; NOTHING if it must be given, or follows from an instance not given."""
+    default: Any = attribute.default
+    if isinstance(default, attrs.Factory):  # type: ignore[arg-type]  # a class, whatever its stub says
+        arguments = [instance] * default.takes_self
+        return attrs.NOTHING if arguments == [None] else default.factory(*arguments)
+    return default
 
 
 def socket_kind(attribute: attrs.Attribute[Any]) -> str | None:
@@ -52,7 +62,11 @@ def hints_of(cls: type) -> dict[str, Any]:
 
 @lru_cache(maxsize=1024)
 def types_of(cls: type) -> dict[str, OptionType]:
-    """Return what each option may hold, by field name; sockets are left out. Raise BrokenPlugin as :func:`hints_of` does."""
-    hints = hints_of(cls)
-    plain = [attribute for attribute in options_of(cls).values() if socket_kind(attribute) is None]
-    return {attribute.name: option_type(hints[attribute.name], limits_of(attribute)) for attribute in plain}
+    """Return what each option may hold, by field name. Raise BrokenPlugin as :func:`hints_of` does."""
+    return {attribute.name: _type_of(attribute, hints_of(cls)[attribute.name]) for attribute in options_of(cls).values()}
+
+
+def _type_of(attribute: attrs.Attribute[Any], hint: Any) -> OptionType:
+    if kind := socket_kind(attribute):
+        return Component(kind=kind, usual=attribute.metadata[DEFAULT], or_none=NoneType in typing.get_args(hint))
+    return option_type(hint, limits_of(attribute))

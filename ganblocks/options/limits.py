@@ -17,7 +17,7 @@ LIMITS = "ganblocks.limits"
 
 
 class Bound(NamedTuple):
-    """One kind of bound, named as in :class:`Limits`."""
+    """One kind of bound."""
 
     holds: Callable[[float, float], bool]
     words: str
@@ -25,27 +25,26 @@ class Bound(NamedTuple):
     """As attrs' validators write it."""
     keyword: str
     """As JSON Schema writes it."""
-    tighter: Callable[[float, float], float]
 
 
 BOUNDS = {
-    "low": Bound(operator.ge, "at least", ">=", "minimum", max),
-    "above": Bound(operator.gt, "above", ">", "exclusiveMinimum", max),
-    "high": Bound(operator.le, "at most", "<=", "maximum", min),
-    "below": Bound(operator.lt, "below", "<", "exclusiveMaximum", min),
+    "low": Bound(operator.ge, "at least", ">=", "minimum"),
+    "above": Bound(operator.gt, "above", ">", "exclusiveMinimum"),
+    "high": Bound(operator.le, "at most", "<=", "maximum"),
+    "below": Bound(operator.lt, "below", "<", "exclusiveMaximum"),
 }
+"""By their names in :class:`Limits`."""
 
 
 @frozen(kw_only=True)
 class Limits:
-    """The values that an option allows. Bounds hold for each number in it, ``items`` for the length of a list."""
+    """The values that an option allows. Bounds hold for each number in it, ``min_items`` for the length of a list."""
 
     low: float = -math.inf
     above: float = -math.inf
     high: float = math.inf
     below: float = math.inf
     min_items: int = 0
-    max_items: float = math.inf
     choices: tuple[Any, ...] = ()
     """Empty: any value."""
 
@@ -58,24 +57,15 @@ class Limits:
         """The bounds in words, such as "at least 0 and below 1"; empty if there is none."""
         return " and ".join(f"{bound.words} {value:g}" for bound, value in self.bounds())
 
-    @property
-    def items(self) -> str:
-        """The allowed lengths of a list in words; empty if there is no limit."""
-        least = [f"at least {self.min_items} items"] if self.min_items else []
-        return " and ".join([*least, *([f"at most {self.max_items} items"] if self.max_items < math.inf else [])])
-
     def check(self, number: float) -> None:
-        """Raise OptionError if a number is not finite or outside the bounds."""
+        """Raise OptionError if a number is not finite, too long, or outside the bounds."""
+        if isinstance(number, int) and number.bit_length() > 63:
+            raise OptionError("must be a number of at most 64 bits", "write a smaller number")
         if not math.isfinite(number):
             raise OptionError("must be a finite number")
         for bound, value in self.bounds():
             if not bound.holds(number, value):
                 raise OptionError(f"must be {bound.words} {value:g}")
-
-    def check_items(self, count: int) -> None:
-        """Raise OptionError if a list of this length is too short or too long."""
-        if not self.min_items <= count <= self.max_items:
-            raise OptionError(f"must have {self.items}")
 
 
 def limits_of(attribute: attrs.Attribute[Any]) -> Limits:
@@ -86,15 +76,14 @@ def limits_of(attribute: attrs.Attribute[Any]) -> Limits:
 
 def _from_attrs(validator: Any) -> dict[str, Any]:
     """Read the arguments of attrs' own validators. A validator of the plugin's own tells nothing."""
-    limits: dict[str, Any] = {}
+    names, limits = {bound.sign: name for name, bound in BOUNDS.items()}, dict[str, Any]()
     for part in _parts(validator):
         if hasattr(part, "compare_op"):
-            name = next(name for name, bound in BOUNDS.items() if bound.sign == part.compare_op)
-            limits[name] = BOUNDS[name].tighter(part.bound, limits.get(name, part.bound))
+            limits[names[part.compare_op]] = part.bound
         elif hasattr(part, "options") and not isinstance(part.options, str):
             limits["choices"] = tuple(part.options)
-        elif hasattr(part, "min_length") or hasattr(part, "max_length"):
-            limits |= {"min_items": part.min_length} if hasattr(part, "min_length") else {"max_items": part.max_length}
+        elif hasattr(part, "min_length"):
+            limits["min_items"] = part.min_length
     return limits
 
 

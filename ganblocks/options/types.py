@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, ClassVar, Literal, Protocol, Union, get_args, get_origin
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Union, get_args, get_origin
 
 import attrs
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from ganblocks.errors import BrokenPlugin, OptionError
 from ganblocks.options.limits import Limits
@@ -32,6 +33,7 @@ class Reader(Protocol):
     def value(self, expected: OptionType, value: Any, path: str) -> Any: ...
     def first(self, expected: OneOf, value: Any, path: str) -> Any: ...
     def instance(self, cls: type, table: Mapping[str, Any], path: str) -> Any: ...
+    def component(self, expected: Component, value: Any, path: str) -> Any: ...
     def section(self, cls: type, value: Any, path: str) -> Any: ...
 
 
@@ -40,8 +42,9 @@ class OptionType:
     """What an option may hold. ``str()`` says it in words, such as "an integer"."""
 
     limits: Limits = Limits()
+    or_none: bool = field(default=False, kw_only=True)
+    """None is accepted too: "not given", which TOML cannot write."""
     words: ClassVar[str] = ""
-    plural: ClassVar[str] = "values"
 
     def __str__(self) -> str:
         return self.words
@@ -56,72 +59,52 @@ class OptionType:
         raise NotImplementedError
 
 
-class Number(OptionType):
-    """A finite number; an integer is one."""
+@frozen
+class Plain(OptionType):
+    """A number, string, boolean or path. Nothing is converted but an integer where a number is expected."""
 
-    words, plural = "a number", "numbers"
+    kind: type = str
+    """int, float, bool, str or Path."""
 
-    def read(self, value: Any, path: str, reader: Reader) -> Any:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise OptionError("must be a number", _unquoted(value, int, float))
-        if (isinstance(value, int) and value.bit_length() > 63) or not math.isfinite(value):
-            raise OptionError("must be a finite number")
-        self.limits.check(value)
-        return float(value)
-
-
-class Integer(OptionType):
-    """An integer of 64 bits; never a boolean, a float or a string."""
-
-    words, plural = "an integer", "integers"
+    def __str__(self) -> str:
+        return _PLAIN[self.kind].words
 
     def read(self, value: Any, path: str, reader: Reader) -> Any:
-        if isinstance(value, bool) or not isinstance(value, int):
-            whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
-            raise OptionError("must be an integer", f"write {int(value)}" if whole else _unquoted(value, int))
-        if value.bit_length() > 63:
-            raise OptionError("must be an integer of at most 64 bits", "write a smaller number")
-        self.limits.check(value)
-        return int(value)
-
-
-class Flag(OptionType):
-    """``true`` or ``false``."""
-
-    words, plural = "true or false", "booleans"
-
-    def read(self, value: Any, path: str, reader: Reader) -> Any:
-        if isinstance(value, bool):
-            return value
-        if isinstance(value, str) and value.lower() in ("true", "false"):
-            raise OptionError("must be true or false", f"write it without quotes: {value.lower()}")
-        number = isinstance(value, int | float) and value in (0, 1)
-        raise OptionError("must be true or false", f"write {'true' if value else 'false'}" if number else "")
-
-
-class Text(OptionType):
-    """A string."""
-
-    words, plural = "a string", "strings"
-
-    def read(self, value: Any, path: str, reader: Reader) -> Any:
-        if isinstance(value, str):
-            return value
-        single = not isinstance(value, list | tuple | Mapping | None)
-        raise OptionError("must be a string", f'put it in quotes: "{shown(value)}"' if single else "")
-
-
-class FilePath(Text):
-    """A path as it is written: the command that starts a run makes it absolute."""
-
-    words, plural = "a path", "paths"
-
-    def read(self, value: Any, path: str, reader: Reader) -> Any:
-        if isinstance(value, Path):
-            return value
-        if "\0" in (text := super().read(value, path, reader)):
+        if not isinstance(value, _PLAIN[self.kind].accepted) or (isinstance(value, bool) and self.kind is not bool):
+            raise OptionError(f"must be {self}", _fix(self.kind, value))
+        if self.kind in (int, float):
+            self.limits.check(value)
+        if self.kind is Path and "\0" in str(value):
             raise OptionError("must be a path, which holds no zero byte")
-        return Path(text)
+        return self.kind(value)
+
+
+class _Words(NamedTuple):
+    words: str
+    plural: str
+    accepted: tuple[type, ...]
+    quoted: str = r"(?!)"
+    """Pattern of strings that are meant to be such a value."""
+
+
+_PLAIN: dict[type, _Words] = {
+    int: _Words("an integer", "integers", (int,), r"[+-]?\d{1,18}"),
+    float: _Words("a number", "numbers", (int, float), r"[+-]?(\d{1,18}(\.\d{0,18})?|\.\d{1,18})(e[+-]?\d{1,2})?"),
+    bool: _Words("true or false", "booleans", (bool,), r"true|false"),
+    str: _Words("a string", "strings", (str,)),
+    Path: _Words("a path", "paths", (str, Path)),
+}
+
+
+def _fix(kind: type, value: Any) -> str:
+    """Return the hint for a value of another type, if it is clear what was meant."""
+    if isinstance(value, str) and re.fullmatch(_PLAIN[kind].quoted, value.strip(), re.ASCII | re.IGNORECASE):
+        return f"write it without quotes: {value.strip().lower()}"
+    if kind is bool and isinstance(value, int | float) and value in (0, 1):
+        return f"write {'true' if value else 'false'}"
+    if kind is int and isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return f"write {int(value)}"
+    return f'put it in quotes: "{shown(value)}"' if kind is str and not isinstance(value, list | tuple | Mapping | None) else ""
 
 
 @frozen
@@ -153,13 +136,18 @@ class ListOf(OptionType):
 
     def __str__(self) -> str:
         count = "" if self.of_any_length else f"{len(self.members)} "
-        return f"a list of {count}{self.members[0].plural}"
+        first = self.members[0]
+        return f"a list of {count}{_PLAIN[first.kind].plural if isinstance(first, Plain) else 'values'}"
 
     @property
     def range(self) -> str:
         member = self.members[0]
-        choices = f"one of {member}" if isinstance(member, Choice) else member.range
-        return " and ".join(filter(None, (self.limits.items, choices and f"each {choices}")))
+        limits = f"one of {member}" if isinstance(member, Choice) else member.range
+        return " and ".join(filter(None, (self._shortest, limits and f"each {limits}")))
+
+    @property
+    def _shortest(self) -> str:
+        return f"at least {self.limits.min_items} items" if self.limits.min_items else ""
 
     def read(self, value: Any, path: str, reader: Reader) -> Any:
         if not isinstance(value, list | tuple):
@@ -167,7 +155,8 @@ class ListOf(OptionType):
         members = self.members * len(value) if self.of_any_length else self.members
         if len(members) != len(value):
             raise OptionError(f"must be {self}", f"this list has {len(value)}")
-        self.limits.check_items(len(value))
+        if len(value) < self.limits.min_items:
+            raise OptionError(f"must have {self._shortest}")
         items = [reader.value(*pair, f"{path}[{i}]") for i, pair in enumerate(zip(members, value, strict=True))]
         return UNREADABLE if any(item is UNREADABLE for item in items) else tuple(items)
 
@@ -198,6 +187,21 @@ class Section(OptionType):
 
 
 @frozen
+class Component(OptionType):
+    """A component in a socket."""
+
+    kind: str = ""
+    usual: str | None = None
+    """Name of the component where nothing is given; None: one must be given."""
+
+    def __str__(self) -> str:
+        return f"{self.kind} component"
+
+    def read(self, value: Any, path: str, reader: Reader) -> Any:
+        return value if attrs.has(type(value)) else reader.component(self, value, path)
+
+
+@frozen
 class Varying(OptionType):
     """A bare number, or a table whose ``use`` names a schedule. The limits hold for every value that it takes."""
 
@@ -208,7 +212,7 @@ class Varying(OptionType):
         if isinstance(value, Mapping):
             value = self._from_table(value, path, reader)
         elif type(value) not in SCHEDULES.values():
-            value = as_schedule(Number().read(value, path, reader))
+            value = as_schedule(Plain(kind=float).read(value, path, reader))
         if value is not UNREADABLE:
             first, *others = values_within(value)
             warms_up = bool(others) and first == 0
@@ -229,10 +233,9 @@ class Varying(OptionType):
 
 @frozen
 class OneOf(OptionType):
-    """A value of any of several types. None means "not given", which TOML cannot write."""
+    """A value of any of several types."""
 
     members: tuple[OptionType, ...] = ()
-    or_none: bool = False
 
     def __str__(self) -> str:
         return either(dict.fromkeys(map(str, self.members)))
@@ -242,9 +245,7 @@ class OneOf(OptionType):
         return " and ".join(filter(None, dict.fromkeys(member.range for member in self.members)))
 
     def read(self, value: Any, path: str, reader: Reader) -> Any:
-        if value is None and self.or_none:
-            return None
-        return self.members[0].read(value, path, reader) if len(self.members) == 1 else reader.first(self, value, path)
+        return reader.first(self, value, path)
 
 
 class Anything(OptionType):
@@ -269,21 +270,18 @@ class Foreign(OptionType):
         raise BrokenPlugin(f"no recipe can fill {path}, which is of type {self.hint}")
 
 
-_PLAIN: dict[Any, type[OptionType]] = {int: Integer, float: Number, bool: Flag, str: Text, Path: FilePath, Any: Anything}
-
-
 def option_type(hint: Any, limits: Limits) -> OptionType:
     """Return what an option of this annotation and with these limits may hold."""
     origin, arguments = get_origin(hint), get_args(hint)
-    is_union = origin in (Union, UnionType)
-    members = [member for member in arguments if member is not NoneType] if is_union else [hint]
+    if origin in (Union, UnionType) and NoneType in arguments:
+        others = tuple(member for member in arguments if member is not NoneType)
+        return evolve(option_type(Union[others], limits), or_none=True)  # noqa: UP007  # made at run time
+    members = arguments if origin in (Union, UnionType) else (hint,)
     names = tuple(name for name, cls in SCHEDULES.items() if cls in members)
     if len(names) == len(members):
-        return (
-            OneOf(limits, (Varying(limits, names),), NoneType in arguments) if NoneType in arguments else Varying(limits, names)
-        )
-    if is_union:
-        return OneOf(limits, tuple(option_type(member, limits) for member in members), NoneType in arguments)
+        return Varying(limits, names)
+    if len(members) > 1:
+        return OneOf(limits, tuple(option_type(member, limits) for member in members))
     if origin is tuple:
         types = tuple(option_type(member, limits) for member in arguments if member is not Ellipsis)
         return ListOf(limits, types, Ellipsis in arguments)
@@ -295,18 +293,6 @@ def option_type(hint: Any, limits: Limits) -> OptionType:
         return Choice(Limits(choices=tuple(member.value for member in hint)), hint)
     if origin is Literal or limits.choices:
         return Choice(Limits(choices=arguments if origin is Literal else limits.choices))
-    return _PLAIN[hint](limits) if hint in _PLAIN else Foreign(limits, hint)
-
-
-def _unquoted(value: Any, *kinds: type) -> str:
-    """Return the hint for a number in quotes."""
-    if not isinstance(value, str) or len(value) > 40:
-        return ""
-    for kind in kinds:
-        try:
-            number = kind(value)
-        except ValueError:
-            continue
-        if math.isfinite(number):
-            return f"write it without quotes: {value.strip()}"
-    return ""
+    if hint in _PLAIN:
+        return Plain(limits, hint)
+    return Anything() if hint is Any else Foreign(limits, hint)

@@ -47,16 +47,12 @@ def read_recipe(
     table, files = with_parent(read_file(path))
     _refuse_bombs(overrides or {})
     mistakes: list[Mistake] = []
-    _name_terms(table, "penalties")
-    _name_terms(table, "evaluation", "metrics")
-    root = Place(table, registry.get, Recipe)
+    root = Place(name_terms(table), registry.get, Recipe)
     wanted = _ablation(table, ablation, registry.get, mistakes) + changes(overrides or {})
     for change, mistake in apply(root, wanted):
         mistakes.append(attrs.evolve(mistake, source=_source(change, files) if change.ablation else files[0].name))
     mistakes += emptied(wanted)
-    _name_terms(table, "penalties")
-    _name_terms(table, "evaluation", "metrics")
-    recipe = _structured(table, registry.get, mistakes)
+    recipe = _structured(name_terms(table), registry.get, mistakes)
     if recipe is None:
         raise RecipeError([_located(hinted(mistake), files, wanted) for mistake in _distinct(mistakes)], files[0].name)
     return recipe
@@ -84,14 +80,13 @@ def _structured(table: dict[str, Any], resolve: Resolve, mistakes: list[Mistake]
     return None if mistakes else recipe
 
 
-def _name_terms(table: dict[str, Any], *path: str) -> None:
-    """``[penalties.r1]`` without ``use`` is an r1, and ``[evaluation.metrics.kernel]`` the metric kernel."""
-    *above, last = path
-    for name in above:
-        table = table[name] if isinstance(table.get(name), dict) else {}
-    terms = table.get(last)
-    if isinstance(terms, dict):
-        table[last] = {name: {"use": name, **term} if isinstance(term, dict) else term for name, term in terms.items()}
+def name_terms(table: dict[str, Any]) -> dict[str, Any]:
+    """Fill in ``use`` from the names of terms: ``[penalties.r1]`` is an r1, ``[evaluation.metrics.kernel]`` a kernel."""
+    for above, last in ((table, "penalties"), (table.get("evaluation"), "metrics")):
+        if isinstance(above, dict) and isinstance(above.get(last), dict):
+            terms = above[last].items()
+            above[last] = {name: {"use": name, **term} if isinstance(term, dict) else term for name, term in terms}
+    return table
 
 
 def _ablation(table: dict[str, Any], name: str | None, resolve: Resolve, mistakes: list[Mistake]) -> list[Change]:

@@ -22,7 +22,7 @@ from ganblocks.kinds.update_rule import UpdateRule
 from ganblocks.options.declare import inline_socket, moving, option, socket
 from ganblocks.schedules import Moving
 
-_name = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 def _differentiable(instance: object, attribute: attrs.Attribute[Any], value: Augment | None) -> None:
@@ -32,7 +32,7 @@ def _differentiable(instance: object, attribute: attrs.Attribute[Any], value: Au
 
 def _plain_names(instance: object, attribute: attrs.Attribute[Any], value: dict[str, Any]) -> None:
     """Names of tables become names of metrics and of folders."""
-    if wrong := [name for name in value if not _name.fullmatch(name)]:
+    if wrong := [name for name in value if not NAME.fullmatch(name)]:
         raise OptionError("must have names of letters, digits, _ and -", f"rename {wrong[0][:64]!r}")
 
 

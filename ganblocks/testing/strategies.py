@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -14,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from ganblocks.errors import GanblocksError
-from ganblocks.options.fields import DEFAULT, hints_of, options_of, socket_kind, types_of
+from ganblocks.options.fields import hints_of, options_of, types_of
 from ganblocks.options.limits import Limits
-from ganblocks.options.types import Choice, FilePath, Flag, Integer, ListOf, Number, OneOf, OptionType, Text, Varying
+from ganblocks.options.types import Choice, Component, ListOf, OneOf, OptionType, Plain, Varying
 from ganblocks.registry import Registry
 from ganblocks.schedules import Constant
 from ganblocks.site import Site
@@ -65,7 +64,7 @@ def _drawn(draw: st.DrawFn, cls: type, registry: Registry, smallest: int, still:
         if hints[attribute.name] in still and attribute.default is not attrs.NOTHING:
             continue
         if not _default_will_do(attribute) or not draw(st.booleans(), label=key):
-            options[key] = draw(_option(cls, attribute, registry, smallest))
+            options[key] = draw(values(types_of(cls)[attribute.name], registry, smallest))
     try:
         return cls(**options)
     except (ValueError, TypeError):  # a validator that looks at several options, or at what no range can say
@@ -76,12 +75,6 @@ def _default_will_do(attribute: attrs.Attribute[Any]) -> bool:
     """Whether there is a default, and a small one."""
     default: Any = attribute.default
     return default is not attrs.NOTHING and not (type(default) is int and default > LARGEST)
-
-
-def _option(cls: type, attribute: attrs.Attribute[Any], registry: Registry, smallest: int) -> SearchStrategy[Any]:
-    if kind := socket_kind(attribute):
-        return _socket(kind, attribute.metadata[DEFAULT], registry)
-    return values(types_of(cls)[attribute.name], smallest)
 
 
 def _socket(kind: str, default: str | None, registry: Registry) -> SearchStrategy[Any]:
@@ -98,37 +91,40 @@ def _created(registry: Registry, kind: str, name: str) -> Any:
         assume(False)
 
 
-def values(expected: OptionType, smallest: int = 0) -> SearchStrategy[Any]:
+def values(expected: OptionType, registry: Registry, smallest: int = 0) -> SearchStrategy[Any]:
     """Values of an option's type within its limits; no integer is drawn below ``smallest`` if the limits go so far."""
     limits = expected.limits
+    if expected.or_none and not isinstance(expected, Component):
+        return st.none() | values(evolve(expected, or_none=False), registry, smallest)
     match expected:
+        case Component():
+            return _socket(expected.kind, expected.usual, registry)
         case Varying():
             return _numbers(limits).map(Constant)
         case OneOf():
-            members = [values(member, smallest) for member in expected.members]
-            return st.one_of(*([st.none()] if expected.or_none else []), *members)
+            return st.one_of(*(values(member, registry, smallest) for member in expected.members))
         case Choice():
             return st.sampled_from([expected.enum(choice) if expected.enum else choice for choice in limits.choices])
         case ListOf(of_any_length=True):
-            return _lists(expected)
+            return _lists(expected, values(expected.members[0], registry))
         case ListOf():
-            return st.tuples(*map(values, expected.members))
-        case Flag():
+            return st.tuples(*(values(member, registry) for member in expected.members))
+        case Plain(kind=kind) if kind is bool:
             return st.booleans()
-        case Integer():
+        case Plain(kind=kind) if kind is int:
             return _integers(evolve(limits, low=max(limits.low, min(smallest, limits.high))))
-        case Number():
+        case Plain(kind=kind) if kind is float:
             return _numbers(limits)
-    words = st.text("abc/", min_size=1, max_size=4)
-    return words.map(Path) if isinstance(expected, FilePath) else words if isinstance(expected, Text) else st.nothing()
+        case Plain():
+            return st.text("abc/", min_size=1, max_size=4).map(expected.kind)
+    return st.nothing()
 
 
-def _lists(expected: ListOf) -> SearchStrategy[Any]:
+def _lists(expected: ListOf, members: SearchStrategy[Any]) -> SearchStrategy[Any]:
     """Tuples of different members; at least one if they are chosen from a list."""
-    member = expected.members[0]
-    smallest, most = (1, len(member.limits.choices)) if isinstance(member, Choice) else (0, 3)
-    least = max(smallest, expected.limits.min_items)
-    return st.lists(values(member), min_size=least, max_size=max(most, least), unique=True).map(tuple)
+    choices = len(expected.members[0].limits.choices)
+    least = max(expected.limits.min_items, 1 if choices else 0)
+    return st.lists(members, min_size=least, max_size=max(choices or 3, least), unique=True).map(tuple)
 
 
 def _integers(limits: Limits) -> SearchStrategy[int]:

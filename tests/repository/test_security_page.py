@@ -9,7 +9,7 @@ import ganblocks_data.decoding
 import pytest
 
 from ganblocks import limits
-from ganblocks.options.structure import DEEPEST
+from ganblocks.options.reader import DEEPEST
 from ganblocks.recipe import extends, file
 from ganblocks.training import checkpoint, manifest, provenance, reading, run_folder
 

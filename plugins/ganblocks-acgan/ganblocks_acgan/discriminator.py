@@ -2,109 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import prod
 from typing import Literal
 
-import attrs
-from attrs import field, frozen
-from attrs.validators import and_, deep_iterable, ge, in_, instance_of, le, lt, min_len, optional
+from attrs import frozen
 from torch import Tensor, nn
 from torch.nn.functional import dropout, leaky_relu
 
-from ganblocks import (
-    Conditioning,
-    ImageSpec,
-    Initialization,
-    Norm,
-    Score,
-    Site,
-    Size,
-    WeightNorm,
-    seed_of,
-    seeded,
-    sides,
-    socket,
-)
-from ganblocks_acgan.layout import discriminator_multipliers, discriminator_padding, discriminator_sizes
-from ganblocks_acgan.precision import full_precision
-
-_positive = deep_iterable([instance_of(int), ge(1)], instance_of(tuple))
+from ganblocks import Conditioning, ImageSpec, Score, Site, full_precision, option, sides, socket
+from ganblocks_acgan.layout import Backbone, Convolution, discriminator_convolutions
 
 
 @frozen(kw_only=True)
-class AcganDiscriminator:
+class AcganDiscriminator(Backbone):
     """Six convolutions with dropout, from an image to a head over the whole last map: the discriminator of the 2017 paper.
 
     image -> stages -> flatten -> head, where a stage is a convolution of 3×3 without bias, a norm (not in the first), LeakyReLU
-    and dropout. Strides are 2, 1, 2, 1, 2, 1; convolutions of stride 2 have a padding of 1, the others that of ``padding``. At
-    128 pixels sizes are 64, 62, 31, 29, 15, 13, and the head sees 13·13·512 numbers (2,525,563 parameters with the auxiliary
-    classifier for 10 classes). Smaller images, for which the paper gives no paddings, are padded throughout: 32 pixels end at
-    4×4. Below 16 pixels there are four stages.
+    and dropout. Strides are 2, 1, 2, 1, 2, 1. Convolutions of stride 2 have padding 1, the others ``padding``. At 128 pixels
+    sizes are 64, 62, 31, 29, 15, 13, and the head reads 13·13·512 numbers (2,525,563 parameters with the auxiliary classifier
+    for 10 classes). Below 64 pixels, for which the paper gives no paddings, all are padded: 32 pixels end at 4×4. Below 16
+    pixels there are four stages.
 
-    Dropout draws from torch's global random numbers, which every turn of a game seeds from its batch: an objective repeats.
+    Dropout draws from torch's global random numbers. Each turn seeds them from its batch, so an objective is repeatable.
 
-    Use it to see what the 2017 networks do: dropout and batch norm are what kept them from memorising, where later ones have
+    Use it to reproduce the 2017 networks: they rely on dropout and batch norm against memorising, where later ones have
     spectral norm and augmentation. For good images use resnet.
 
     Source: Odena, Olah and Shlens (2017), "Conditional Image Synthesis with Auxiliary Classifier GANs", arXiv:1610.09585,
     appendix A, tables 1 and 2.
 
     Options:
-        width: channels that a multiplier of 1 means.
-        multipliers: channels after each convolution, in units of width; absent: 1, 2, 4, 8, 16, 32.
-        padding: of the convolutions of stride 1; absent: 0 from 64 pixels on, 1 below.
+        width: channels per unit of ``multipliers``.
+        multipliers: channels after each convolution, in units of ``width``; default: 1, 2, 4, 8, 16, 32.
+        padding: padding of the convolutions of stride 1; default: 0 from 64 pixels on, 1 below.
         dropout: share of activations that are dropped after each stage in training.
-        slope: of LeakyReLU, for negative values.
+        slope: slope of the LeakyReLU for negative inputs.
         conditioning: the head.
         norm: feature norm of all stages but the first.
-        weight_norm: around every layer.
-        initialization: of every layer.
+        weight_norm: weight norm of every layer.
+        initialization: initialization of every layer.
     """
 
-    width: int = field(default=16, validator=[instance_of(int), ge(1)])
-    multipliers: tuple[int, ...] | None = field(default=None, validator=optional(and_(_positive, min_len(1))))
-    padding: Literal[0, 1] | None = field(default=None, validator=optional(in_((0, 1))))
-    dropout: float = field(default=0.5, validator=[instance_of((int, float)), ge(0), le(0.9)])
-    slope: float = field(default=0.2, validator=[instance_of((int, float)), ge(0), lt(1)])
+    width: int = option(16, low=1)
+    padding: Literal[0, 1] | None = option(None)
+    dropout: float = option(0.5, low=0, high=0.9)
+    slope: float = option(0.2, low=0, below=1)
     conditioning: Conditioning = socket("conditioning", default="auxiliary_classifier")
-    norm: Norm = socket("norm", default="batch")
-    weight_norm: WeightNorm = socket("weight_norm", default="none")
-    initialization: Initialization = socket("initialization", default="normal")
 
     def build(self, image: ImageSpec, site: Site) -> AcganDiscriminatorNetwork:
-        """Raises UnfitSize or PlacementError where images are too small for the convolutions."""
-        site = attrs.evolve(site, weight_norm=self.weight_norm, initialization=self.initialization)
-        multipliers = discriminator_multipliers(image.size, self.multipliers)
-        padding = discriminator_padding(image.size, self.padding)
-        sizes = discriminator_sizes(image.size, multipliers, padding, site)
-        channels = [self.width * each for each in multipliers]
-        with seeded(seed_of(site.seed, site.path)):  # layers draw when they are made, before they are initialised
-            return AcganDiscriminatorNetwork(site, image.channels, channels, sizes, padding, self)
+        """Build the network. Raise UnfitSize or PlacementError if the image is too small for the convolutions."""
+        convolutions = discriminator_convolutions(image.size, self.width, self.multipliers, self.padding, site)
+        with site.seeded(weight_norm=self.weight_norm, initialization=self.initialization) as site:
+            return AcganDiscriminatorNetwork(site, image.channels, convolutions, self)
 
 
 class AcganDiscriminatorNetwork(nn.Module):
-    """forward(image [B, channels, H, W], label int64 [B] | None) -> Score, in float32."""
+    """Stages, and a head on the flattened last feature map."""
 
-    def __init__(
-        self,
-        site: Site,
-        image_channels: int,
-        channels: Sequence[int],
-        sizes: Sequence[Size],
-        padding: int,
-        options: AcganDiscriminator,
-    ) -> None:
+    def __init__(self, site: Site, image_channels: int, convolutions: list[Convolution], options: AcganDiscriminator) -> None:
         super().__init__()
-        self._stages = tuple(f"stage{i}" for i in range(1, len(channels) + 1))
-        for i, name in enumerate(self._stages):
-            halves, into = i % 2 == 0, channels[i - 1] if i else image_channels
-            conv = nn.Conv2d(into, channels[i], 3, stride=2 if halves else 1, padding=1 if halves else padding, bias=False)
-            place = site.at(name, channels=channels[i], size=sizes[i])
-            self.add_module(name, Stage(place, conv, options.norm if i else None, options.slope, options.dropout))
-        self.head = site.at("head", channels=channels[-1] * prod(sides(sizes[-1])), size=1).build(options.conditioning)
+        self._stages = tuple(f"stage{i}" for i in range(1, len(convolutions) + 1))
+        in_channels = image_channels
+        for name, conv in zip(self._stages, convolutions, strict=True):
+            stage_site = site.at(name, channels=conv.channels, size=conv.size)
+            self.add_module(name, Stage(stage_site, in_channels, conv, options, normed=name != "stage1"))
+            in_channels = conv.channels
+        features = in_channels * prod(sides(convolutions[-1].size))
+        self.head = site.at("head", channels=features, size=1).build(options.conditioning)
 
     def forward(self, image: Tensor, label: Tensor | None = None) -> Score:
+        """Score images [B, C, H, W] with labels int64 [B], in float32."""
         x = image
         for name in self._stages:
             x = self.get_submodule(name)(x, label)
@@ -113,15 +80,17 @@ class AcganDiscriminatorNetwork(nn.Module):
 
 
 class Stage(nn.Module):
-    """x [B, in, H, W] and a label -> [B, C, h, w], C = ``site.channels``, h × w the place's size."""
+    """Convolution, norm if there is one, LeakyReLU and dropout."""
 
-    def __init__(self, site: Site, conv: nn.Conv2d, norm: Norm | None, slope: float, drop: float) -> None:
+    def __init__(self, site: Site, in_channels: int, conv: Convolution, options: AcganDiscriminator, normed: bool) -> None:
         super().__init__()
-        self.conv = site.layer(conv, "conv")
-        self.norm = None if norm is None else site.at("norm").build(norm)
-        self.slope, self.drop = slope, drop
+        layer = nn.Conv2d(in_channels, conv.channels, 3, conv.stride, conv.padding, bias=False)
+        self.conv = site.layer(layer, "conv")
+        self.norm = site.at("norm").build(options.norm) if normed else None
+        self.slope, self.dropout = options.slope, options.dropout
 
     def forward(self, x: Tensor, label: Tensor | None) -> Tensor:
+        """Map x [B, in, H, W] and labels int64 [B] to [B, C, h, w], the size of the site."""
         x = self.conv(x)
         x = x if self.norm is None else self.norm(x, label)
-        return dropout(leaky_relu(x, self.slope), self.drop, self.training)
+        return dropout(leaky_relu(x, self.slope), self.dropout, self.training)

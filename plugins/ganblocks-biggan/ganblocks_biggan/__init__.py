@@ -9,4 +9,5 @@ GANBLOCKS_API = 1
 
 @ganblocks.hookimpl
 def ganblocks_generators() -> dict[str, str]:
+    """Return the generator."""
     return {"biggan": "ganblocks_biggan.generator:BigGANGenerator"}

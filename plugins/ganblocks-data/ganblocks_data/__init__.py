@@ -9,6 +9,7 @@ GANBLOCKS_API = 1
 
 @ganblocks.hookimpl
 def ganblocks_datasets() -> dict[str, str]:
+    """Return the data sets."""
     return {
         "cifar10": "ganblocks_data.cifar10:Cifar10",
         "digits": "ganblocks_data.digits:Digits",

@@ -7,10 +7,8 @@ from pathlib import Path
 import attrs
 import numpy as np
 import torch
-from attrs import field
-from attrs.validators import instance_of
 
-from ganblocks import DataError, Images, ImageSpec
+from ganblocks import DataError, Images, ImageSpec, option
 from ganblocks_data.memory import in_memory
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -20,41 +18,38 @@ CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 class Cifar10:
     """CIFAR-10: 60,000 colour photographs of 32 x 32 pixels in ten classes; the 10,000 test images are held out.
 
-    Read by torchvision, which compares every file with its known MD5 sum before it unpickles it.
+    torchvision reads it, and compares every file with its known MD5 sum before unpickling.
 
-    Use it to compare with the numbers of papers at 32 pixels, which are mostly of CIFAR-10. For a run without any download use
-    emoji.
+    Use it to compare with papers at 32 pixels, most of which report CIFAR-10. For a run without a download use emoji.
 
     Source: Krizhevsky (2009), "Learning Multiple Layers of Features from Tiny Images", University of Toronto,
     https://www.cs.toronto.edu/~kriz/learning-features-2009-TR.pdf, chapter 3.
 
     Options:
         path: the folder that holds ``cifar-10-batches-py``.
-        download: fetch the files (170 MB) where they are missing.
+        download: whether to fetch missing files (170 MB).
     """
 
-    path: Path = field(default=Path("data"), converter=Path)
-    download: bool = field(default=False, validator=instance_of(bool))
+    path: Path = option(Path("data"), converter=Path)
+    download: bool = option(False)
 
     def describe(self) -> ImageSpec:
+        """Return the facts of the images."""
         return ImageSpec(channels=3, size=32, classes=len(CLASSES), class_names=CLASSES)
 
     def open(self) -> Images:
-        """Read all images. Raises ``DataError`` where files are missing, damaged, or cannot be downloaded."""
+        """Read all images. Raise DataError if files are missing, damaged, or cannot be downloaded."""
         from torchvision.datasets import CIFAR10  # takes seconds to import
 
         root = self.path.expanduser()
         try:
             train, test = (CIFAR10(root, train=side, download=self.download) for side in (True, False))
         except (RuntimeError, OSError) as error:
-            raise DataError(_missing(root, str(error).partition(". ")[0])) from error
+            reason, folder = str(error).partition(". ")[0], root.absolute()
+            raise DataError(
+                f"CIFAR-10 is not whole in {folder / 'cifar-10-batches-py'}: {reason}. Unpack its Python version "
+                f"(cifar-10-python.tar.gz) in {folder}, or set download = true under [data]"
+            ) from error
         pixels = torch.from_numpy(np.concatenate([train.data, test.data]).transpose(0, 3, 1, 2))
         held_out = torch.arange(len(pixels)) >= len(train.data)
         return in_memory(pixels, torch.tensor(train.targets + test.targets), held_out)
-
-
-def _missing(root: Path, reason: str) -> str:
-    return (
-        f"CIFAR-10 is not whole in {root.absolute() / 'cifar-10-batches-py'}: {reason}. Unpack its Python version "
-        f"(cifar-10-python.tar.gz) in {root.absolute()}, or say download = true under [data]"
-    )

@@ -1,4 +1,4 @@
-"""What files hold, at a bearable price: a hash of some of each."""
+"""Fingerprint of many files at low cost: a hash of a part of each."""
 
 from __future__ import annotations
 
@@ -11,28 +11,25 @@ from pathlib import Path
 from ganblocks import DataError
 
 BLOCK = 4096
-"""Bytes that are read at the beginning, in the middle and at the end of every file."""
+"""Bytes that are read at the beginning, in the middle and at the end of each file."""
 SAMPLED = "sampled:"
-"""How the fingerprint of a folder begins that is not of every byte."""
+"""Prefix of a folder's fingerprint that does not cover every byte."""
 
 
 def sampled(files: Iterable[Path]) -> str:
-    """A hash of the size, the beginning, the middle and the end of every file, in order.
+    """Hash the size, the beginning, the middle and the end of each file, in order. Raise DataError if one cannot be read.
 
-    An image that is written anew with other pixels differs there in every format but BMP: the data are compressed, so that a
-    change moves all that follows it, and a PNG ends in a checksum. Times do not count, so that a copy is the same.
-
-    Raises:
-        DataError: names a file that cannot be read.
+    An image that is saved again with other pixels differs there in every format but BMP: data are compressed, so a change
+    moves everything after it, and a PNG ends with a checksum. Times do not count, so a copy has the same hash.
     """
     digest = hashlib.sha256()
     with ThreadPoolExecutor() as pool:
-        for part in pool.map(_of_file, files, chunksize=256):
+        for part in pool.map(_hash_of_file, files, chunksize=256):
             digest.update(part)
     return digest.hexdigest()
 
 
-def _of_file(path: Path) -> bytes:
+def _hash_of_file(path: Path) -> bytes:
     digest = hashlib.sha256()
     try:
         with path.open("rb", buffering=0) as file:

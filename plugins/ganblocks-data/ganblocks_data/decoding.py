@@ -1,9 +1,9 @@
-"""One image file -> 8-bit pixels of one size, and what had to be changed on the way."""
+"""Decode one image file to 8-bit pixels of a given size, and report what was changed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+import re
+from contextlib import nullcontext
 from pathlib import Path
 from stat import S_ISREG
 from threading import Lock
@@ -21,52 +21,44 @@ FORMATS = {
     "WEBP": (".webp",),
     "BMP": (".bmp",),
 }
-"""What is read, and its suffixes. Pillow reads many more formats; each decoder is one more way in for hostile files."""
+"""Accepted formats and their suffixes. Pillow reads many more, but each decoder adds attack surface for hostile files."""
 MOST_PIXELS = 89_478_485
-"""Of a file that is decoded at all: Pillow's own limit, from which on it warns of decompression bombs."""
+"""Largest image that is decoded: Pillow's own limit, above which it warns of decompression bombs."""
 LARGE = 1 << 24
-"""Pixels from which on files are decoded one at a time, whatever the number of threads, so that memory stays bounded."""
+"""Pixels above which files are decoded one at a time, whatever the number of threads, to bound memory."""
 
 QUARTER_TURNS = range(5, 9)
 """EXIF orientations that exchange height and width."""
-_DEEP = 65535
-"""White in 16 bits."""
-_ALONE = Lock()
+_WHITE_16_BIT = 65535
+_ONE_AT_A_TIME = Lock()
 _MAGIC = {
-    b"GIF8": "GIF",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"\0\0\1\0": "an icon",
-    b"8BPS": "PSD",
-    b"%PDF": "PDF",
-    b"<svg": "SVG",
-    b"<?xm": "XML",
-    b"PK\3\4": "a zip archive",
-    b"\x1f\x8b": "gzip",
-    b"P5 ": "PNM",
-    b"P6 ": "PNM",
-    b"P5\n": "PNM",
-    b"P6\n": "PNM",
-    b"DDS ": "DDS",
+    "GIF": rb"GIF8",
+    "TIFF": rb"II\*\x00|MM\x00\*",
+    "an icon": rb"\x00\x00\x01\x00",
+    "PSD": rb"8BPS",
+    "PDF": rb"%PDF",
+    "SVG": rb"<svg",
+    "XML": rb"<\?xm",
+    "a zip archive": rb"PK\x03\x04",
+    "gzip": rb"\x1f\x8b",
+    "PNM": rb"P[56][ \n]",
+    "DDS": rb"DDS ",
+    "AVIF or HEIF": rb"(?s:.{4})ftyp",
 }
+"""Format -> pattern of the first bytes, for error messages."""
 
 
 class Decoded(NamedTuple):
-    """An image as the data set gives it."""
+    """A decoded image."""
 
     pixels: Pixels
     """uint8 [channels, H, W]."""
     changes: tuple[str, ...]
-    """In words that are equal for equal changes."""
-
-
-def decode(path: Path, size: Size, channels: int) -> Pixels:
-    """The pixels alone of :func:`examine`."""
-    return examine(path, size, channels).pixels
+    """What was changed; equal changes have equal texts."""
 
 
 def examine(path: Path, size: Size, channels: int) -> Decoded:
-    """Read an image of any mode, upright, on white; resized until it covers ``size`` (antialiased bicubic), centre crop.
+    """Read an image of any mode: upright, on white, resized to cover ``size`` (antialiased bicubic), cropped at the centre.
 
     Args:
         path: a PNG, JPEG, WebP or BMP file.
@@ -74,12 +66,12 @@ def examine(path: Path, size: Size, channels: int) -> Decoded:
         channels: 1 (grey) or 3 (RGB).
 
     Raises:
-        DataError: names the file that is no image, is truncated, animated or too large, or has no defined white.
+        DataError: names the file if it is no image, truncated, animated, too large, or has no defined white.
     """
     try:
-        with _opened(path) as image, _turn(image):
-            changes = tuple(_changes(path, image, size, channels))
-            height, width = _lying(image, size)
+        with _opened(path) as image, _ONE_AT_A_TIME if image.width * image.height > LARGE else nullcontext():
+            changes = _changes(path, image, size, channels)
+            height, width = _stored_size(image, size)
             image.draft(None, (3 * width, 3 * height))  # JPEG: shrink while decoding, still three times finer than needed
             ImageOps.exif_transpose(image, in_place=True)
             flat = _on_white(_eight_bit(image)).convert("L" if channels == 1 else "RGB")
@@ -91,11 +83,11 @@ def examine(path: Path, size: Size, channels: int) -> Decoded:
 
 
 def _opened(path: Path) -> Image.Image:
-    """The header alone is read here. Raises ValueError, which says why the rest should not be."""
-    facts = path.stat()
-    if not S_ISREG(facts.st_mode):
+    """Open a file and read its header only. Raise ValueError if the rest must not be decoded."""
+    status = path.stat()
+    if not S_ISREG(status.st_mode):
         raise ValueError("it is no regular file")
-    if not facts.st_size:
+    if not status.st_size:
         raise ValueError("it is empty")
     try:
         image = Image.open(path, formats=tuple(FORMATS))
@@ -104,74 +96,58 @@ def _opened(path: Path) -> Image.Image:
     if (pixels := image.width * image.height) > MOST_PIXELS:
         raise ValueError(f"it has {pixels:,} pixels, and at most {MOST_PIXELS:,} are decoded; make it smaller")
     if image.format != "MPO" and (frames := getattr(image, "n_frames", 1)) > 1:  # MPO: a photo with a second picture behind it
-        raise ValueError(f"it is animated: {frames} frames; save the one that you mean")
+        raise ValueError(f"it is animated: {frames} frames; save one of them as an image")
     return image
 
 
 def _kind_of(path: Path) -> str:
+    """Describe a file that is none of the accepted formats, by its first bytes."""
     with path.open("rb") as file:
         start = file.read(12)
-    kind = next((name for magic, name in _MAGIC.items() if start.startswith(magic)), "")
-    kind = "AVIF or HEIF" if start[4:8] == b"ftyp" else kind
+    kind = next((kind for kind, magic in _MAGIC.items() if re.match(magic, start)), "")
     return (
         f"{kind}, and only PNG, JPEG, WebP and BMP are read" if kind else "no PNG, JPEG, WebP or BMP, or damaged at its start"
     )
 
 
-def _turn(image: Image.Image) -> AbstractContextManager[object]:
-    return _ALONE if image.width * image.height > LARGE else nullcontext()
-
-
-def _changes(path: Path, image: Image.Image, size: Size, channels: int) -> Iterator[str]:
-    """What is about to be changed, as far as it says more than ``size`` and ``channels`` do."""
+def _changes(path: Path, image: Image.Image, size: Size, channels: int) -> tuple[str, ...]:
+    """Return what decoding will change beyond what ``size`` and ``channels`` say."""
     known = FORMATS["JPEG" if image.format == "MPO" else str(image.format)]
-    if path.suffix.lower() not in known:
-        yield f"{image.format} whatever its suffix says"
-    if image.has_transparency_data:
-        yield "transparency put on white"
-    yield from _depth(image)
-    if image.mode in ("P", "PA"):
-        yield "palette replaced by its colours"
-    elif image.mode == "CMYK":
-        yield "CMYK to RGB"
+    raw = str(image.tile[0][3]) if getattr(image, "tile", ()) else ""
     grey = image.mode in ("1", "L", "LA", "La") or image.mode.startswith("I")
-    if grey and channels == 3:
-        yield "grey to RGB"
-    elif not grey and channels == 1:
-        yield "colour to grey"
-    height, width = _lying(image, size)  # late: it decodes a PNG, whose EXIF may come after the pixels
-    if image.height < height or image.width < width:
-        yield "enlarged"
-    if _orientation(image) not in (0, 1):
-        yield "turned upright (EXIF)"
+    applies = {
+        f"{image.format} whatever its suffix says": path.suffix.lower() not in known,
+        "transparency put on white": image.has_transparency_data,
+        "16 bits to 8": image.mode.startswith("I") or ";16" in raw,
+        "1 bit to 8": image.mode == "1",
+        "palette replaced by its colours": image.mode in ("P", "PA"),
+        "CMYK to RGB": image.mode == "CMYK",
+        "grey to RGB": grey and channels == 3,
+        "colour to grey": not grey and channels == 1,
+    }
+    height, width = _stored_size(image, size)  # last: it decodes a PNG, whose EXIF may come after the pixels
+    applies["enlarged"] = image.height < height or image.width < width
+    applies["turned upright (EXIF)"] = _orientation(image) not in (0, 1)
+    return tuple(change for change, applied in applies.items() if applied)
 
 
-def _lying(image: Image.Image, size: Size) -> tuple[int, int]:
-    """(height, width) that an image must cover as it lies in its file: EXIF may turn it by a quarter."""
+def _stored_size(image: Image.Image, size: Size) -> tuple[int, int]:
+    """Return (height, width) that an image must cover as it is stored: EXIF may turn it by a quarter."""
     height, width = sides(size)
     return (width, height) if _orientation(image) in QUARTER_TURNS else (height, width)
 
 
 def _orientation(image: Image.Image) -> object:
-    """EXIF's, whatever stands there."""
+    """Return the EXIF orientation, of whatever type it is."""
     return image.getexif().get(0x0112, 1)
 
 
-def _depth(image: Image.Image) -> Iterator[str]:
-    tiles = getattr(image, "tile", ())
-    raw = str(tiles[0][3]) if tiles else ""
-    if image.mode.startswith("I") or ";16" in raw:
-        yield "16 bits to 8"
-    elif image.mode == "1":
-        yield "1 bit to 8"
-
-
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """16-bit grey scaled to 8 bits (Pillow's own conversion clips at 255)."""
+    """Scale 16-bit grey to 8 bits (Pillow's own conversion clips at 255)."""
     if not image.mode.startswith(("I", "F")):
         return image
     deep = np.asarray(image)
-    if image.mode == "F" or deep.min() < 0 or deep.max() > _DEEP:
+    if image.mode == "F" or deep.min() < 0 or deep.max() > _WHITE_16_BIT:
         raise ValueError(f"mode {image.mode} has no defined white; save it with 8 or 16 bits")
     return Image.fromarray(((deep.astype(np.int64) + 128) // 257).astype(np.uint8))
 

@@ -1,4 +1,4 @@
-"""Anyone's own images: a folder, or one folder per class."""
+"""Your own images: a folder, or one folder per class."""
 
 from __future__ import annotations
 
@@ -13,19 +13,17 @@ from typing import Literal, Self
 
 import attrs
 import torch
-from attrs import field
-from attrs.validators import ge, in_, instance_of, le
 
-from ganblocks import ClassCount, DataError, Finding, Images, ImageSpec, Inspects, Size, as_size
+from ganblocks import ClassCount, DataError, Finding, Images, ImageSpec, Inspects, Size, as_size, option
 from ganblocks_data.contents import SAMPLED, sampled
-from ganblocks_data.inspecting import inspect, readable, too_many
+from ganblocks_data.inspecting import inspect, too_many, unreadable_files
 from ganblocks_data.listing import Listing, folders_in, list_images, survey
 from ganblocks_data.memory import in_memory, split
 from ganblocks_data.reading import Reader
 from ganblocks_data.splits import by_name
 
 MEMORY = 512 * 2**20
-"""Bytes of decoded images that are kept in memory; a larger folder is read batch by batch."""
+"""Most bytes of decoded images that are kept in memory; a larger folder is read batch by batch."""
 
 
 @attrs.frozen(kw_only=True)
@@ -33,45 +31,41 @@ class ImageFolder(Inspects):
     """Images of a local folder: ``path/class/image``, or ``path/image`` without labels.
 
     PNG, JPEG, WebP and BMP of any mode become upright 8-bit images of one size: transparency on white, 16-bit grey scaled,
-    resized until they cover ``size`` (antialiased bicubic; for a square that is the shorter side), centre crop; a warning
-    counts what was changed. A class is called as its folder, and numbered in the order of these names as text (1, 10, 2), as
-    torchvision's ImageFolder does. Where the decoded images fit into 512 MiB they are all read when the folder is opened;
-    otherwise every batch is read when it is asked for, by several threads, and a file that cannot be read is found only then,
-    unless ``ganblocks check --data`` has named it before. The fingerprint of such a folder begins with ``sampled:``: it is of
-    names, sizes and 12 KiB of every file.
+    resized to cover ``size`` (antialiased bicubic; a square is covered by the shorter side), cropped at the centre. A warning
+    counts the changes. A class has the name of its folder; classes are numbered in the order of these names as text (1, 10, 2),
+    as in torchvision's ImageFolder. If the decoded images fit into 512 MiB they are read on opening. Otherwise each batch is
+    read on demand by several threads, and an unreadable file is only found then, unless ``ganblocks check --data`` has found it
+    before. The fingerprint of such a folder begins with ``sampled:`` and covers names, sizes and 12 KiB of each file.
 
-    Use it for your own images, and for ImageNet. Images of very unlike proportions lose what lies outside the centre:
-    crop them beforehand, or choose a ``size`` of their proportions.
+    Use it for your own images, and for ImageNet. Images of very different proportions lose what lies outside the centre:
+    crop them first, or choose a ``size`` of their proportions.
 
     Source: Parmar, Zhang and Zhu (2022), "On Aliased Resizing and Surprising Subtleties in GAN Evaluation", arXiv:2104.11222
     (the resizing); the layout is that of torchvision.datasets.ImageFolder.
 
     Options:
         path: the folder.
-        size: height and width in pixels, one number for both; or [height, width].
+        size: height and width in pixels: one number for both, or [height, width].
         channels: 3 for RGB, 1 for grey.
-        classes: how many class folders there are; 0 for a folder of images without labels.
-        held_out: share of the images that are held out, decided by the SHA-256 of their relative names; every class keeps at
-            least one image to train on.
-        on_bad: ``error`` names every file that cannot be read; ``skip`` leaves them out, at most 1 %, and a warning lists them.
+        classes: number of class folders; 0 for a folder of images without labels.
+        held_out: share of images that are held out, decided by the SHA-256 of their relative names; each class keeps at least
+            one training image.
+        on_bad: "error" names every file that cannot be read; "skip" leaves out at most 1 % of the files, with a warning.
     """
 
-    path: Path = field(converter=Path)
-    size: Size = field(converter=as_size)
-    channels: Literal[1, 3] = field(default=3, validator=in_((1, 3)))
-    classes: int = field(default=0, validator=[instance_of(int), ge(0)])
-    held_out: float = field(default=0.1, validator=[instance_of((float, int)), ge(0), le(0.5)])
-    on_bad: Literal["error", "skip"] = field(default="error", validator=in_(("error", "skip")))
+    path: Path = option(converter=Path)
+    size: Size = option(converter=as_size)
+    channels: Literal[1, 3] = option(3)
+    classes: int = option(0, low=0)
+    held_out: float = option(0.1, low=0, high=0.5)
+    on_bad: Literal["error", "skip"] = option("error")
 
     def describe(self) -> ImageSpec:
+        """Return the facts of the images, without reading the folder."""
         return ImageSpec(channels=self.channels, size=self.size, classes=self.classes)
 
     def open(self) -> Images:
-        """List the folder, and decode it where it fits into memory.
-
-        Raises:
-            DataError: the folder is missing, is laid out in another way, or holds something that is no image.
-        """
+        """List the folder, and decode it if it fits into memory. Raise DataError for a wrong layout or unreadable images."""
         root = self._root
         listing = list_images(root, self.classes)
         if self.on_bad == "skip":
@@ -93,11 +87,11 @@ class ImageFolder(Inspects):
         )
 
     def inspect(self) -> Iterator[Finding]:
-        """Decode every file of the folder; memory does not grow with it."""
+        """Decode every file of the folder and yield what is wrong or doubtful; memory does not grow with the folder."""
         yield from inspect(self._root, self.classes, self.size, self.channels, self.on_bad == "skip")
 
     def count(self) -> tuple[ClassCount, ...]:
-        """The class folders and how many images of each are trained on, before any is skipped; no file is opened."""
+        """Return the number of training images of each class, before any are skipped; no file is opened."""
         listing, _ = survey(self._root, self.classes)
         held_out = by_name(listing.names, listing.labels, self.held_out).tolist()
         trained = Counter(label for label, out in zip(listing.labels, held_out, strict=True) if not out)
@@ -105,7 +99,7 @@ class ImageFolder(Inspects):
 
     @classmethod
     def at(cls, path: Path) -> Self | None:
-        """The folder at 64 pixels, with the classes that it has."""
+        """Return the data set of a folder at 64 pixels with the classes that it has; None if it is no folder."""
         return cls(path=path, size=64, classes=len(folders_in(path))) if path.is_dir() else None
 
     @property
@@ -113,22 +107,18 @@ class ImageFolder(Inspects):
         return self.path.expanduser().absolute()
 
     def _without_bad(self, listing: Listing) -> Listing:
-        """Raises DataError where too many files cannot be read."""
-        bad = readable(self._root, listing, self.size, self.channels)
-        lines = "\n".join(f"{self._root / listing.names[place]} {words}" for place, words in bad.items())
-        if refused := too_many(len(bad), len(listing.names)):
+        """Return the listing of the readable files. Raise DataError if too many cannot be read."""
+        errors = unreadable_files(self._root, listing, self.size, self.channels)
+        lines = "\n".join(f"{self._root / listing.names[index]} {error}" for index, error in errors.items())
+        if refused := too_many(len(errors), len(listing.names)):
             raise DataError(f"{lines}\n{refused}")
-        if bad:
-            warnings.warn(f"{len(bad)} of {len(listing.names)} files are skipped:\n{lines}", stacklevel=3)
-        return listing.without(set(bad))
+        if errors:
+            warnings.warn(f"{len(errors)} of {len(listing.names)} files are skipped:\n{lines}", stacklevel=3)
+        return listing.without(errors)
 
     def _fingerprint(self, listing: Listing, contents: str = "") -> str:
-        """Of names, sizes, options and some of every file: reading all of it would take minutes."""
+        """Hash names, sizes, options and ``contents``, a hash of a part of each file: all of it would take minutes."""
         options = attrs.asdict(self, filter=attrs.filters.exclude("path", "on_bad"))
         facts = [options, [listing.names, listing.labels, listing.sizes], *filter(None, [contents])]
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
         return f"{SAMPLED}{digest}" if contents else digest
-
-
-def _too_few(images: int) -> str:
-    return f"holds too few images: all {images} are held out; add images or say held_out = 0.0"

@@ -1,10 +1,10 @@
-"""Every image of a folder looked at before a run: what cannot be read, what is going to be changed, what is doubtful."""
+"""Inspect every image of a folder before a run: unreadable files, changes on reading, and doubtful classes."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,87 +15,89 @@ from ganblocks_data.decoding import examine
 from ganblocks_data.listing import Listing, survey
 
 AT_ONCE = 256
-"""Files that wait for a thread: memory does not grow with the folder."""
+"""Files that are queued for the threads at a time, so that memory does not grow with the folder."""
 FEW = 10
-"""Images below which a class is worth a word."""
+"""Images below which a class is reported as small."""
 MOST_SKIPPED = 0.01
-"""Share of the files that may be skipped."""
+"""Largest share of the files that may be skipped."""
 
 
 @frozen
-class _Look:
-    """What one file is."""
+class _Report:
+    """What is known of one file."""
 
-    fault: str = ""
+    error: str = ""
     changes: tuple[str, ...] = ()
     digest: bytes = b""
-    """Of the bytes, where another file has as many."""
+    """SHA-256 of the bytes if another file is of the same length."""
 
 
-def inspect(root: Path, classes: int, size: Size, channels: int, skip: bool) -> Generator[Finding, None, Listing]:
-    """Decode every file as training would; what training refuses is fatal. Returns the images that are left to train on.
+def inspect(root: Path, classes: int, size: Size, channels: int, skip: bool) -> Iterator[Finding]:
+    """Decode every file as training would; findings that training refuses are fatal.
 
     Args:
         root: the folder.
-        classes: how many class folders it should have.
+        classes: number of class folders that it should have.
         size: height and width in pixels.
         channels: 1 or 3.
-        skip: files that cannot be read may be left out, as long as they are few.
+        skip: whether a few files that cannot be read may be left out.
     """
     listing, faults = survey(root, classes)
     yield from faults
-    bad: dict[int, str] = {}
+    errors: dict[int, str] = {}
     first: dict[bytes, int] = {}
-    for place, look in enumerate(_looks(root, listing, size, channels)):
-        path = str(root / listing.names[place])
-        if look.fault:
-            bad[place] = look.fault
-        yield from (Finding(path, change) for change in look.changes)
-        twin = first.setdefault(look.digest, place) if look.digest else place
-        if twin != place:
-            across = listing.labels[twin] != listing.labels[place]
+    for index, report in enumerate(_reports(root, listing, size, channels)):
+        path = str(root / listing.names[index])
+        if report.error:
+            errors[index] = report.error
+        yield from (Finding(path, change) for change in report.changes)
+        original = first.setdefault(report.digest, index) if report.digest else index
+        if original != index:
+            across = listing.labels[original] != listing.labels[index]
             sort = "same bytes as in another class" if across else "same bytes twice"
-            yield Finding(path, sort, f"as {listing.names[twin]}")
-    yield from _unreadable(root, listing, bad, skip)
-    yield from _small_classes(root, listing)
-    return listing.without(set(bad))
+            yield Finding(path, sort, f"as {listing.names[original]}")
+    yield from _unreadable(root, listing, errors, skip)
+    counts = Counter(name.partition("/")[0] for name in listing.names if "/" in name)
+    for folder, count in counts.items():
+        if count < FEW:
+            yield Finding(str(root / folder), f"a class of fewer than {FEW} images", f"{count} images")
 
 
 def too_many(bad: int, files: int) -> str:
-    """Why so many bad files are not skipped; empty where they are."""
+    """Return why this many bad files are not skipped; "" if they are."""
     return f"{bad} of {files} files are bad, and at most 1 % may be skipped" if bad > MOST_SKIPPED * files else ""
 
 
-def _unreadable(root: Path, listing: Listing, bad: Mapping[int, str], skip: bool) -> Iterator[Finding]:
-    refused = too_many(len(bad), len(listing.names)) if skip else ""
+def unreadable_files(root: Path, listing: Listing, size: Size, channels: int) -> dict[int, str]:
+    """Return index -> error of every file that cannot be read."""
+    reports = _reports(root, listing, size, channels)
+    return {index: report.error for index, report in enumerate(reports) if report.error}
+
+
+def _unreadable(root: Path, listing: Listing, errors: Mapping[int, str], skip: bool) -> Iterator[Finding]:
+    refused = too_many(len(errors), len(listing.names)) if skip else ""
     skipped = skip and not refused
-    for place, fault in bad.items():
-        yield Finding(str(root / listing.names[place]), "skipped" if skipped else "unreadable", fault, fatal=not skipped)
+    for index, error in errors.items():
+        yield Finding(str(root / listing.names[index]), "skipped" if skipped else "unreadable", error, fatal=not skipped)
     if refused:
         yield Finding(str(root), "too much to skip", refused, fatal=True)
 
 
-def readable(root: Path, listing: Listing, size: Size, channels: int) -> dict[int, str]:
-    """Place -> what is wrong with it, for every file that cannot be read."""
-    looks = _looks(root, listing, size, channels)
-    return {place: look.fault for place, look in enumerate(looks) if look.fault}
-
-
-def _looks(root: Path, listing: Listing, size: Size, channels: int) -> Iterator[_Look]:
-    """One look per file, in order; by several threads, a handful of files ahead."""
+def _reports(root: Path, listing: Listing, size: Size, channels: int) -> Iterator[_Report]:
+    """Yield one report per file, in order, from several threads that are at most AT_ONCE files ahead."""
     counts = Counter(listing.sizes)
 
-    def check(place: int) -> _Look:
-        path = root / listing.names[place]
-        digest = _digest(path) if counts[listing.sizes[place]] > 1 else b""
+    def report(index: int) -> _Report:
+        path = root / listing.names[index]
+        digest = _digest(path) if counts[listing.sizes[index]] > 1 else b""
         try:
-            return _Look(changes=examine(path, size, channels).changes, digest=digest)
+            return _Report(changes=examine(path, size, channels).changes, digest=digest)
         except DataError as error:
-            return _Look(str(error).removeprefix(f"{path} "), digest=digest)
+            return _Report(str(error).removeprefix(f"{path} "), digest=digest)
 
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(listing.names), AT_ONCE):
-            yield from pool.map(check, range(start, min(start + AT_ONCE, len(listing.names))))
+            yield from pool.map(report, range(start, min(start + AT_ONCE, len(listing.names))))
 
 
 def _digest(path: Path) -> bytes:
@@ -104,10 +106,3 @@ def _digest(path: Path) -> bytes:
             return hashlib.file_digest(file, "sha256").digest()
     except OSError:
         return b""
-
-
-def _small_classes(root: Path, listing: Listing) -> Iterator[Finding]:
-    counts: dict[str, int] = Counter(name.partition("/")[0] for name in listing.names if "/" in name)
-    for folder, count in counts.items():
-        if count < FEW:
-            yield Finding(str(root / folder), f"a class of fewer than {FEW} images", f"{count} images")

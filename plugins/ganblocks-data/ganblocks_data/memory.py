@@ -1,4 +1,4 @@
-"""A data set that is one uint8 tensor: reading a batch is one indexing."""
+"""Data sets in memory: one uint8 tensor, so that reading a batch is one indexing operation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def in_memory(pixels: Tensor, labels: Tensor, held_out: Tensor) -> Images:
     Args:
         pixels: uint8 [n, C, H, W].
         labels: int64 [n].
-        held_out: bool [n]; the others are the training images.
+        held_out: bool [n], False for training images.
     """
     pixels = pixels.contiguous()
     return Images(
@@ -28,7 +28,7 @@ def in_memory(pixels: Tensor, labels: Tensor, held_out: Tensor) -> Images:
 
 
 def split(held_out: Tensor) -> dict[str, Tensor]:
-    """bool [n] -> the two sides as int64 indices, in ascending order."""
+    """Split a mask bool [n] into the ascending int64 indices of training and held-out images."""
     return {"train": torch.nonzero(~held_out).flatten(), "held_out": torch.nonzero(held_out).flatten()}
 
 

@@ -1,4 +1,4 @@
-"""Batches of image files, decoded by several threads; what had to be changed is counted, and said."""
+"""Read batches of image files with several threads, and count what was changed."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ganblocks import DataError, Size, sides
 from ganblocks_data.decoding import examine
 
 LISTED = 100
-"""Files that one error names; ``ganblocks check --data`` names all."""
+"""Most files that one error names; ``ganblocks check --data`` names all."""
 
 
 class Reader:
-    """int64 [B] indices -> uint8 [B, C, H, W].
+    """Decodes files by their indices.
 
     Args:
-        files: one per index.
+        files: one path per index.
         size: height and width in pixels.
         channels: 1 or 3.
     """
@@ -33,12 +33,12 @@ class Reader:
         self._pool = ThreadPoolExecutor()
 
     def __call__(self, indices: Tensor) -> Tensor:
-        """Tries every file, so that one error names all that are broken."""
+        """Map indices int64 [B] to images uint8 [B, C, H, W]. Raise DataError that names all broken files."""
         batch = np.empty((len(indices), self.channels, *sides(self.size)), np.uint8)
 
-        def fill(place: int, index: int) -> tuple[str, tuple[str, ...]]:
+        def fill(row: int, index: int) -> tuple[str, tuple[str, ...]]:
             try:
-                batch[place], changes = examine(self.files[index], self.size, self.channels)
+                batch[row], changes = examine(self.files[index], self.size, self.channels)
             except DataError as error:
                 return str(error), ()
             return "", changes
@@ -53,16 +53,16 @@ class Reader:
         return torch.from_numpy(batch)
 
     def warning(self, indices: Tensor) -> Tensor:
-        """The same; every sort of change is said when it is first met."""
+        """Map indices int64 [B] to images uint8 [B, C, H, W], and warn of each kind of change when it first occurs."""
         known = set(self.changes)
         batch = self(indices)
         for change in sorted(set(self.changes) - known):
-            names = self.files[int(indices[0])].parent
-            warnings.warn(f"images of {names} are changed as they are read: {change}", stacklevel=2)
+            folder = self.files[int(indices[0])].parent
+            warnings.warn(f"images of {folder} are changed as they are read: {change}", stacklevel=2)
         return batch
 
     def warn_of_changes(self, root: Path) -> None:
-        """One warning that counts every sort of change so far."""
+        """Warn once with the count of each kind of change so far."""
         if self.changes:
             counts = ", ".join(f"{change}: {count:,}" for change, count in sorted(self.changes.items()))
             warnings.warn(f"{root}: images were changed as they were read ({counts})", stacklevel=3)

@@ -1,4 +1,4 @@
-"""The files that travel inside this package: checked against their sum, cut into images."""
+"""Sheets of images that are part of this package: checked by their SHA-256, and cut into images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def read_resource(name: str, sha256: str) -> bytes:
-    """The bytes of a file of this package. Raises ``DataError`` where it is missing or was changed."""
+    """Return the bytes of a file of this package. Raise DataError if it is missing or damaged."""
     try:
         content = (files(__package__) / name).read_bytes()
     except OSError as error:
@@ -28,7 +28,7 @@ def read_resource(name: str, sha256: str) -> bytes:
 
 
 def decode_sheet(content: bytes) -> Pixels:
-    """A picture as uint8 [H, W, C]. Its sum is known, so what fails here is a Pillow that was built without the format."""
+    """Decode a picture to uint8 [H, W, C]. Its SHA-256 is known, so a failure means that Pillow lacks the format."""
     try:
         with Image.open(io.BytesIO(content)) as picture:
             pixels = np.asarray(picture)
@@ -38,7 +38,7 @@ def decode_sheet(content: bytes) -> Pixels:
 
 
 def average(pixels: Pixels, factor: int) -> Pixels:
-    """[H, W, C] -> [H / factor, W / factor, C]: the exact mean of every square, rounded to nearest, halves up."""
+    """[H, W, C] -> [H / factor, W / factor, C]: the exact mean of each square, rounded to nearest, halves up."""
     if factor == 1:
         return pixels
     total = np.zeros_like(pixels[::factor, ::factor], np.uint16)
@@ -48,7 +48,7 @@ def average(pixels: Pixels, factor: int) -> Pixels:
 
 
 def cut(pixels: Pixels, tile: int, count: int) -> Pixels:
-    """The first ``count`` tiles of a sheet [H, W, C], row by row: [count, C, tile, tile]."""
+    """Return the first ``count`` tiles of a sheet [H, W, C], row by row: [count, C, tile, tile]."""
     height, width, channels = pixels.shape
     tiles = pixels.reshape(height // tile, tile, width // tile, tile, channels).transpose(0, 2, 4, 1, 3)
     return np.ascontiguousarray(tiles.reshape(-1, channels, tile, tile)[:count])

@@ -7,16 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ganblocks_data.decoding import decode, examine
+from ganblocks_data.decoding import examine
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageFile
 
-from ganblocks import DataError
+from ganblocks import DataError, Size
 from ganblocks.testing import examples
 
 RARELY = examples(25)
+
+
+def decode(path: Path, size: Size, channels: int) -> np.ndarray:
+    return examine(path, size, channels).pixels
 
 
 def save(image: Image.Image, folder: Path, name: str = "a.png", **options: object) -> Path:

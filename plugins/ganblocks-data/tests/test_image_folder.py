@@ -121,7 +121,7 @@ def test_missing_and_misplaced_folders(pets: Path) -> None:
         folder(pets / "absent").open()
     with pytest.raises(DataError, match=r"labels\.csv is not a folder"):
         folder(pets / "labels.csv").open()
-    with pytest.raises(DataError, match=r"holds no class folders; say classes = 0"):
+    with pytest.raises(DataError, match=r"holds no class folders; set classes = 0"):
         folder(pets / "cats").open()
     with pytest.raises(DataError, match=r"holds folders \(cats, dogs, owls\)"):
         folder(pets, classes=0).open()

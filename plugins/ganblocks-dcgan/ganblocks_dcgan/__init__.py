@@ -9,9 +9,11 @@ GANBLOCKS_API = 1
 
 @ganblocks.hookimpl
 def ganblocks_generators() -> dict[str, str]:
+    """Return the generator."""
     return {"dcgan": "ganblocks_dcgan.generator:DcganGenerator"}
 
 
 @ganblocks.hookimpl
 def ganblocks_discriminators() -> dict[str, str]:
+    """Return the discriminator."""
     return {"dcgan": "ganblocks_dcgan.discriminator:DcganDiscriminator"}

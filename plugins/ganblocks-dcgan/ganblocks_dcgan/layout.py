@@ -1,35 +1,42 @@
-"""How many channels stand at which size, the same in both networks, and where attention may stand."""
+"""Options that both networks have, and the channels and sizes of their feature maps."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from attrs import frozen
+from torch import nn
 
-from ganblocks import Doublings, ImageSpec, Site, Size, shorter
+from ganblocks import Attention, ImageSpec, Initialization, Norm, Site, Size, WeightNorm, option, shorter, socket
 
 
 @frozen
-class Stage:
-    """One feature map."""
+class FeatureMap:
+    """Size and channels of one feature map."""
 
     size: Size
     channels: int
 
 
-def feature_maps(image: ImageSpec, site: Site, width: int) -> list[Stage]:
-    """From the smallest on: ``width`` channels at half the image's size, and twice as many at each half of that.
+@frozen(kw_only=True)
+class Backbone:
+    """Options that both networks have."""
 
-    Raises UnfitSize where halving leads to no map of at most 8×8.
-    """
-    ways = Doublings.all(image.size)
-    if not ways:
-        rule = "needs images that can be halved down to at most 8×8"
-        raise site.unfit(image.size, rule, lambda size: bool(Doublings.all(size)))
-    sizes = ways[0].sizes[:-1]
-    return [Stage(size, width << (len(sizes) - n)) for n, size in enumerate(sizes, start=1)]
+    width: int = option(64, low=1)
+    bias: bool = option(False)
+    attention_at: tuple[int, ...] = option((), low=1)
+    norm: Norm = socket("norm", default="batch")
+    weight_norm: WeightNorm = socket("weight_norm", default="none")
+    attention: Attention = socket("attention", default="self_attention")
+    initialization: Initialization = socket("initialization", default="normal")
 
+    def feature_maps(self, image: ImageSpec, site: Site) -> list[FeatureMap]:
+        """Return the feature maps, the smallest first: ``width`` channels at half the image size, doubled at each half of that.
 
-def is_attended(size: Size, wanted: Collection[int]) -> bool:
-    """Whether ``attention_at`` names a map of this size: by its shorter side."""
-    return shorter(size) in wanted
+        Raise UnfitSize if no map of at most 8×8 leads to the image, PlacementError if ``attention_at`` names another size.
+        """
+        sizes = site.doublings(image.size)[0].sizes[:-1]
+        site.expect_sizes("attention_at", self.attention_at, sizes)
+        return [FeatureMap(size, self.width << (len(sizes) - n)) for n, size in enumerate(sizes, start=1)]
+
+    def attention_block(self, site: Site) -> nn.Module:
+        """Build the attention block of a feature map; the identity if ``attention_at`` does not name its size."""
+        return site.at("attention").build(self.attention) if shorter(site.size) in self.attention_at else nn.Identity()

@@ -1,4 +1,4 @@
-"""The residual branch, and the stages that are made of it."""
+"""The residual branch, and the stages that consist of branches."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from ganblocks import Site, shorter, sides
-from ganblocks_r3gan.initialising import SLOPE, branch_gain, scaled, silent
+from ganblocks import Site, full_precision, shorter, sides
+from ganblocks_r3gan.initialization import SLOPE, branch_gain, scaled, silent
 from ganblocks_r3gan.layout import Backbone, Stage
 from ganblocks_r3gan.resampling import downsample, upsample
 
 
 class ResidualBlock(nn.Module):
-    """x [B, C, H, W] -> x + conv3(lrelu(conv2(lrelu(conv1(x))))): 1×1, 3×3 in groups, 1×1, wide in the middle, without norms.
+    """x + conv3(lrelu(conv2(lrelu(conv1(x))))): 1×1, 3×3 in groups, 1×1, wide in the middle, without norms.
 
-    conv3 has no bias and starts at 0; the biases of the others are those of the activations that follow them.
+    conv3 has no bias and starts at 0.
     """
 
     def __init__(self, site: Site, channels: int, options: Backbone, branches: int) -> None:
@@ -27,25 +27,26 @@ class ResidualBlock(nn.Module):
         self.conv3 = silent(site).layer(nn.Conv2d(wide, channels, 1, bias=False), "conv3")
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map x [B, C, H, W] to the same shape."""
         h = leaky_relu(self.conv1(x), SLOPE)
         y: Tensor = x + self.conv3(leaky_relu(self.conv2(h), SLOPE))
         return y
 
 
 class Blocks(nn.Sequential):
-    """The residual branches of one size, then attention, if it stands here."""
+    """The residual branches of one size, then attention if ``attention_at`` names the size."""
 
     def __init__(self, site: Site, stage: Stage, options: Backbone, branches: int) -> None:
         super().__init__()
         for i in range(1, stage.blocks + 1):
             self.add_module(f"block{i}", ResidualBlock(site.at(f"block{i}"), stage.channels, options, branches))
         if shorter(stage.size) in options.attention_at:
-            place = site.at("attention", channels=stage.channels, size=stage.size)
-            self.add_module("attention", place.build(options.attention))
+            attention_site = site.at("attention", channels=stage.channels, size=stage.size)
+            self.add_module("attention", attention_site.build(options.attention))
 
 
 class FirstStage(nn.Module):
-    """The generator's: z [B, Z] -> [B, C, H, W]; a learned map per channel, times a linear function of z, then branches."""
+    """The generator's first: a learned map per channel, times a linear function of z, then branches."""
 
     def __init__(self, site: Site, latent: int, blocks: Blocks, channels: int) -> None:
         super().__init__()
@@ -54,6 +55,7 @@ class FirstStage(nn.Module):
         self.blocks = blocks
 
     def forward(self, z: Tensor) -> Tensor:
+        """Map z [B, Z] to [B, C, H, W], the size of the site."""
         scale = self.linear(z)[:, :, None, None]
         x = (scale * kernel(self.basis)).to(scale.dtype)
         y: Tensor = self.blocks(x.contiguous(memory_format=torch.channels_last))
@@ -61,33 +63,35 @@ class FirstStage(nn.Module):
 
 
 class UpStage(nn.Module):
-    """The generator's others: [B, in, H/2, W/2] -> [B, C, H, W]."""
+    """The generator's others: 1×1 convolution, upsampling, branches."""
 
     def __init__(self, site: Site, in_channels: int, blocks: Blocks, channels: int) -> None:
         super().__init__()
-        self.widen = matching(site, "widen", in_channels, channels)
+        self.widen = widened(site, in_channels, channels)
         self.blocks = blocks
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map x [B, in, H, W] to [B, C, 2H, 2W]."""
         y: Tensor = self.blocks(upsample(self.widen(x)))
         return y
 
 
 class DownStage(nn.Module):
-    """The discriminator's: [B, C, H, W] -> [B, out, H/2, W/2]."""
+    """The discriminator's stages but the last: branches, downsampling, 1×1 convolution."""
 
     def __init__(self, site: Site, blocks: Blocks, channels: int, out_channels: int) -> None:
         super().__init__()
         self.blocks = blocks
-        self.widen = matching(site, "widen", channels, out_channels)
+        self.widen = widened(site, channels, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map x [B, C, H, W] to [B, out, H/2, W/2]."""
         y: Tensor = self.widen(downsample(self.blocks(x)))
         return y
 
 
 class LastStage(nn.Module):
-    """The discriminator's last: [B, C, H, W] -> features [B, C], each the product of its map with a learned one."""
+    """The discriminator's last: branches, then the product of each channel with a learned map, summed over positions."""
 
     def __init__(self, site: Site, blocks: Blocks, channels: int) -> None:
         super().__init__()
@@ -95,27 +99,24 @@ class LastStage(nn.Module):
         self.basis = site.layer(nn.Conv2d(channels, channels, sides(site.size), groups=channels, bias=False), "basis")
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map x [B, C, H, W] to features [B, C]."""
         return (full_precision(self.blocks(x)) * kernel(self.basis)).sum((2, 3))
 
 
 def kernel(basis: nn.Module) -> Tensor:
-    """The maps [C, H, W] of a convolution that has one group per channel, weight-normalised or not.
+    """Return the maps [C, H, W] of a convolution with one group per channel, weight-normalised or not.
 
-    It covers its whole input, so that it is a product; as one, it has a cheap second derivative.
+    Such a convolution over its whole input is a product. Written as one, it has a cheap second derivative.
     """
     weight: Tensor = basis.weight  # type: ignore[assignment]
     return weight[:, 0]
 
 
 def conv1x1(site: Site, name: str, in_channels: int, out_channels: int) -> nn.Module:
+    """Build a 1×1 convolution without bias."""
     return site.layer(nn.Conv2d(in_channels, out_channels, 1, bias=False), name)
 
 
-def matching(site: Site, name: str, in_channels: int, out_channels: int) -> nn.Module:
-    """A 1×1 convolution where channels change; where they do not, nothing."""
-    return nn.Identity() if in_channels == out_channels else conv1x1(site, name, in_channels, out_channels)
-
-
-def full_precision(x: Tensor) -> Tensor:
-    """In float32, or in float64 where it is that already: what leaves a network under autocast is not rounded to 8 bits."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
+def widened(site: Site, in_channels: int, out_channels: int) -> nn.Module:
+    """Build a 1×1 convolution if the number of channels changes, otherwise the identity."""
+    return nn.Identity() if in_channels == out_channels else conv1x1(site, "widen", in_channels, out_channels)

@@ -1,17 +1,13 @@
-"""Stages: how many channels and residual branches stand at which size, and where attention stands."""
+"""Stages: how many channels and residual branches each size has, and which sizes have attention."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import gcd
 
-from attrs import field, frozen
-from attrs.validators import and_, deep_iterable, ge, instance_of, min_len, optional
+from attrs import frozen
 
-from ganblocks import Attention, Doublings, ImageSpec, Site, Size, WeightNorm, in_words, shorter, socket
-
-_count = [instance_of(int), ge(1)]
-_counts = deep_iterable(_count, instance_of(tuple))
+from ganblocks import Attention, ImageSpec, Site, Size, WeightNorm, in_words, option, shorter, socket
 
 
 @frozen
@@ -24,56 +20,46 @@ class Stage:
 
     @property
     def name(self) -> str:
+        """Name of the stage in the network."""
         return f"stage{shorter(self.size)}"
 
 
 @frozen(kw_only=True)
 class Backbone:
-    """The options that both networks have."""
+    """Options that both networks have."""
 
-    width: int = field(default=768, validator=_count)
-    widths: tuple[int, ...] | None = field(default=None, validator=optional(and_(_counts, min_len(1))))
-    blocks: tuple[int, ...] | None = field(default=None, validator=optional(and_(_counts, min_len(1))))
-    expansion: int = field(default=2, validator=_count)
-    group_width: int = field(default=16, validator=_count)
-    attention_at: tuple[int, ...] = field(default=(), validator=_counts)
+    width: int = option(768, low=1)
+    widths: tuple[int, ...] | None = option(None, low=1, min_items=1)
+    blocks: tuple[int, ...] | None = option(None, low=1, min_items=1)
+    expansion: int = option(2, low=1)
+    group_width: int = option(16, low=1)
+    attention_at: tuple[int, ...] = option((), low=1)
     weight_norm: WeightNorm = socket("weight_norm", default="none")
     attention: Attention = socket("attention", default="none")
 
     def stages(self, image: ImageSpec, site: Site) -> list[Stage]:
-        """From the smallest up to the image. Raises UnfitSize where no doublings lead there, PlacementError where widths,
-        blocks, groups or places of attention do not fit.
+        """Return the stages from the smallest to the image.
+
+        Raise UnfitSize if no doublings lead to the image, PlacementError if widths, blocks, groups or ``attention_at`` do not
+        fit.
         """
-        sizes = _sizes(image.size, site)
-        channels = _each(self.widths, "widths", self.width, sizes, site)
-        blocks = _each(self.blocks, "blocks", 2, sizes, site)
+        sizes = site.doublings(image.size, fewest=0)[0].sizes
+        channels = _per_stage(self.widths or [self.width] * len(sizes), "widths", sizes, site)
+        blocks = _per_stage(self.blocks or [2] * len(sizes), "blocks", sizes, site)
         for width in channels:
             if width * self.expansion % self.group_width:
+                common = gcd(*(width * self.expansion for width in channels))
+                widest = next(group for group in range(self.group_width, 0, -1) if common % group == 0)
                 rule = f"{width} · {self.expansion} channels cannot be split into groups of {self.group_width}"
-                raise site.error(rule, f"set group_width = {self._widest_groups(channels)}")
+                raise site.error(rule, f"set group_width = {widest}")
         site.expect_sizes("attention_at", self.attention_at, sizes)
-        return [Stage(*each) for each in zip(sizes, channels, blocks, strict=True)]
-
-    def _widest_groups(self, channels: Sequence[int]) -> int:
-        """The largest width of groups, up to the one that is asked for, that divides the middle of every branch."""
-        common = gcd(*(width * self.expansion for width in channels))
-        return next(width for width in range(self.group_width, 0, -1) if common % width == 0)
+        return [Stage(*row) for row in zip(sizes, channels, blocks, strict=True)]
 
 
-def _sizes(size: Size, site: Site) -> tuple[Size, ...]:
-    ways = Doublings.all(size, fewest=0)
-    if not ways:
-        rule = "needs images that can be halved down to at most 8×8"
-        raise site.unfit(size, rule, lambda other: bool(Doublings.all(other, fewest=0)))
-    return ways[0].sizes
-
-
-def _each(chosen: Sequence[int] | None, name: str, usual: int, sizes: Sequence[Size], site: Site) -> Sequence[int]:
-    """One number for each size."""
-    if chosen is None:
-        return [usual] * len(sizes)
-    if len(chosen) != len(sizes):
-        rule = f"{name} has {len(chosen)} numbers, but there are {len(sizes)} stages, of {', '.join(map(in_words, sizes))}"
-        example = [*chosen[: len(sizes)], *[chosen[-1]] * (len(sizes) - len(chosen))]
-        raise site.error(rule, f"name one for each, from the smallest on, such as {name} = {example}")
-    return chosen
+def _per_stage(values: Sequence[int], option: str, sizes: Sequence[Size], site: Site) -> Sequence[int]:
+    """Return ``values``. Raise PlacementError if there is not one for each size."""
+    if len(values) != len(sizes):
+        rule = f"{option} has {len(values)} numbers, but there are {len(sizes)} stages, of {', '.join(map(in_words, sizes))}"
+        example = [*values[: len(sizes)], *[values[-1]] * (len(sizes) - len(values))]
+        raise site.error(rule, f"name one for each, from the smallest on, such as {option} = {example}")
+    return values

@@ -1,6 +1,6 @@
-"""Resampling by two with the filter [1, 2, 1]: what is interpolated is linear between the old positions.
+"""Resampling by two with the filter [1, 2, 1]: interpolated values are linear between the old positions.
 
-The filter is two averages of neighbours, so that no kernel has to be kept; outside of a feature map there is 0, as in R3GAN's
+The filter is two averages over neighbours, so no kernel has to be stored. Outside a feature map the values are 0, as in R3GAN's
 code.
 """
 
@@ -11,8 +11,8 @@ from torch.nn.functional import avg_pool2d, interpolate, pad
 
 
 def blur(x: Tensor) -> Tensor:
-    """[1, 2, 1] / 4 along both axes: [B, C, H, W] -> the same shape."""
-    # pooling does not pad by itself: on CUDA its gradient was wrong in channels_last (pytorch issues 107201 and 188344)
+    """Filter x [B, C, H, W] by [1, 2, 1] / 4 along both axes."""
+    # the pooling itself does not pad: on CUDA its gradient is wrong in channels_last (pytorch issues 107201 and 188344)
     return avg_pool2d(avg_pool2d(pad(x, (1, 1, 1, 1)), 2, stride=1), 2, stride=1)
 
 

@@ -18,7 +18,7 @@ from ganblocks_penalties.r2 import R2
 from ganblocks_r3gan.blocks import ResidualBlock
 from ganblocks_r3gan.discriminator import R3Discriminator
 from ganblocks_r3gan.generator import R3Generator
-from ganblocks_r3gan.initialising import GAIN, FanIn, Scaled, branch_gain
+from ganblocks_r3gan.initialization import GAIN, FanIn, Scaled, branch_gain
 from ganblocks_r3gan.inner_product import InnerProduct
 from ganblocks_r3gan.resampling import downsample, upsample
 from ganblocks_spectral.none import NoWeightNorm

@@ -1,12 +1,11 @@
 """Residual blocks. Convolutions are 3×3 with padding 1 and shortcuts 1×1, all with biases.
 
-A 1×1 convolution commutes with both resamplings, so it stands where the feature map is small: before an upsampling and after a
-downsampling.
+A 1×1 convolution commutes with both resamplings, so it is applied where the feature map is small: before an upsampling and
+after a downsampling.
 """
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
@@ -16,10 +15,9 @@ from ganblocks_resnet.resampling import Upsampling, downsample, then_downsample,
 
 
 class UpBlock(nn.Module):
-    """The generator's block: x [B, in, H, W] and its norms' condition -> [B, out, 2H, 2W].
+    """The generator's block, which doubles the size.
 
-    h = conv1(upsample(relu(norm1(x)))), y = conv2(relu(norm2(h))) + upsample(shortcut(x)), then attention, if there is one.
-    Upsampling takes the nearest neighbour, or is bilinear.
+    h = conv1(upsample(relu(norm1(x)))), y = conv2(relu(norm2(h))) + upsample(shortcut(x)), then attention if there is one.
 
     Source: Miyato and Koyama (2018), arXiv:1802.05637, figure 14b; SAGAN's code.
     """
@@ -30,13 +28,14 @@ class UpBlock(nn.Module):
         super().__init__()
         self.upsampling: Upsampling = upsampling
         self.norm1 = site.at("norm1", channels=stage.in_channels, size=stage.in_size).build(norm)
-        self.conv1 = conv3x3(site, "conv1", stage.in_channels, stage.out_channels)
+        self.conv1 = conv(site, "conv1", stage.in_channels, stage.out_channels)
         self.norm2 = site.at("norm2", channels=stage.out_channels, size=stage.out_size).build(norm)
-        self.conv2 = conv3x3(site, "conv2", stage.out_channels, stage.out_channels)
-        self.shortcut = conv1x1(site, "shortcut", stage.in_channels, stage.out_channels)
+        self.conv2 = conv(site, "conv2", stage.out_channels, stage.out_channels)
+        self.shortcut = conv(site, "shortcut", stage.in_channels, stage.out_channels, kernel=1)
         self.attention = _attention(site, stage, attention)
 
     def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        """Map x [B, in, H, W] to [B, out, 2H, 2W]; the norms read the condition, int64 [B] or float [B, width]."""
         h = upsample_then(self.conv1, relu(self.norm1(x, condition)), self.upsampling)
         h = self.conv2(relu(self.norm2(h, condition)))
         y: Tensor = self.attention(h + upsample(self.shortcut(x), self.upsampling))
@@ -44,31 +43,32 @@ class UpBlock(nn.Module):
 
 
 class FirstBlock(nn.Module):
-    """The discriminator's first block: image [B, channels, H, W] -> [B, out, H/2, W/2]; takes a label and ignores it.
+    """The discriminator's first block, which halves the size.
 
-    y = downsample(conv2(relu(conv1(x)))) + shortcut(downsample(x)): neither an activation nor a norm touches the raw image.
+    y = downsample(conv2(relu(conv1(x)))) + shortcut(downsample(x)): no activation or norm is applied to the raw image.
 
     Source: Miyato and Koyama (2018), arXiv:1802.05637, the "optimized block" of their code and SAGAN's.
     """
 
     def __init__(self, site: Site, stage: Stage, attention: Attention | None) -> None:
         super().__init__()
-        self.conv1 = conv3x3(site, "conv1", stage.in_channels, stage.out_channels)
-        self.conv2 = conv3x3(site, "conv2", stage.out_channels, stage.out_channels)
-        self.shortcut = conv1x1(site, "shortcut", stage.in_channels, stage.out_channels)
+        self.conv1 = conv(site, "conv1", stage.in_channels, stage.out_channels)
+        self.conv2 = conv(site, "conv2", stage.out_channels, stage.out_channels)
+        self.shortcut = conv(site, "shortcut", stage.in_channels, stage.out_channels, kernel=1)
         self.attention = _attention(site, stage, attention)
 
     def forward(self, x: Tensor, label: Tensor | None) -> Tensor:
+        """Map images [B, C, H, W] to [B, out, H/2, W/2]; the labels are not used."""
         h = then_downsample(self.conv2, relu(self.conv1(x)))
         y: Tensor = self.attention(h + self.shortcut(downsample(x)))
         return y
 
 
 class DownBlock(nn.Module):
-    """The discriminator's other blocks: x [B, in, H, W] and a label -> [B, out, H/2, W/2], or H×W at the end.
+    """The discriminator's other blocks, which halve the size or keep it.
 
-    y = downsample(conv2(relu(norm2(conv1(relu(norm1(x))))))) + shortcut(downsample(x)); a block that changes neither size nor
-    channels has the identity for its shortcut. With ``activated`` the shortcut starts where conv1 does, from relu(norm1(x)).
+    y = downsample(conv2(relu(norm2(conv1(relu(norm1(x))))))) + shortcut(downsample(x)). The shortcut of a block that changes
+    neither size nor channels is the identity. With ``activated`` the shortcut starts from relu(norm1(x)), as conv1 does.
 
     Source: Miyato and Koyama (2018), arXiv:1802.05637, figure 14a; with norms, Gulrajani et al. (2017), arXiv:1704.00028.
     """
@@ -80,15 +80,16 @@ class DownBlock(nn.Module):
         self.activated = activated
         self.halves = stage.out_size != stage.in_size
         self.norm1 = site.at("norm1", channels=stage.in_channels, size=stage.in_size).build(norm)
-        self.conv1 = conv3x3(site, "conv1", stage.in_channels, hidden)
+        self.conv1 = conv(site, "conv1", stage.in_channels, hidden)
         self.norm2 = site.at("norm2", channels=hidden, size=stage.in_size).build(norm)
-        self.conv2 = conv3x3(site, "conv2", hidden, stage.out_channels)
+        self.conv2 = conv(site, "conv2", hidden, stage.out_channels)
         plain = not self.halves and stage.in_channels == stage.out_channels
-        self.shortcut = nn.Identity() if plain else conv1x1(site, "shortcut", stage.in_channels, stage.out_channels)
+        self.shortcut = nn.Identity() if plain else conv(site, "shortcut", stage.in_channels, stage.out_channels, kernel=1)
         self.attention = _attention(site, stage, attention)
 
     def forward(self, x: Tensor, label: Tensor | None) -> Tensor:
-        h = relu(self.norm1(x, label))  # not in place: x may be what the norm gives, and the shortcut needs it
+        """Map x [B, in, H, W] and labels int64 [B] to [B, out, H/2, W/2], or to [B, out, H, W] if the size is kept."""
+        h = relu(self.norm1(x, label))  # not in place: x may be what the norm returns, and the shortcut needs it
         x = h if self.activated else x
         h = self.conv1(h)
         h = relu(self.norm2(h, label))
@@ -97,21 +98,13 @@ class DownBlock(nn.Module):
         return y
 
 
-def conv3x3(site: Site, name: str, in_channels: int, out_channels: int) -> nn.Module:
-    return site.layer(nn.Conv2d(in_channels, out_channels, 3, padding=1), name)
-
-
-def conv1x1(site: Site, name: str, in_channels: int, out_channels: int) -> nn.Module:
-    return site.layer(nn.Conv2d(in_channels, out_channels, 1), name)
-
-
-def full_precision(x: Tensor) -> Tensor:
-    """In float32, or in float64 where it is that already: what leaves a network under autocast is not rounded to 8 bits."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
+def conv(site: Site, name: str, in_channels: int, out_channels: int, kernel: int = 3) -> nn.Module:
+    """Build a convolution that keeps the size, with a bias."""
+    return site.layer(nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2), name)
 
 
 def _attention(site: Site, stage: Stage, attention: Attention | None) -> nn.Module:
-    """Attention over a block's output; the identity, without a trace in the state, where the block has none."""
+    """Build the attention over a block's output; without one, an identity that adds nothing to the state."""
     if attention is None:
         return nn.Identity()
     return site.at("attention", channels=stage.out_channels, size=stage.out_size).build(attention)

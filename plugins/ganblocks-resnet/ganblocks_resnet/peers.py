@@ -1,11 +1,9 @@
-"""What mimicry's and PyTorch-StudioGAN's networks compute beside their weights, in options of ours.
-
-Their files do not say it. A network that computes something else is refused, and the error says what to set.
-"""
+"""Options with which our networks compute what mimicry's and PyTorch-StudioGAN's do; their files do not hold them."""
 
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,23 +13,25 @@ from ganblocks import PlacementError, Player
 
 BATCH_NORM_EPS = {"mimicry": 1e-5, "studiogan": 1e-4}
 ATTENDED = {Player.GENERATOR: {3: 16, 5: 32}, Player.DISCRIMINATOR: {4: 8, 6: 32}}
-"""Number of blocks -> feature size after which mimicry's attention stands; its names do not tell the place."""
+"""Number of blocks -> feature size at which mimicry has attention, which its names do not show."""
 
 
 def refuse_other_functions(layout: str, player: Player, component: object, theirs: Mapping[str, Tensor]) -> None:
-    """Raise PlacementError where options of ``component`` make it another function than the network that ``theirs`` come from."""
+    """Raise PlacementError if ``component`` would compute something else with the weights ``theirs`` of any shape."""
     needed = dict(_needs(layout, player, component, theirs))
-    found = {name: _option(component, name) for name in needed}
-    different = {name: value for name, value in needed.items() if found[name] != value and not _absent_norm(name, found[name])}
-    if not different:
-        return
-    there = ", ".join(f"{name} = {_toml(value)}" for name, value in different.items())
-    here = ", ".join(f"{name} = {_toml(found[name])}" for name in different)
-    sets = " ".join(f"--set {_quoted(f'{player}.{name}={_toml(value)}')}" for name, value in different.items())
-    raise PlacementError(str(player), f"the network of {layout} has {there}, and this one has {here}", f"add {sets}")
+    options = {name: _option(component, name) for name in needed}
+    # a missing eps means another norm, whose names will not be in the file
+    absent = {name for name, value in options.items() if value is None and name.endswith("norm.eps")}
+    different = {name: value for name, value in needed.items() if options[name] != value and name not in absent}
+    if different:
+        wanted = ", ".join(f"{name} = {_toml(value)}" for name, value in different.items())
+        present = ", ".join(f"{name} = {_toml(options[name])}" for name in different)
+        sets = " ".join(f"--set {shlex.quote(f'{player}.{name}={_toml(value)}')}" for name, value in different.items())
+        raise PlacementError(str(player), f"the network of {layout} has {wanted}, and this one has {present}", f"add {sets}")
 
 
 def _needs(layout: str, player: Player, component: object, theirs: Mapping[str, Tensor]) -> Iterator[tuple[str, object]]:
+    """Yield (option, value) of the network that has these weights."""
     if player is Player.GENERATOR:
         yield "upsampling", "bilinear" if layout == "mimicry" else "nearest"
         yield "norm.eps", BATCH_NORM_EPS[layout]
@@ -50,25 +50,15 @@ def _needs(layout: str, player: Player, component: object, theirs: Mapping[str, 
             yield "attention_at", (ATTENDED[player][blocks],)
 
 
-def _option(component: Any, dotted: str) -> object:
-    """An option of a component, or of one in its socket; None where that has none of this name."""
-    for name in dotted.split("."):
+def _option(component: Any, path: str) -> object:
+    """Return the option at a dotted path; None if the component has no such option."""
+    for name in path.split("."):
         component = getattr(component, name, None)
-    found: object = component
-    return found
-
-
-def _absent_norm(name: str, found: object) -> bool:
-    """A norm without eps is told by its names, which are not in the file."""
-    return found is None and name.endswith("norm.eps")
+    value: object = component
+    return value
 
 
 def _toml(value: object) -> str:
     if isinstance(value, tuple):
         return str(list(value))
     return f'"{value}"' if isinstance(value, str) else str(value)
-
-
-def _quoted(text: str) -> str:
-    """For a shell, where quotes and brackets mean something."""
-    return f"'{text}'" if re.search(r"[^\w.=-]", text) else text

@@ -9,9 +9,9 @@ from torch.nn import functional
 
 Upsampling = Literal["nearest", "bilinear"]
 FOLD_FROM = 1024
-"""Positions in a batch (B · H · W) from which folding an upsampling pays: making the 4×4 kernel costs as much whatever the
-batch. Measured on a CPU, forward and backward together take 2.5 times as long folded at 128 positions, as long at 1024, and
-0.6 of the time at 4096. A folded downsampling pays from the smallest sizes on, since four times as many positions enter it."""
+"""Positions in a batch (B · H · W) from which on folding an upsampling is faster: the 4×4 kernel costs the same for any batch.
+Measured on a CPU, forward and backward together, folding takes 2.5 times as long at 128 positions, the same time at 1024 and
+0.6 of the time at 4096. Folding a downsampling is faster from the smallest sizes on: four times as many positions enter it."""
 
 
 def upsample(x: Tensor, mode: Upsampling = "nearest") -> Tensor:
@@ -20,7 +20,7 @@ def upsample(x: Tensor, mode: Upsampling = "nearest") -> Tensor:
 
 
 def downsample(x: Tensor) -> Tensor:
-    """Mean of 2×2, [B, C, H, W] -> [B, C, H/2, W/2]."""
+    """[B, C, H, W] -> [B, C, H/2, W/2], the means of 2×2 positions."""
     return functional.avg_pool2d(x, 2)
 
 
@@ -31,29 +31,29 @@ def upsample_then(conv: nn.Module, x: Tensor, mode: Upsampling = "nearest") -> T
 
 
 def folded_upsample_then(conv: nn.Module, x: Tensor) -> Tensor:
-    """conv(upsample(x)) with 16 products per input, channel and output channel instead of 36.
+    """conv(upsample(x)), [B, C, H, W] -> [B, D, 2H, 2W], with 16 products per input, channel and output channel, not 36.
 
-    Every output sees 2×2 different inputs at most, so that it is a transposed convolution of stride 2, whose 4×4 kernel is
+    Each output depends on at most 2×2 different inputs, so this is a transposed convolution of stride 2. Its 4×4 kernel is
     the mirrored 3×3 kernel summed over windows of 2×2.
     """
-    kernel = functional.avg_pool2d(_padded(conv), 2, stride=1, divisor_override=1).flip(2, 3).transpose(0, 1)
-    return functional.conv_transpose2d(x, kernel, _bias(conv), stride=2, padding=1)
+    kernel, bias = _padded(conv)
+    kernel = functional.avg_pool2d(kernel, 2, stride=1, divisor_override=1).flip(2, 3).transpose(0, 1)
+    return functional.conv_transpose2d(x, kernel, bias, stride=2, padding=1)
 
 
 def then_downsample(conv: nn.Module, x: Tensor) -> Tensor:
     """downsample(conv(x)) for a 3×3 convolution of padding 1, weight-normalised or not: [B, C, H, W] -> [B, D, H/2, W/2].
 
-    It is a convolution of stride 2, whose 4×4 kernel is the mean of the 3×3 kernel over windows of 2×2: 4 products per input,
+    This is a convolution of stride 2 whose 4×4 kernel is the mean of the 3×3 kernel over windows of 2×2: 4 products per input,
     channel and output channel instead of 9.
     """
-    kernel = functional.avg_pool2d(_padded(conv), 2, stride=1)
-    return functional.conv2d(x, kernel, _bias(conv), stride=2, padding=1)
+    kernel, bias = _padded(conv)
+    return functional.conv2d(x, functional.avg_pool2d(kernel, 2, stride=1), bias, stride=2, padding=1)
 
 
-def _padded(conv: nn.Module) -> Tensor:
-    """The 3×3 kernel within a border of zeros. Pooling does not pad: on CUDA its gradient was wrong in channels_last."""
-    return functional.pad(cast("Tensor", conv.weight), (1, 1, 1, 1))
+def _padded(conv: nn.Module) -> tuple[Tensor, Tensor | None]:
+    """Return the kernel [D, C, 3, 3] within a border of zeros, and the bias [D].
 
-
-def _bias(conv: nn.Module) -> Tensor | None:
-    return cast("Tensor | None", conv.bias)
+    The pooling itself does not pad: on CUDA its gradient is wrong in channels_last (pytorch issues 107201 and 188344).
+    """
+    return functional.pad(cast("Tensor", conv.weight), (1, 1, 1, 1)), cast("Tensor | None", conv.bias)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ganblocks_resnet.layout import DISCRIMINATOR, GENERATOR, attended, discriminator_stages, generator_stages
+from ganblocks_resnet.layout import DISCRIMINATOR, GENERATOR, blocks_with_attention, discriminator_stages, generator_stages
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -86,7 +86,7 @@ def test_tables_agree_between_players(doublings: int, start: Size, width: int) -
     [((64,), {"block1"}), ((32,), {"block2"}), ((8, 16), {"block3", "block4"}), ((4,), {"block5"}), ((), set())],
 )
 def test_attention_follows_the_first_block_of_a_size(sizes: tuple[int, ...], blocks: set[str]) -> None:
-    assert attended(SITE, discriminator_stages(ImageSpec(3, 128), SITE, 1, None, None), sizes) == blocks
+    assert blocks_with_attention(SITE, discriminator_stages(ImageSpec(3, 128), SITE, 1, None, None), sizes) == blocks
 
 
 def message(call: object, *args: object) -> str:
@@ -113,8 +113,10 @@ def test_misfits_say_what_works() -> None:
 
 def test_attention_at_a_size_that_never_occurs() -> None:
     stages = discriminator_stages(ImageSpec(3, 32), SITE, 1, None, None)
-    text = message(attended, SITE, stages, (16, 32, 4))
+    text = message(blocks_with_attention, SITE, stages, (16, 32, 4))
     assert "attention_at names 4, 32, but feature maps are 8×8, 16×16; set attention_at = [8, 16]" in text
     rectangles = discriminator_stages(ImageSpec(3, (64, 128)), SITE, 1, None, None)
-    assert attended(SITE, rectangles, (16,)) == {"block2"}
-    assert "feature maps are 4×8, 8×16, 16×32, 32×64; set attention_at = [32]" in message(attended, SITE, rectangles, (64,))
+    assert blocks_with_attention(SITE, rectangles, (16,)) == {"block2"}
+    assert "feature maps are 4×8, 8×16, 16×32, 32×64; set attention_at = [32]" in message(
+        blocks_with_attention, SITE, rectangles, (64,)
+    )

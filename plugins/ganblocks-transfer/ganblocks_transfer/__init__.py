@@ -9,4 +9,5 @@ GANBLOCKS_API = 1
 
 @ganblocks.hookimpl
 def ganblocks_discriminators() -> dict[str, str]:
+    """Return the discriminator."""
     return {"frozen": "ganblocks_transfer.frozen:Frozen"}

@@ -113,7 +113,7 @@ def test_blocks_are_the_parts_that_have_parameters() -> None:
     [
         ({"blocks": 9}, "the network has .*block1"),
         ({"blocks": len(NAMES)}, "nothing is left to learn"),
-        ({"names": ("block7",)}, "no part of the network is called 'block7'; its blocks are block1"),
+        ({"names": ("block7",)}, "no part of the network is called 'block7'; name one of its blocks .block1"),
     ],
 )
 def test_what_cannot_be_frozen_is_refused_with_what_could(options: dict[str, Any], words: str) -> None:

@@ -1,7 +1,7 @@
-"""How R3GAN's layers start: by their fan-in, scaled where they stand in a residual branch.
+"""Initial values of R3GAN's layers: by their fan-in, scaled in residual branches.
 
-A branch begins as the zero function, because its last layer starts at 0, and the layers before it start smaller the more
-branches there are. So a network without any norm neither explodes nor vanishes at its start, however deep it is.
+A branch starts as the zero function, because its last layer starts at 0. The layers before it start smaller the more branches
+there are. So activations of a network without norms neither explode nor vanish at the start, at any depth.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ganblocks import Initialization, Site
 
 SLOPE = 0.2
-"""Of the leaky ReLU, below 0."""
+"""Slope of the leaky ReLU for negative inputs."""
 GAIN = math.sqrt(2 / (1 + SLOPE**2))
 """Keeps the second moment of activations through a leaky ReLU of that slope."""
 LAYERS = 3
@@ -32,6 +32,7 @@ class FanIn:
     """
 
     def fill(self, layer: nn.Module, rng: torch.Generator) -> None:
+        """Fill the weight and the bias of ``layer``."""
         weight = cast("Tensor", layer.weight)
         fresh = torch.randn(weight.shape, generator=rng, dtype=torch.promote_types(weight.dtype, torch.float32), device="cpu")
         with torch.no_grad():
@@ -42,12 +43,13 @@ class FanIn:
 
 @frozen
 class Scaled:
-    """Another rule's weights (None: torch's own for the layer), multiplied by a number."""
+    """Another rule's values (None: torch's own for the layer), with the weight multiplied by a number."""
 
     rule: Initialization | None
     by: float
 
     def fill(self, layer: nn.Module, rng: torch.Generator) -> None:
+        """Fill ``layer`` by the rule, then scale its weight."""
         if self.rule is None:
             layer.reset_parameters()  # type: ignore[operator]  # every torch layer with weights has it
         else:
@@ -57,19 +59,17 @@ class Scaled:
 
 
 def scaled(site: Site, by: float) -> Site:
-    """The same place, where layers start ``by`` times as large."""
+    """Return the site with weights that start ``by`` times as large."""
     return attrs.evolve(site, initialization=Scaled(site.initialization, by))
 
 
 def silent(site: Site) -> Site:
-    """The same place, where layers start at 0. No weight norm stands here: it would divide 0 by its norm, 0."""
+    """Return the site with weights that start at 0, without a weight norm, which would divide 0 by 0."""
     return attrs.evolve(scaled(site, 0.0), weight_norm=None)
 
 
 def branch_gain(branches: int) -> float:
-    """By what the layers of a residual branch are scaled, but for the last, in a network with so many branches.
-
-    gain · L^(-1 / (2m - 2)) for L branches of m layers.
+    """Return the scale of all but the last layer of a branch: gain · L^(-1 / (2m - 2)) for L branches of m layers.
 
     Source: Zhang et al. (2019), "Fixup Initialization", arXiv:1901.09321; R3GAN, arXiv:2501.05441, section 3.
     """
@@ -77,7 +77,7 @@ def branch_gain(branches: int) -> float:
 
 
 def _fan_in(layer: nn.Module, weight: Tensor) -> int:
-    """How many inputs each output sums; an embedding's are classes, a transposed convolution's windows never overlap here."""
+    """Return how many inputs each output sums. The windows of a transposed convolution do not overlap here."""
     if isinstance(layer, nn.Embedding):
         return len(weight)
     if isinstance(layer, nn.ConvTranspose2d):

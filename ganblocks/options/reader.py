@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from types import NoneType
-from typing import Any, get_args
+from typing import Any
 
 import attrs
 from attrs import field, frozen
@@ -22,8 +22,8 @@ from ganblocks.errors import (
     UnknownComponent,
 )
 from ganblocks.options.draft import broken_rules
-from ganblocks.options.fields import DEFAULT, hints_of, inline_of, key_of, options_of, socket_kind, types_of
-from ganblocks.options.types import UNREADABLE, OneOf, OptionType, Section
+from ganblocks.options.fields import DEFAULT, inline_of, key_of, options_of, types_of
+from ganblocks.options.types import UNREADABLE, Component, OneOf, OptionType, Section
 from ganblocks.options.words import escaped, joined, shown, suggestion
 from ganblocks.options.write import plain
 from ganblocks.origins import Origin, remember
@@ -81,7 +81,8 @@ class _Reader:
             if key in table or attribute.default is attrs.NOTHING
         }
         if inline is not None:
-            values[key_of(inline)] = self._inline(inline, rest, path, own)
+            given, expected = rest.get(key_of(inline)), types_of(cls)[inline.name]
+            values[key_of(inline)] = given if attrs.has(type(given)) else self._table(expected, rest, path, own)
         else:
             self._refuse_unknown(rest, [*own, *neighbours], values, path)
         for attribute, value, error in broken_rules(cls, values):
@@ -96,15 +97,10 @@ class _Reader:
 
     def _option(self, cls: type, attribute: attrs.Attribute[Any], table: Mapping[str, Any], path: str) -> Any:
         """Read a field that is given, or note that it is required."""
-        key, before = key_of(attribute), len(self.mistakes)
-        if kind := socket_kind(attribute):
-            usual = attribute.metadata[DEFAULT]
-            optional = NoneType in get_args(hints_of(cls)[attribute.name])
-            result = self._socket(kind, table.get(key, usual), path, optional, usual)
-        elif key in table:
-            result = self.value(types_of(cls)[attribute.name], table[key], path)
+        key, before, expected = key_of(attribute), len(self.mistakes), types_of(cls)[attribute.name]
+        if key in table or isinstance(expected, Component):
+            result = self.value(expected, table.get(key, attribute.metadata.get(DEFAULT)), path)
         else:
-            expected = types_of(cls)[attribute.name]
             how = f"write [{path}], and its keys below" if isinstance(expected, Section) else f"add {key} = …"
             result = self.note(path, "", f"is required: {expected}", how)
         for index, mistake in enumerate(self.mistakes[before:], before):
@@ -129,34 +125,32 @@ class _Reader:
 
     # components in sockets
 
-    def _socket(self, kind: str, value: Any, path: str, optional: bool, usual: str | None) -> Any:
-        """Read what fills a socket: a name, a table with ``use``, or a component. ``usual`` is its default."""
-        if optional and (value is None or value in ("none", {"use": "none"})):
+    def component(self, expected: Component, value: Any, path: str) -> Any:
+        """Read a component that a name or a table with ``use`` describes."""
+        kind = expected.kind
+        if expected.or_none and value in ("none", {"use": "none"}):
             return None
-        if attrs.has(type(value)):
-            return value
         if isinstance(value, str):
-            return self._component(kind, value, {}, path, path)
+            return self._named(kind, value, {}, path, path)
         if isinstance(value, Mapping):
-            return self._table(kind, value, path, usual=usual)
+            return self._table(expected, value, path)
         rule = f"is required: {_a(kind)}" if value is None else f"must be {_a(kind)}"
         hint = f'write the name of {_a(kind)} ("…"), or a table with use; see: ganblocks list {kind}'
         return self.note(path, "" if value is None else shown(value), rule, hint)
 
-    def _table(
-        self, kind: str, table: Mapping[str, Any], path: str, neighbours: Collection[str] = (), usual: str | None = None
-    ) -> Any:
+    def _table(self, expected: Component, table: Mapping[str, Any], path: str, neighbours: Collection[str] = ()) -> Any:
         """Read a component from ``use`` and the options beside it."""
-        named, see = f'"…", the name of {_a(kind)}', f"see: ganblocks list {kind}"
-        where, usually = joined(path, "use"), f'"{usual}", the default here' if usual else named
+        where, named = joined(path, "use"), f'"…", the name of {_a(expected.kind)}'
+        usually = f'"{expected.usual}", the default here' if expected.usual else named
+        see = f"see: ganblocks list {expected.kind}"
         if "use" not in table:
             return self.note(path, "", "needs use", f"add use = {usually}; {see}")
         if not isinstance(table["use"], str):
             return self.note(where, shown(table["use"]), "must be a string", f"write use = {named}; {see}")
         options = {key: value for key, value in table.items() if key != "use"}
-        return self._component(kind, table["use"], options, path, where, neighbours)
+        return self._named(expected.kind, table["use"], options, path, where, neighbours)
 
-    def _component(
+    def _named(
         self, kind: str, name: str, options: Mapping[str, Any], path: str, where: str, neighbours: Collection[str] = ()
     ) -> Any:
         """Read a component by name; ``where`` is the path of the name itself."""
@@ -174,22 +168,16 @@ class _Reader:
             remember(component, Origin(kind, name))
         return component
 
-    def _inline(self, attribute: attrs.Attribute[Any], table: Mapping[str, Any], path: str, neighbours: Collection[str]) -> Any:
-        """Read the component whose options share the section's table, or return one given under the field's own name."""
-        if attrs.has(type(table.get(key_of(attribute)))):
-            return table[key_of(attribute)]
-        kind = socket_kind(attribute)
-        assert kind is not None, "an inline socket is a socket"
-        return self._table(kind, table, path, neighbours)
-
     # values
 
     def value(self, expected: OptionType, value: Any, path: str) -> Any:
         """Read the value of an option, or of a part of one."""
+        if value is None and expected.or_none:
+            return None
         try:
             return expected.read(value, path, self)
         except OptionError as error:
-            return self.note(path, error.arrived or shown(value), error.rule, error.hint)
+            return self.note(path, _arrived(value), error.rule, error.hint)
 
     def first(self, expected: OneOf, value: Any, path: str) -> Any:
         """Read a value of several types; if none accepts it, note the mistakes of the type that was probably meant."""
@@ -209,14 +197,13 @@ class _Reader:
         return UNREADABLE
 
 
-def check_value(expected: OptionType, value: Any) -> None:
-    """Raise OptionError unless ``value`` is what reading returns: a tuple and not a list, a Path and not a string."""
+def mistake_of(expected: OptionType, value: Any) -> Mistake | None:
+    """Return what is wrong with a value in Python: it must be what reading returns, a tuple and not a list."""
     reader = _Reader(lambda kind, name: NoneType)
-    result = expected.read(value, "", reader)
-    for mistake in reader.mistakes:
-        raise OptionError(mistake.rule, mistake.hint, arrived=mistake.arrived)
-    if result != value:
-        raise OptionError(f"must be a {type(result).__name__}")
+    result = reader.value(expected, value, "")
+    if not reader.mistakes and result != value:
+        reader.note("", _arrived(value), f"must be a {type(result).__name__}")
+    return next(iter(reader.mistakes), None)
 
 
 def _rule_of(error: Exception, option: str = "") -> tuple[str, str]:

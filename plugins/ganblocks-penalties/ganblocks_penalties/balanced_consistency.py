@@ -41,7 +41,7 @@ class BalancedConsistency:
     @fake.validator
     def _not_both_zero(self, attribute: attrs.Attribute[float], value: float) -> None:
         if not (self.real or value):
-            raise OptionError("must not be 0 where real is 0: the penalty would be 0", "give one of them a weight above 0")
+            raise OptionError("must be above 0 where real is 0", "give one of them a weight above 0", attribute.name)
 
     def build(self) -> nn.Module:
         """Return the penalty's module: turn -> 0-dim."""

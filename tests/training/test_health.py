@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from ganblocks_losses.hinge import Hinge
-from ganblocks_penalties.r1 import SlopeAtReal
+from ganblocks_penalties.slope import HalfSquaredSlope
 from ganblocks_update_rules.alternating import AlternatingUpdater
 
 import ganblocks as public
@@ -272,7 +272,7 @@ def test_a_penalty_that_is_seldom_due_is_named_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int
 ) -> None:
     """Its turn is past when the step is looked at again."""
-    monkeypatch.setattr(SlopeAtReal, "forward", lambda self, turn: turn.fake.score.logits.mean() * NAN)
+    monkeypatch.setattr(HalfSquaredSlope, "forward", lambda self, turn: turn.fake.score.logits.mean() * NAN)
     with pytest.raises(Diverged, match=r"not finite: .*first of all the loss, or a penalty, in the discriminator's turn"):
         train(tmp_path / "run", **{"penalties.r1": {"weight": 0.1, "every": every}})
 

@@ -27,7 +27,7 @@ def normalising(
     if mode not in MODES:
         raise UsageError(f"no batch-norm mode {mode!r}: {', '.join(MODES)}")
     if mode == "moving":
-        with sampler.normalised_for(truncation, convention):
+        with sampler.statistics_for(truncation, convention):
             yield
         return
     norms = mixing(sampler.network)

@@ -31,13 +31,7 @@ from ganblocks.schedules import spanning
 from ganblocks.seeding import seed_of, seeded
 from ganblocks.site import Site
 from ganblocks.sizes import Size, nearest_sizes
-from ganblocks.values import (
-    Classes,
-    Facts,
-    ImageSpec,
-    Player,
-    Use,
-)
+from ganblocks.values import Classes, Facts, ImageSpec, Player, Use
 
 
 @frozen(eq=False)

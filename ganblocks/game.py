@@ -15,23 +15,11 @@ from torch import Tensor, nn
 
 from ganblocks.diversity import MAX_COMPARED, diversity
 from ganblocks.kinds.loss import Loss
-from ganblocks.kinds.module_capabilities import (
-    AddsTerm,
-    HasEstimates,
-    MixesSamples,
-    Observes,
-)
+from ganblocks.kinds.module_capabilities import AddsTerm, HasEstimates, MixesSamples, Observes
 from ganblocks.kinds.penalty import Penalty
 from ganblocks.schedules import Constant, Moving
 from ganblocks.seeding import seed_of, seeded
-from ganblocks.values import (
-    Batch,
-    Metrics,
-    Objective,
-    Player,
-    Score,
-    View,
-)
+from ganblocks.values import Batch, Metrics, Objective, Player, Score, View
 
 C = TypeVar("C")
 

@@ -75,7 +75,7 @@ def write_each(drawn: Drawn, summary: str, start: int, folder: Path, sampler: Sa
     """Write a PNG for each sample, in a folder per class. Raise UsageError."""
     if folder.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"):
         raise UsageError(
-            f"--to {folder}: --to takes a folder or an npz; for one picture of all give --out {folder.with_suffix('.png')}"
+            f"--to {folder}: takes a folder or an npz; for one picture of all give --out {folder.with_suffix('.png')}"
         )
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--to {folder}: is a file; name a folder, or a file that ends with .npz")

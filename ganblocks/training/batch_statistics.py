@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ganblocks.kinds.module_capabilities import MixesSamples
+from ganblocks.training.hooks import observing
 
 SAMPLES, BATCH = 1024, 64
 """Samples of an estimate, and of each of its batches."""
@@ -43,13 +44,20 @@ def estimate(network: nn.Module, inputs: Inputs, samples: int | None = None) -> 
     network.eval()
     if not norms:
         return False
-    with _batch_mode(norms), _observed(norms) as observed:
+    moments: dict[int, list[Tensor]] = {index: [] for index in range(len(norms))}  # of each norm [2, C] per batch
+
+    def observe(index: int, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        x = inputs[0].float()
+        var, mean = torch.var_mean(x, [d for d in range(x.ndim) if d != 1])
+        moments[index].append(torch.stack([mean, var]))
+
+    with _batch_mode(norms), observing(enumerate(norms), observe):
         latent, label = inputs(samples or SAMPLES)
         for start in range(0, len(latent), BATCH):
             part = slice(start, start + BATCH)
             network(latent[part], None if label is None else label[part])
-    for module, moments in zip(norms, observed, strict=True):
-        mean, var = torch.stack(moments).mean(0)
+    for index, module in enumerate(norms):
+        mean, var = torch.stack(moments[index]).mean(0)
         buffers = running(module)
         assert buffers is not None
         buffers["running_mean"].copy_(mean)
@@ -79,24 +87,3 @@ def _batch_mode(norms: list[nn.Module]) -> Iterator[None]:
     finally:
         for module in norms:
             module.eval()
-
-
-@contextmanager
-def _observed(norms: list[nn.Module]) -> Iterator[list[list[Tensor]]]:
-    """Record the mean and unbiased variance [2, C] of each norm's input, batch by batch, in float32."""
-    moments_of: list[list[Tensor]] = [[] for _ in norms]
-
-    def observe(moments: list[Tensor]) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-        def hook(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            x = inputs[0].float()
-            var, mean = torch.var_mean(x, [d for d in range(x.ndim) if d != 1])
-            moments.append(torch.stack([mean, var]))
-
-        return hook
-
-    handles = [module.register_forward_pre_hook(observe(moments)) for module, moments in zip(norms, moments_of, strict=True)]
-    try:
-        yield moments_of
-    finally:
-        for handle in handles:
-            handle.remove()

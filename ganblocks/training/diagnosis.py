@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from ganblocks.assembly import Session
 from ganblocks.training.checkpoint import split_tensors
+from ganblocks.training.hooks import observing
 from ganblocks.values import Batch, Player
 
 
@@ -66,7 +66,14 @@ def _of_batch(session: Session, player: Player, batch: Batch) -> str:
 
 def _of_part(session: Session, player: Player, batch: Batch) -> str:
     networks = {str(owner): network for owner, network in session.game.networks.items()}
-    with first_offender(networks) as offenders:
+    offenders: list[str] = []
+
+    def check(path: str, module: nn.Module, inputs: Any, output: Any) -> None:
+        if not _finite(output) and _finite(inputs):
+            offenders.append(path)
+
+    modules = [(f"{owner}.{path}".rstrip("."), m) for owner, network in networks.items() for path, m in network.named_modules()]
+    with observing(modules, check):
         total = session.game.objective(player, batch, session.batches.images_seen, (player,)).total
     if offenders:
         return f"the output of {offenders[0]}"
@@ -79,26 +86,6 @@ def _of_part(session: Session, player: Player, batch: Batch) -> str:
     trained = [name for name, parameter in zip(names, parameters, strict=True) if parameter.requires_grad]
     name = _first(zip(trained, gradients, strict=True))
     return f"the gradient of {player}.{name}" if name else ""
-
-
-@contextmanager
-def first_offender(networks: Mapping[str, nn.Module]) -> Iterator[list[str]]:
-    """Yield the paths of modules that turn finite inputs into outputs that are not, in the order of their calls."""
-    offenders: list[str] = []
-    handles = []
-    for player, network in networks.items():
-        for path, module in network.named_modules():
-
-            def record(module: nn.Module, inputs: Any, output: Any, name: str = f"{player}.{path}".rstrip(".")) -> None:
-                if not _finite(output) and _finite(inputs):
-                    offenders.append(name)
-
-            handles.append(module.register_forward_hook(record))
-    try:
-        yield offenders
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _finite(value: Any) -> bool:

@@ -13,7 +13,7 @@ from ganblocks.kinds.module_capabilities import Gated, SingularValue
 
 
 def gammas(game: TwoPlayerGame) -> dict[str, Tensor]:
-    """Return ``gamma/PATH`` -> γ, a scalar, for every gated block of both networks."""
+    """Return ``gamma/PATH`` -> γ, 0-dim, for every gated block of both networks."""
     return {f"gamma/{path}": module.gamma.detach() for path, module in _named(game, Gated)}
 
 

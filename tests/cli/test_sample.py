@@ -169,7 +169,7 @@ def test_a_grid_says_that_it_is_enlarged_and_what_it_replaces(tmp_path: Path) ->
     out, said = sampled(RUN, *grid, cwd=tmp_path)
     assert out == "grid.png"
     words = "4 samples of class 7 (number 7), 0 to 3 of seed 0, 8×8 pixels, 2 per row, enlarged 8 times"
-    assert said.splitlines()[-1] == f"{words} (--to FOLDER writes them as they are)"
+    assert said.splitlines()[-1] == f"{words} (--to FOLDER writes them in their own size)"
     assert Image.open(tmp_path / "grid.png").size == (128, 128)
     assert "replaced an existing file" in sampled(RUN, *grid, cwd=tmp_path)[1]
     sampled(RUN, "--n", "4", "--class", "7", "--to", "out", cwd=tmp_path)
@@ -194,7 +194,7 @@ def test_what_only_looks_like_a_number_shows_no_traceback(text: str, tmp_path: P
         ("--out=absent/x.png", "there is no folder"),
         ("--out=/proc/x.png", "cannot be written"),
         ("--out=bulk/", "is one PNG of all images: name it --out bulk.png; or --to bulk for a file of each"),
-        ("--to=x.png", "one picture of all is --out x.png"),
+        ("--to=x.png", "for one picture of all give --out x.png"),
         ("--to=absent/x.npz", "there is no folder"),
         ("--to=/proc/x.npz", "cannot be written"),
         ("--to=/proc/x", "cannot be written"),

@@ -86,6 +86,7 @@ from ganblocks.values import (
     Vector,
     View,
     full_precision,
+    without_autocast,
 )
 
 if TYPE_CHECKING:
@@ -217,4 +218,5 @@ __all__ = [
     "shorter",
     "sides",
     "socket",
+    "without_autocast",
 ]

@@ -121,7 +121,9 @@ def test_a_site_returns_the_doublings_or_names_the_nearest_sizes(fewest: int) ->
     rule = "generator: needs images that can be halved to a feature map of at most 8×8, got 100×100 pixels"
     with pytest.raises(UnfitSize, match=f"{rule}; use images of 96×96 or 112×112 pixels"):
         site.doublings(100, fewest)
-    assert [bool(site.doublings(7, 0)), Doublings.all(7)] == [True, []]
+    assert site.doublings(7, 0)
+    with pytest.raises(UnfitSize, match="got 7×7 pixels; use images of 6×6 or 8×8 pixels"):
+        site.doublings(7, 1)
 
 
 def test_a_network_without_any_size_says_so() -> None:

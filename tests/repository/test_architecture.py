@@ -71,7 +71,7 @@ plugin_files = sorted(path for path in (ROOT / "plugins").glob("*/ganblocks_*/**
 
 
 def test_the_page_has_the_table_of_imports() -> None:
-    """Whoever adds an import between rooms sees the table of the page change: python docs/scripts/measure_house.py --imports."""
+    """``python docs/scripts/measure_house.py --imports`` prints it."""
     page = (ROOT / "docs" / "explanation" / "design.md").read_text(encoding="utf-8")
     assert f"<!-- imports -->\n{house.imports_table(house.modules())}\n<!-- end of imports -->" in page
 

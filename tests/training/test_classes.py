@@ -43,7 +43,7 @@ def test_a_class_is_meant_by_its_whole_name_or_else_by_a_part_of_it(text: str, e
 def test_a_whole_name_in_the_same_case_goes_before_one_in_another() -> None:
     image = ImageSpec(3, 8, classes=3, class_names=("US", "us", "bus"))
     assert [class_number(text, image) for text in ("US", "us")] == [0, 1]
-    with pytest.raises(UsageError, match=r"^class Us: several classes have that name: 0 US, 1 us; say which$"):
+    with pytest.raises(UsageError, match=r"^class Us: several classes match: 0 US, 1 us; name one of them$"):
         class_number("Us", image)
 
 
@@ -64,7 +64,7 @@ def test_classes_that_are_called_by_numbers_are_meant_by_these() -> None:
     assert [class_number(text, padded) for text in ("1", "2", "02", "10")] == [0, 1, 1, 2]
     both = ImageSpec(3, 8, classes=3, class_names=("01", "1", "x"))
     assert [class_number(text, both) for text in ("01", "1")] == [0, 1]
-    with pytest.raises(UsageError, match="several classes have that name: 0 01, 1 1"):
+    with pytest.raises(UsageError, match="several classes match: 0 01, 1 1"):
         class_number("001", both)
 
 
@@ -154,7 +154,7 @@ def test_counts_are_of_training_images() -> None:
     assert [(each.name, each.count) for each in counted] == [("a", 3), ("b", 0), ("c", 1), ("d", 0)]
     assert [each.name for each in count_classes(ImageSpec(3, 8, 2), opened([0, 1], [], ("x", "y")))] == ["x", "y"]
     assert count_classes(ImageSpec(3, 8), opened([0, 0], [0])) == ()
-    assert untrained(counted).startswith("no training images of 1 b, 3 d: what is drawn of them later was never trained")
+    assert untrained(counted).startswith("no training images of 1 b, 3 d: samples of these classes will be meaningless")
     assert untrained(counted[:1]) == ""
 
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ganblocks import deprecated
 from ganblocks._version import __version__ as __version__
-from ganblocks.deprecated import RENAMED, warn_renamed
 from ganblocks.errors import (
     AmbiguousComponent,
     BrokenPlugin,
@@ -33,15 +33,17 @@ from ganblocks.kinds.attention import Attention
 from ganblocks.kinds.augment import Augment
 from ganblocks.kinds.component_capabilities import (
     Checked,
+    ClassicNames,
+    ClassicWeights,
     CouplesSamples,
     DifferentiatesTwice,
-    ExaminesGenerator,
     Inspects,
-    JudgesAlone,
     ReadsForeign,
+    ReferenceFree,
 )
 from ganblocks.kinds.conditioning import Conditioning
 from ganblocks.kinds.dataset import Dataset
+from ganblocks.kinds.diagnostic import Diagnostic
 from ganblocks.kinds.discriminator import Discriminator
 from ganblocks.kinds.feature_extractor import FeatureExtractor
 from ganblocks.kinds.game import Game, Turn
@@ -88,6 +90,7 @@ from ganblocks.values import (
     Vector,
     View,
     full_precision,
+    without_autocast,
 )
 
 if TYPE_CHECKING:
@@ -95,17 +98,19 @@ if TYPE_CHECKING:
     from ganblocks.recipe import Recipe
     from ganblocks.registry import Registry
     from ganblocks.stepping import guarded_step
-    from ganblocks.training.resuming import resume
-    from ganblocks.training.runs import load, run
+    from ganblocks.training.average import Average
+    from ganblocks.training.launch import resume, run
+    from ganblocks.training.run import load
 
 _LATER = {
+    "Average": "ganblocks.training.average",
     "Recipe": "ganblocks.recipe",
     "Registry": "ganblocks.registry",
     "discover": "ganblocks.plugins",
     "guarded_step": "ganblocks.stepping",
-    "load": "ganblocks.training.runs",
-    "resume": "ganblocks.training.resuming",
-    "run": "ganblocks.training.runs",
+    "load": "ganblocks.training.run",
+    "resume": "ganblocks.training.launch",
+    "run": "ganblocks.training.launch",
 }
 
 
@@ -130,16 +135,21 @@ def read_recipe(
     from ganblocks.plugins import discover
     from ganblocks.recipe import read
 
-    return read.read_recipe(path, overrides, ablation, registry or discover())
+    return read.read_recipe(path, overrides, ablation, registry=registry or discover())
 
 
 def __getattr__(name: str) -> Any:
     if name in _LATER:
         return getattr(import_module(_LATER[name]), name)
-    if name in RENAMED:
-        warn_renamed(f"ganblocks.{name}", f"ganblocks.{RENAMED[name]}")
-        return globals()[RENAMED[name]]
+    if name in deprecated.RENAMED:
+        new = deprecated.RENAMED[name]
+        deprecated.warn_renamed(f"ganblocks.{name}", f"ganblocks.{new}")
+        return vars(deprecated).get(name, globals()[new])
     raise AttributeError(f"module 'ganblocks' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
 
 
 __all__ = [
@@ -149,12 +159,15 @@ __all__ = [
     "Attention",
     "AttentionMap",
     "Augment",
+    "Average",
     "Batch",
     "BrokenPlugin",
     "Checked",
     "CheckpointError",
     "ClassCount",
     "Classes",
+    "ClassicNames",
+    "ClassicWeights",
     "Collapsed",
     "Condition",
     "Conditioning",
@@ -163,11 +176,11 @@ __all__ = [
     "CouplesSamples",
     "DataError",
     "Dataset",
+    "Diagnostic",
     "DifferentiatesTwice",
     "Discriminator",
     "Diverged",
     "Doublings",
-    "ExaminesGenerator",
     "Facts",
     "FeatureExtractor",
     "Features",
@@ -181,7 +194,6 @@ __all__ = [
     "Images",
     "Initialization",
     "Inspects",
-    "JudgesAlone",
     "LinearSchedule",
     "Loss",
     "Metric",
@@ -201,6 +213,7 @@ __all__ = [
     "ReadsForeign",
     "Recipe",
     "RecipeError",
+    "ReferenceFree",
     "Registry",
     "Sample",
     "Schedule",
@@ -235,4 +248,5 @@ __all__ = [
     "shorter",
     "sides",
     "socket",
+    "without_autocast",
 ]

@@ -6,6 +6,8 @@ the few that need it are loaded when they are first used.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +95,7 @@ from ganblocks.values import (
 
 if TYPE_CHECKING:
     from ganblocks.plugins import discover
-    from ganblocks.recipe import Recipe, read_recipe
+    from ganblocks.recipe import Recipe
     from ganblocks.registry import Registry
     from ganblocks.stepping import guarded_step
     from ganblocks.training.average import Average
@@ -107,10 +109,33 @@ _LATER = {
     "discover": "ganblocks.plugins",
     "guarded_step": "ganblocks.stepping",
     "load": "ganblocks.training.run",
-    "read_recipe": "ganblocks.recipe",
     "resume": "ganblocks.training.launch",
     "run": "ganblocks.training.launch",
 }
+
+
+def read_recipe(
+    path: str | os.PathLike[str],
+    overrides: Mapping[str, Any] | None = None,
+    ablation: str | None = None,
+    registry: Registry | None = None,
+) -> Recipe:
+    """Read a recipe strictly.
+
+    Args:
+        path: a TOML file.
+        overrides: dotted path -> value, as ``--set`` gives them; they come after the ablation.
+        ablation: the name of one of the recipe's ablations, to apply it; ``a+b`` applies two.
+        registry: the components that the recipe may name; by default all that are installed.
+
+    Raises:
+        RecipeError: with every mistake, each with file, line, path, what arrived, the rule and the likely fix.
+
+    """
+    from ganblocks.plugins import discover
+    from ganblocks.recipe import read
+
+    return read.read_recipe(path, overrides, ablation, registry=registry or discover())
 
 
 def __getattr__(name: str) -> Any:

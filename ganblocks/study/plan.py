@@ -90,7 +90,7 @@ def plan(
         UsageError: no variants or seeds, one twice, or one compared with a variant that is left out.
 
     """
-    base = read_recipe(path, overrides, None, registry)
+    base = read_recipe(path, overrides, None, registry=registry)
     names = list(base.ablation) if variants is None else list(variants)
     _refuse(names, seeds, base, path)
     rows = [_variant(path, name, base, overrides, registry) for name in (BASELINE, *names)]
@@ -118,7 +118,7 @@ def _refuse(names: Sequence[str], seeds: Sequence[int], base: Recipe, path: Path
 def _variant(path: Path, name: str, base: Recipe, overrides: Mapping[str, Any], registry: Registry) -> Variant:
     ablation = None if name == BASELINE else name
     try:
-        recipe = _scored(read_recipe(path, overrides, ablation, registry), registry)
+        recipe = _scored(read_recipe(path, overrides, ablation, registry), registry=registry)
         facts = check(recipe, registry)
     except RecipeError as error:
         if ablation is None:

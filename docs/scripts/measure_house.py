@@ -132,7 +132,7 @@ def circles(files: list[Module]) -> list[list[str]]:
 
 
 def rooms_imported(files: list[Module]) -> dict[str, list[str]]:
-    """Room of the core (a file, or a folder of files) -> the rooms that it imports, in order; ``ganblocks``: its public names."""
+    """Room of the core (a file or a folder) -> the rooms that it imports; ``ganblocks`` stands for its public names."""
     names = {file.name for file in files if file.name.partition(".")[0] == "ganblocks"}
     rooms: dict[str, set[str]] = {}
     for file in files:

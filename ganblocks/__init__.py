@@ -93,18 +93,20 @@ if TYPE_CHECKING:
     from ganblocks.recipe import Recipe, read_recipe
     from ganblocks.registry import Registry
     from ganblocks.stepping import guarded_step
-    from ganblocks.training.resuming import resume
-    from ganblocks.training.runs import load, run
+    from ganblocks.training.average import Average
+    from ganblocks.training.launch import resume, run
+    from ganblocks.training.run import load
 
 _LATER = {
+    "Average": "ganblocks.training.average",
     "Recipe": "ganblocks.recipe",
     "Registry": "ganblocks.registry",
     "discover": "ganblocks.plugins",
     "guarded_step": "ganblocks.stepping",
-    "load": "ganblocks.training.runs",
+    "load": "ganblocks.training.run",
     "read_recipe": "ganblocks.recipe",
-    "resume": "ganblocks.training.resuming",
-    "run": "ganblocks.training.runs",
+    "resume": "ganblocks.training.launch",
+    "run": "ganblocks.training.launch",
 }
 
 
@@ -117,6 +119,10 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'ganblocks' has no attribute {name!r}")
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 __all__ = [
     "AddsTerm",
     "AmbiguousComponent",
@@ -124,6 +130,7 @@ __all__ = [
     "Attention",
     "AttentionMap",
     "Augment",
+    "Average",
     "Batch",
     "BrokenPlugin",
     "Checked",

@@ -14,8 +14,10 @@ from packaging.specifiers import SpecifierSet
 from torch import nn
 
 from ganblocks.batches import Batches
+from ganblocks.devices import with_precision
+from ganblocks.diversity import compared_images
 from ganblocks.errors import GanblocksError, Mistake, PlacementError, RecipeError, UnfitSize
-from ganblocks.game import Game, Term, comparable
+from ganblocks.game import Term, TwoPlayerGame
 from ganblocks.kinds.component_capabilities import Checked, DifferentiatesTwice
 from ganblocks.kinds.discriminator import Discriminator
 from ganblocks.kinds.generator import Generator
@@ -23,7 +25,6 @@ from ganblocks.kinds.update_rule import Updater
 from ganblocks.limits import how_to_raise, most_numbers, within_limits
 from ganblocks.options.fields import INLINE, options_of, socket_kind
 from ganblocks.options.words import shown
-from ganblocks.precision import settled
 from ganblocks.recipe import Recipe
 from ganblocks.registry import Registry
 from ganblocks.schedules import spanning
@@ -48,19 +49,19 @@ class Session:
     image: ImageSpec
     """With the names of the classes that the opened data set has."""
     facts: Facts
-    game: Game
+    game: TwoPlayerGame
     updater: Updater
     batches: Batches
 
 
 def assemble(recipe: Recipe, registry: Registry, device: torch.device | str = "cpu", seed: int = 0) -> Session:
     """Build everything that a recipe names. Raises RecipeError for what cannot work, DataError for data that is not there."""
-    recipe = settled(spanning(recipe, recipe.training.images), device)
+    recipe = with_precision(spanning(recipe, recipe.training.images), device)
     facts = check(recipe, registry)
     game = build_game(recipe, facts.image, seed).to(device)
     images = recipe.data.dataset.open()
     image = attrs.evolve(facts.image, class_names=images.class_names or facts.image.class_names)
-    game.compared = comparable(len(images.split["train"]))
+    game.compared = compared_images(len(images.split["train"]))
     augment = None if recipe.data.augment is None else recipe.data.augment.build()
     batches = Batches(
         images,
@@ -192,7 +193,7 @@ def _items(part: Any, place: str) -> Iterator[tuple[str, Any]]:
         yield place, part
 
 
-def build_game(recipe: Recipe, image: ImageSpec, seed: int) -> Game:
+def build_game(recipe: Recipe, image: ImageSpec, seed: int) -> TwoPlayerGame:
     """Both networks and their objectives, on the processor: initial values do not depend on the device."""
     terms = [Term(name, term.penalty, term.penalty.build(), term.weight, term.every) for name, term in recipe.penalties.items()]
     chosen = recipe.discriminator.augment
@@ -201,7 +202,7 @@ def build_game(recipe: Recipe, image: ImageSpec, seed: int) -> Game:
         Player.GENERATOR: build_generator(recipe, image, seed),
         Player.DISCRIMINATOR: build_discriminator(recipe, image, seed),
     }
-    return Game(networks, recipe.loss, terms, augment, recipe.training.microbatch, recipe.training.precision)
+    return TwoPlayerGame(networks, recipe.loss, terms, augment, recipe.training.microbatch, recipe.training.precision)
 
 
 def build_generator(recipe: Recipe, image: ImageSpec, seed: int) -> nn.Module:

@@ -64,7 +64,7 @@ class Batches:
         """The batch that begins at sample ``start`` of a player's stream; the same whenever it is asked for."""
         rng = torch.Generator().manual_seed(seed_of(self.seed, "batch", player, start))
         index = self._indices(player, start)
-        image = real_images(self.images.read(index), self.device)
+        image = from_bytes(self.images.read(index), self.device)
         if self.augment is not None:
             image = self.augment(image, rng)
         latent = torch.randn(self.size, self.latent, generator=rng).to(self.device)
@@ -103,6 +103,6 @@ class Batches:
         return torch.randperm(len(self.train), generator=rng)
 
 
-def real_images(raw: Tensor, device: torch.device) -> Tensor:
+def from_bytes(raw: Tensor, device: torch.device) -> Tensor:
     """uint8 [B, C, H, W] -> float in [-1, 1], channels last, on the device (uint8 travels: a quarter of the bytes)."""
     return raw.to(device).contiguous(memory_format=torch.channels_last).float().div_(127.5).sub_(1.0)

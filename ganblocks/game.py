@@ -13,6 +13,7 @@ import torch
 from attrs import define, field, frozen
 from torch import Tensor, nn
 
+from ganblocks.diversity import MAX_COMPARED, diversity
 from ganblocks.kinds.loss import Loss
 from ganblocks.kinds.module_capabilities import (
     AddsTerm,
@@ -33,11 +34,6 @@ from ganblocks.values import (
 )
 
 C = TypeVar("C")
-COMPARED = 64
-"""Images of a batch that are compared with each other, at most."""
-SAME = 1e-5
-"""Squared distance of two real images, as a share of the sum of their squares, up to which they count as one: about half of an
-8-bit step."""
 
 
 @frozen(eq=False)
@@ -56,10 +52,10 @@ class Term:
 
 
 @define(eq=False)
-class Turn:
+class PlayedTurn:
     """One player, one microbatch; see :class:`ganblocks.kinds.game.Turn`."""
 
-    game: Game
+    game: TwoPlayerGame
     player: Player
     images_seen: int
     latent: Tensor
@@ -81,7 +77,7 @@ class Turn:
 
 
 @define(eq=False)
-class Game:
+class TwoPlayerGame:
     """Implements :class:`ganblocks.kinds.game.Game`.
 
     Args:
@@ -100,7 +96,7 @@ class Game:
     augment: nn.Module | None = None
     microbatch: int | None = None
     precision: str = "fp32"
-    compared: int = COMPARED
+    compared: int = MAX_COMPARED
     turns: dict[Player, int] = field(factory=lambda: dict.fromkeys(Player, 0))
     """Turns that each player has taken."""
     _separate: bool = field(init=False)
@@ -113,7 +109,7 @@ class Game:
     def device(self) -> torch.device:
         return next(self.networks[Player.GENERATOR].parameters()).device
 
-    def to(self, device: torch.device | str) -> Game:
+    def to(self, device: torch.device | str) -> TwoPlayerGame:
         """Move every network, penalty and augment."""
         for module in self._stateful().values():
             module.to(device)
@@ -126,7 +122,7 @@ class Game:
                 if each not in through:
                     stack.enter_context(frozen_parameters(network))
             objective, turn = self._play(player, batch, images_seen)
-            return Objective(objective.total, objective.metrics | varieties(turn, self.compared))
+            return Objective(objective.total, objective.metrics | diversity(turn, self.compared))
 
     def backward(self, player: Player, batch: Batch, images_seen: int, observe: bool = True) -> Metrics:
         network, other = self.networks[player], self.networks[player.other]
@@ -153,7 +149,7 @@ class Game:
         if observe:
             self._observe(whole)
             self.turns[player] += 1
-        return metrics | varieties(whole, self.compared)
+        return metrics | diversity(whole, self.compared)
 
     def make(self, latent: Tensor, label: Tensor | None) -> Tensor:
         """Fakes [B, C, H, W] in float32."""
@@ -196,7 +192,7 @@ class Game:
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16")
 
-    def _play(self, player: Player, batch: Batch, images_seen: int) -> tuple[Objective, Turn]:
+    def _play(self, player: Player, batch: Batch, images_seen: int) -> tuple[Objective, PlayedTurn]:
         """One evaluation of a player's objective, with every random number drawn from the batch's seed."""
         seed = seed_of(batch.seed, player)
         with seeded(seed) as rng, _seeded_cuda(self.device, seed):
@@ -204,19 +200,19 @@ class Game:
             turn = self._turn(player, batch, images_seen, rng, any(term.penalty.reads_image_gradient for term in due))
             return self._sum(turn, due), turn
 
-    def _turn(self, player: Player, batch: Batch, images_seen: int, rng: torch.Generator, image_gradient: bool) -> Turn:
+    def _turn(self, player: Player, batch: Batch, images_seen: int, rng: torch.Generator, image_gradient: bool) -> PlayedTurn:
         fake = self.make(batch.latent, batch.fake_label)
         real = batch.image if player is Player.DISCRIMINATOR or self.loss.generator_reads_real else None
         if image_gradient:
             fake = fake if fake.requires_grad else fake.detach().requires_grad_()
             real = None if real is None else real.detach().requires_grad_()
         if real is None:
-            return Turn(self, player, images_seen, batch.latent, rng, None, self._view(fake, batch.fake_label, rng))
+            return PlayedTurn(self, player, images_seen, batch.latent, rng, None, self._view(fake, batch.fake_label, rng))
         if self._separate:
             views = self._view(real, batch.label, rng), self._view(fake, batch.fake_label, rng)
         else:
             views = self._views(real, batch.label, fake, batch.fake_label, rng)
-        return Turn(self, player, images_seen, batch.latent, rng, *views)
+        return PlayedTurn(self, player, images_seen, batch.latent, rng, *views)
 
     def _view(self, image: Tensor, label: Tensor | None, rng: torch.Generator) -> View:
         return View(image, label, self.score(image, label, rng))
@@ -231,7 +227,7 @@ class Game:
         first, second = (Score(*(None if x is None else x[part] for x in score)) for part in (slice(n), slice(n, None)))  # type: ignore[arg-type]
         return View(real, label, first), View(fake, fake_label, second)
 
-    def _sum(self, turn: Turn, due: Sequence[Term]) -> Objective:
+    def _sum(self, turn: PlayedTurn, due: Sequence[Term]) -> Objective:
         """The adversarial loss, terms inside the discriminator, and the penalties that are due."""
         player, real, fake = turn.player, turn.real, turn.fake.score.logits
         if player is Player.DISCRIMINATOR:
@@ -252,46 +248,10 @@ class Game:
         return Objective(total, metrics)
 
     @torch.no_grad()
-    def _observe(self, turn: Turn) -> None:
+    def _observe(self, turn: PlayedTurn) -> None:
         for module in self._stateful().values():
             for observer in capable(module, Observes):
                 observer.observe(turn)
-
-
-def comparable(images: int) -> int:
-    """Images of a batch to compare, for so many training images: so few that a generator of all of them seldom repeats one."""
-    return min(COMPARED, max(images // 4, 2))
-
-
-@torch.no_grad()
-def varieties(turn: Turn, compared: int = COMPARED) -> Metrics:
-    """How far real images and fakes are from the nearest other of their batch, on average: what collapses when modes do.
-
-    Root of the mean square over pixels and channels, in the units of images in [-1, 1]. Real images are held against the
-    nearest that is another one: a small data set has the same image twice in a batch. Nothing for a batch of one, and in the
-    generator's turn.
-    """
-    if turn.player is not Player.DISCRIMINATOR:
-        return {}
-    assert turn.real is not None, "a discriminator's turn always has real images"
-    real, fake = (view.image[:compared] for view in (turn.real, turn.fake))
-    return {"real/nearest": nearest(real, distinct=True), "fake/nearest": nearest(fake)} if len(fake) > 1 else {}
-
-
-def nearest(image: Tensor, distinct: bool = False) -> Tensor:
-    """Mean over images [B, C, H, W], B at least 2, of the distance to the nearest other one: 0-dim, float32.
-
-    Where ``distinct``, images that are the same do not count as others; 0 where all are the same.
-    """
-    flat = image.flatten(1).float()
-    distances = torch.cdist(flat, flat).fill_diagonal_(torch.inf)
-    if distinct:
-        squares = flat.square().sum(1)
-        distances = distances.masked_fill(distances.square() <= SAME * (squares[:, None] + squares), torch.inf)
-    closest = distances.amin(1)
-    found = closest < torch.inf if distinct else torch.ones_like(closest, dtype=torch.bool)
-    mean: Tensor = closest.where(found, 0).sum() / found.sum().clamp_min(1) / flat.shape[1] ** 0.5
-    return mean
 
 
 def capable(network: nn.Module, capability: type[C]) -> Iterator[C]:
@@ -350,12 +310,14 @@ def _seeded_cuda(device: torch.device, seed: int) -> Iterator[None]:
         generator.set_state(state)
 
 
-def _whole(turns: Sequence[Turn]) -> Turn:
+def _whole(turns: Sequence[PlayedTurn]) -> PlayedTurn:
     """The microbatches of one turn as one turn, detached."""
     first = turns[0]
     latent = torch.cat([turn.latent for turn in turns])
     real = None if first.real is None else _joined([turn.real for turn in turns if turn.real is not None])
-    return Turn(first.game, first.player, first.images_seen, latent, first.rng, real, _joined([turn.fake for turn in turns]))
+    return PlayedTurn(
+        first.game, first.player, first.images_seen, latent, first.rng, real, _joined([turn.fake for turn in turns])
+    )
 
 
 def _joined(views: Sequence[View]) -> View:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ganblocks import Batch, Images, Player, discover, read_recipe
 from ganblocks.assembly import assemble
-from ganblocks.batches import Batches, real_images
+from ganblocks.batches import Batches, from_bytes
 from ganblocks.testing import examples
 from tests.cli.commands import ROOT
 
@@ -93,9 +93,9 @@ def test_real_images_pass_the_augment_of_the_data_reproducibly() -> None:
 
 
 def test_bytes_become_the_interval_from_minus_one_to_one() -> None:
-    image = real_images(torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1), torch.device("cpu"))
+    image = from_bytes(torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1), torch.device("cpu"))
     assert image.flatten().tolist() == [-1.0, 1.0]
-    assert real_images(torch.zeros(2, 3, 4, 4, dtype=torch.uint8), torch.device("cpu")).is_contiguous(
+    assert from_bytes(torch.zeros(2, 3, 4, 4, dtype=torch.uint8), torch.device("cpu")).is_contiguous(
         memory_format=torch.channels_last
     )
 

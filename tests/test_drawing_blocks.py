@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ganblocks import Batch, Classes, Player, Site
-from ganblocks.game import Game
+from ganblocks.game import TwoPlayerGame
 from ganblocks.testing.toys import LinearHead, ToyDiscriminator, ToyGenerator, toy_batches, toy_game
 
 STRANGER = Path(__file__).parent / "fixtures" / "noisy_attention.py"
@@ -28,7 +28,7 @@ def noisy() -> Any:
     return sys.modules[STRANGER.stem].NoisyAttention()
 
 
-def noisy_game() -> Game:
+def noisy_game() -> TwoPlayerGame:
     return toy_game(ToyGenerator(attention=noisy()), ToyDiscriminator(attention=noisy(), conditioning=LinearHead()))
 
 

@@ -90,9 +90,9 @@ UNREACHABLE = {
 
 
 def test_what_check_says_works(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each alternative of each hint, one after another, until the recipe passes; and no place that refuses is left out.
+    """Each alternative of each hint, one after another, until the recipe passes; and no line that raises is left out.
 
-    One test, because the places that the cases have met can only be counted together.
+    One test, because the lines that the cases have reached can only be counted together.
     """
     met = noted_refusals(monkeypatch)
     for case, changes in CASES.items():
@@ -100,7 +100,7 @@ def test_what_check_says_works(registry: Registry, tmp_path: Path, monkeypatch: 
         assert trails[0].said, f"{case}: there is no mistake"
         for trail in trails:
             assert trail.passed, "\n".join((case, *trail.said))
-    missed = {place for place in refusals() if place[0].name not in UNREACHABLE and place not in met}
+    missed = {line for line in refusals() if line[0].name not in UNREACHABLE and line not in met}
     assert not missed, "whoever writes another refusal adds a case"
 
 
@@ -120,7 +120,7 @@ def noted_refusals(monkeypatch: pytest.MonkeyPatch) -> set[tuple[Path, int]]:
 
 
 def lines_of_call(file: Path, line: int) -> list[int]:
-    """The first line of the refusal that stands around a line."""
+    """The first line of the refusal around a line."""
     return [node.lineno for node in calls(file) if node.lineno <= line <= (node.end_lineno or node.lineno)]
 
 

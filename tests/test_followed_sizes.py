@@ -36,11 +36,11 @@ def at(network: str, size: Size) -> dict[str, Any]:
 @pytest.mark.parametrize("network", OF_ANY_START)
 def test_what_doubles_from_at_most_8_just_works(network: str, size: Size, registry: Registry, tmp_path: Path) -> None:
     """And all else is refused by one mistake, which names a smaller and a larger size; each of them works."""
-    found = mistakes_of(at(network, size), tmp_path, registry)
+    mistakes = mistakes_of(at(network, size), tmp_path, registry)
     if Doublings.all(size):
-        assert not found
+        assert not mistakes
         return
-    (mistake,) = found
+    (mistake,) = mistakes
     assert mistake.where == "data.size"
     trails = list(followed(at(network, size), tmp_path, registry))
     assert len(trails) == 2

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from ganblocks import Batch, Constant, HasEstimates, MixesSamples, Objective, Observes, Player, Score, Turn
-from ganblocks.game import Game, Term, frozen_parameters, nearest, unchanged_buffers
+from ganblocks.diversity import nearest_distance
+from ganblocks.game import Term, TwoPlayerGame, frozen_parameters, unchanged_buffers
 from ganblocks.testing import examples
 
 G, D = Player.GENERATOR, Player.DISCRIMINATOR
@@ -83,9 +84,9 @@ class Plain:
         return nn.functional.softplus(-fake).mean()
 
 
-def game(norm: Callable[[], nn.Module] = nn.Identity, **options: Any) -> Game:
+def game(norm: Callable[[], nn.Module] = nn.Identity, **options: Any) -> TwoPlayerGame:
     torch.manual_seed(0)
-    return Game({G: ToyGenerator(), D: ToyDiscriminator(norm)}, options.pop("loss", Plain()), **options)
+    return TwoPlayerGame({G: ToyGenerator(), D: ToyDiscriminator(norm)}, options.pop("loss", Plain()), **options)
 
 
 def batch(n: int = 6, seed: int = 0) -> Batch:
@@ -144,8 +145,8 @@ def test_how_varied_images_are_is_told_of_the_whole_batch(size: int) -> None:
     played.networks[G].norm = nn.Identity()  # batch statistics do depend on the microbatch
     fake = played.make(batch().latent, batch().fake_label)
     metrics = played.backward(D, batch(), 0)
-    torch.testing.assert_close(metrics["real/nearest"], nearest(batch().image))
-    torch.testing.assert_close(metrics["fake/nearest"], nearest(fake))
+    torch.testing.assert_close(metrics["real/nearest"], nearest_distance(batch().image))
+    torch.testing.assert_close(metrics["fake/nearest"], nearest_distance(fake))
     assert not any("nearest" in name for name in played.backward(G, batch(), 0))
 
 

@@ -15,7 +15,7 @@ from ganblocks.options.fields import options_of
 from ganblocks.schedules import spanning
 from ganblocks.training import batch_statistics
 from ganblocks.training.checkpoint import latest
-from ganblocks.training.resuming import resume
+from ganblocks.training.launch import resume
 from tests.cli.commands import ROOT
 
 STEPS, BATCH = 3, 4

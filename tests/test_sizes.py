@@ -40,9 +40,9 @@ def test_the_first_map_is_4_where_it_can_be(size: Size, start: Size | None) -> N
 @given(pairs, st.integers(0, 1))
 def test_every_way_is_found_and_no_other(pair: tuple[int, int], fewest: int) -> None:
     size = as_size(pair)
-    found = {(sides(way.start), way.count) for way in Doublings.all(size, fewest)}
+    ways = {(sides(way.start), way.count) for way in Doublings.all(size, fewest)}
     tried = {((h, w), n) for n in range(fewest, 10) for h in range(1, 9) for w in range(1, 9) if (h * 2**n, w * 2**n) == pair}
-    assert found == tried
+    assert ways == tried
 
 
 @examples(100)
@@ -55,7 +55,7 @@ def test_the_usual_way_is_the_first(pair: tuple[int, int]) -> None:
         assert ways[0] in (fours or [min(ways, key=lambda way: way.count)])
     for way in ways:
         assert way.sizes[-1] == as_size(pair)
-        assert [sides(each) for each in way.sizes] == [
+        assert [sides(size) for size in way.sizes] == [
             tuple(side * 2**n for side in sides(way.start)) for n in range(way.count + 1)
         ]
 
@@ -73,12 +73,12 @@ def test_the_nearest_sizes_lie_within_and_around(pair: tuple[int, int], factor: 
 
     square = pair[0] == pair[1]
     everything = [(h, w) for h in range(1, 131) for w in range(1, 131) if h == w or not square]
-    tried = [as_size(each) for each in everything if Doublings.all(as_size(each), fewest=0) and fits(as_size(each))]
+    tried = [as_size(pair) for pair in everything if Doublings.all(as_size(pair), fewest=0) and fits(as_size(pair))]
     smaller = [size for size in tried if all(a <= b for a, b in zip(sides(size), pair, strict=True))]
     larger = [size for size in tried if all(a >= b for a, b in zip(sides(size), pair, strict=True))]
     expected = [min(map(distance, side)) for side in (smaller, larger) if side]
-    found = [size for size in nearest_sizes(as_size(pair), fits) if max(sides(size)) <= 130]
-    assert [distance(size) for size in found] == expected
+    nearest = [size for size in nearest_sizes(as_size(pair), fits) if max(sides(size)) <= 130]
+    assert [distance(size) for size in nearest] == expected
 
 
 @given(lengths)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from ganblocks import Batch, LinearSchedule, Player, Score, Turn
-from ganblocks.game import Game, Term
+from ganblocks.game import Term, TwoPlayerGame
 
 G, D = Player.GENERATOR, Player.DISCRIMINATOR
 
@@ -58,11 +58,11 @@ def batch() -> Batch:
     return Batch(image, torch.tensor([0, 1, 2, 0]), latent, torch.tensor([2, 2, 1, 0]), seed=3)
 
 
-def game(**options: Any) -> Game:
-    return Game({G: Maker(), D: Evaluator()}, options.pop("loss", Logistic()), **options)
+def game(**options: Any) -> TwoPlayerGame:
+    return TwoPlayerGame({G: Maker(), D: Evaluator()}, options.pop("loss", Logistic()), **options)
 
 
-def logits(played: Game, drawn: Batch, factor: float) -> tuple[Tensor, Tensor]:
+def logits(played: TwoPlayerGame, drawn: Batch, factor: float) -> tuple[Tensor, Tensor]:
     assert drawn.label is not None
     assert drawn.fake_label is not None
     fake = played.networks[G](drawn.latent, drawn.fake_label)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import ganblocks
-from ganblocks.batches import real_images
+from ganblocks.batches import from_bytes
 
 CPU = torch.device("cpu")
 
@@ -82,7 +82,7 @@ def main() -> int:
     data, spec = recipe.data.dataset.open(), recipe.data.dataset.describe()
     image, label = {}, {}
     for split, index in data.split.items():
-        image[split], label[split] = real_images(data.read(index), CPU), data.labels[index]
+        image[split], label[split] = from_bytes(data.read(index), CPU), data.labels[index]
     wanted = torch.arange(spec.classes).repeat_interleave(options.per_class)
     samples = ganblocks.load(options.run).sample(len(wanted), classes=wanted.tolist(), seed=options.seed)
 

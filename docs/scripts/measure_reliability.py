@@ -27,17 +27,17 @@ from safetensors.torch import save_file
 
 import ganblocks
 from ganblocks.assembly import assemble
+from ganblocks.diversity import diversity
 from ganblocks.errors import CheckpointError, GanblocksError
-from ganblocks.game import varieties
 from ganblocks.recipe import read_recipe
 from ganblocks.training import checkpoint as checkpoints
 from ganblocks.training import loop, manifest
 from ganblocks.training.average import Average
 from ganblocks.training.checkpoint import FORMAT, latest, load_checkpoint, save_checkpoint
 from ganblocks.training.collapse import CollapseDetector
+from ganblocks.training.launch import resume
 from ganblocks.training.loop import averaging
 from ganblocks.training.manifest import verify
-from ganblocks.training.resuming import resume
 from ganblocks.training.run_folder import read_metrics
 from ganblocks.training.statistics import as_numbers, state_norms
 from ganblocks.values import Player
@@ -299,7 +299,7 @@ def costs(n: int, seed: int) -> None:
             extra.append(_seconds(lambda: as_numbers(state_norms(session.game, average.network))))
             turn = type("Turn", (), {"real": type("View", (), {"image": session.batches.at(Player.DISCRIMINATOR, 0).image})})()
             turn.fake = turn.real
-            nearest.append(_seconds(lambda turn=turn: varieties(turn)))
+            nearest.append(_seconds(lambda turn=turn: diversity(turn)))
         step = statistics.median(steps)
         watch = statistics.median(extra) + statistics.median(nearest)
         print(f"health: {1000 * watch:.2f} ms of a step of {1000 * step:.0f} ms = {watch / step:.2%} (medians of {n})")

@@ -10,13 +10,13 @@ from ganblocks.cli.commands import AblateOptions
 from ganblocks.cli.context import Context, say
 from ganblocks.cli.output import print_json, print_table
 from ganblocks.cli.recipes import blaming
+from ganblocks.devices import pick_device
 from ganblocks.errors import UsageError
 from ganblocks.recipe import parse_override
 from ganblocks.study.cells import Place, Runner, alone, result_of
 from ganblocks.study.plan import Plan, parse_seeds, plan
 from ganblocks.study.table import Table, tabulate
 from ganblocks.study.writing import document, grid, plan_document, write
-from ganblocks.training.runs import pick_device
 from ganblocks.training.stopping import stop_on_signals
 
 FAILED = 1

@@ -1,11 +1,11 @@
-"""``ganblocks check``: what a recipe costs and what would go wrong, in seconds, without training.
+"""``ganblocks check``: the cost of a recipe, and errors that training would meet, without training.
 
-The data is looked at only when it is asked for: ``--data``, or a folder in place of a recipe.
+It reads the images only with ``--data``, or if it is given a folder instead of a recipe.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
@@ -13,7 +13,7 @@ import attrs
 from ganblocks.assembly import check as check_recipe
 from ganblocks.cli.commands import CheckOptions
 from ganblocks.cli.context import Context
-from ganblocks.cli.data_report import found_in, plain, plain_classes, refuse_fatal, show, show_classes
+from ganblocks.cli.data_report import inspect_data, refuse_fatal, report, show_report
 from ganblocks.cli.output import print_json, print_table
 from ganblocks.cli.recipes import blaming, read
 from ganblocks.errors import RecipeError, UsageError
@@ -21,8 +21,10 @@ from ganblocks.kinds.component_capabilities import Inspects
 from ganblocks.options import unstructure
 from ganblocks.options.words import shown
 from ganblocks.recipe import Recipe
+from ganblocks.recipe.ablation import toml_value
 from ganblocks.registry import Registry
 from ganblocks.summary import NetworkCost, network_costs
+from ganblocks.training.run_folder import RECIPE
 from ganblocks.values import Facts, Player
 
 ADAM_COPIES = 4
@@ -31,31 +33,33 @@ ADAM_COPIES = 4
 
 def check(context: Context, options: CheckOptions) -> None:
     """Raise RecipeError for the recipe, and with ``data`` DataError for the images."""
-    registry, path, ablation, data = context.registry(), options.recipe, options.ablation, options.data
-    if path.is_dir():
-        _refuse_changes(options)
-        check_folder(registry, path, options.as_json)
+    registry = context.registry()
+    if options.recipe.is_dir():
+        _refuse_recipe_options(options)
+        check_folder(registry, options)
         return
+    if options.size is not None:
+        raise UsageError("--size is for a folder of images", "write --set data.size=…")
     recipe = read(registry, options)
-    with blaming(path):
-        for name in recipe.ablation if ablation is None else ():
+    with blaming(options.recipe):
+        for name in recipe.ablation if options.ablation is None else ():
             _check_ablation(registry, options, name)
         facts = check_recipe(recipe, registry)
         costs = network_costs(recipe, facts.image)
-    findings, classes = found_in(recipe.data.dataset) if data else ([], ())
+    findings, classes = inspect_data(recipe.data.dataset) if options.data else ([], ())
     if options.as_json:
-        inspected = {"data": plain(findings), "class_counts": plain_classes(classes)} if data else {}
-        print_json({"recipe": str(path), "ablation": ablation, **document(recipe, facts, costs), **inspected})
+        inspected = report(findings, classes) if options.data else {}
+        print_json({"recipe": str(options.recipe), "ablation": options.ablation, **document(recipe, facts, costs), **inspected})
     else:
         for player, network in costs.items():
             _print_network(player, network)
         _print_totals(recipe, costs)
-        show(findings)
-        show_classes(classes)
+        show_report(findings, classes)
     refuse_fatal(findings)
     if not options.as_json:
-        looked = "recipe and data" if data else "the data was not looked at: add --data"
-        print(f"{path}: fine" + (f", with ablation {ablation}" if ablation else "") + f" ({looked})")
+        ablation = f", with ablation {options.ablation}" if options.ablation else ""
+        checked = "recipe and data" if options.data else "the images were not checked: add --data"
+        print(f"{options.recipe}: fine{ablation} ({checked})")
 
 
 def _check_ablation(registry: Registry, options: CheckOptions, name: str) -> None:
@@ -65,39 +69,51 @@ def _check_ablation(registry: Registry, options: CheckOptions, name: str) -> Non
         raise error.in_ablation(name) from error
 
 
-def _refuse_changes(options: CheckOptions) -> None:
-    """Raise UsageError for options that change a recipe, where there is none."""
+def _refuse_recipe_options(options: CheckOptions) -> None:
+    """Raise UsageError for a run folder, and for options that change a recipe."""
+    path = options.recipe
+    if (path / RECIPE).is_file():
+        reading = " or ".join(f"ganblocks {command} {path}" for command in ("evaluate", "sample", "resume"))
+        raise UsageError(f"{path}: is a run folder", f"use {reading}; or check its recipe: ganblocks check {path / RECIPE}")
     given = [name for name, value in (("--set", options.sets), ("--ablation", options.ablation)) if value not in (None, [])]
     if given:
         fix = f"leave {' and '.join(given)} out, or name a recipe that reads it, with --data"
-        raise UsageError(f"{options.recipe}: is a folder of images, and not a recipe with values to change; {fix}")
+        raise UsageError(f"{path}: is a folder of images, and not a recipe with values to change", fix)
 
 
-def check_folder(registry: Registry, path: Path, as_json: bool) -> None:
-    """Inspect a folder as the data sets would that know such files. Raises UsageError where none does."""
-    offers = [(offer, offer.resolve()) for offer in registry.offers("dataset")]
-    suggested = [(offer.name, cls.at(path)) for offer, cls in offers if issubclass(cls, Inspects)]
-    known = [(name, dataset) for name, dataset in suggested if dataset is not None]
-    if not known:
-        raise UsageError(f"{path}: is a folder, and no installed data set knows such files; name a recipe")
-    findings = [(name, dataset, *found_in(dataset)) for name, dataset in known]
-    if as_json:
-        inspected = [{"data": plain(found), "class_counts": plain_classes(classes)} for _, _, found, classes in findings]
-        options_of = ({"use": name, **unstructure(dataset, registry.name_of)} for name, dataset, _, _ in findings)
-        print_json([one | other for one, other in zip(options_of, inspected, strict=True)])
-    for name, dataset, found, classes in findings:
-        if not as_json:
-            options = ", ".join(f"{key} = {shown(value)}" for key, value in unstructure(dataset, registry.name_of).items())
-            print(f"inspected as: use = {shown(name)}, {options}")
-            show(found)
-            show_classes(classes)
-        refuse_fatal(found)
-    if not as_json:
-        print(f"{path}: fine")
+def check_folder(registry: Registry, options: CheckOptions) -> None:
+    """Inspect a folder with every data set that reads such files. Raise UsageError if there is none."""
+    datasets = list(_datasets_at(registry, options))
+    if not datasets:
+        raise UsageError(f"{options.recipe}: is a folder, and no installed data set reads its files", "name a recipe")
+    inspected = [(use, dataset, *inspect_data(dataset)) for use, dataset in datasets]
+    if options.as_json:
+        print_json([{**use, **report(findings, classes)} for use, _, findings, classes in inspected])
+    for use, _, findings, classes in inspected:
+        if not options.as_json:
+            print("inspected as " + ", ".join(f"{key} = {shown(value)}" for key, value in use.items()))
+            show_report(findings, classes)
+        refuse_fatal(findings)
+    if not options.as_json:
+        sized = options.size is None and any("size" in use for use, *_ in inspected)
+        print(f"{options.recipe}: fine" + (" (to check for another size of training: --size PIXELS)" if sized else ""))
+
+
+def _datasets_at(registry: Registry, options: CheckOptions) -> Iterator[tuple[dict[str, Any], Any]]:
+    """Iterate over (its table in a recipe, data set) of the data sets that read the files of a folder."""
+    for offer in registry.offers("dataset"):
+        cls = offer.resolve()
+        dataset = cls.at(options.recipe) if issubclass(cls, Inspects) else None
+        if dataset is not None:
+            table = unstructure(dataset, registry.name_of)
+            if options.size is not None and "size" in table:
+                table["size"] = toml_value(options.size)
+                dataset = registry.create("dataset", offer.full_name, **table)
+            yield {"use": registry.short_name(offer), **table}, dataset
 
 
 def document(recipe: Recipe, facts: Facts, costs: dict[Player, NetworkCost]) -> dict[str, Any]:
-    """Everything that the tables say, as plain values."""
+    """Return what the tables show, as plain values."""
     uses = [{"path": use.path, "kind": use.kind, "name": use.name} for use in facts.uses]
     networks = {str(player): attrs.asdict(network) for player, network in costs.items()}
     return {"title": recipe.title, "image": attrs.asdict(facts.image), "components": uses, "networks": networks}
@@ -118,7 +134,7 @@ def _print_network(player: Player, network: NetworkCost) -> None:
 
 
 def _print_totals(recipe: Recipe, costs: dict[Player, NetworkCost]) -> None:
-    """The memory of a training step: weights, gradients and moments, and one forward of both networks at a time."""
+    """Print the memory of a training step: weights, gradients, moments, and the activations of both networks."""
     settings = recipe.training
     together = settings.microbatch or settings.batch
     generator, discriminator = costs[Player.GENERATOR], costs[Player.DISCRIMINATOR]

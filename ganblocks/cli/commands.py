@@ -130,6 +130,9 @@ class CheckOptions:
     ablation: AblationName = None
     as_json: AsJson = False
     data: Annotated[bool, typer.Option("--data", help="Check every image too.")] = False
+    size: Annotated[
+        str | None, typer.Option(metavar="PIXELS", help="For a folder: the size of training, such as 32 or [64,128].")
+    ] = None
 
 
 @frozen(kw_only=True)
@@ -137,7 +140,7 @@ class ImportOptions:
     """Import weights trained elsewhere.  Example: ganblocks import r.toml --layout mimicry --generator g.pth --out runs/g"""
 
     recipe: RecipePath
-    layout: Annotated[str, typer.Option(help="The framework whose parameter names the files use.")]
+    layout: Annotated[str, typer.Option(help="Whose parameter names the files use: see ganblocks show generator NAME.")]
     out: Annotated[Path, typer.Option(help="The run folder to write.")]
     generator: Annotated[Path | None, typer.Option(metavar="FILE", help="The generator's weights.")] = None
     discriminator: Annotated[Path | None, typer.Option(metavar="FILE", help="The discriminator's weights.")] = None
@@ -231,7 +234,7 @@ COMMANDS: dict[str, tuple[type, str]] = {
     "import": (ImportOptions, "import_weights:import_weights"),
     "cite": (CiteOptions, "cite:cite"),
     "ablate": (AblateOptions, "ablate:ablate"),
-    "list": (ListOptions, "list:list_components"),
+    "list": (ListOptions, "show:list_components"),
     "show": (ShowOptions, "show:show"),
     "plugins": (PluginsOptions, "plugins:plugins"),
     "new-plugin": (NewPluginOptions, "new_plugin:new_plugin"),

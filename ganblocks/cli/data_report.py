@@ -1,4 +1,4 @@
-"""What an inspection of a data set has found, for a person and for a program."""
+"""The findings of an inspection of a data set, as tables and as plain values."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ganblocks.training.classes import count_classes, untrained
 from ganblocks.values import ClassCount, Finding
 
 MOST_CLASSES = 40
-"""Classes that are printed one by one."""
+"""Maximum number of classes that are printed one by one."""
 EXAMPLES = 3
-"""Files that a line of the table names."""
+"""Files named per line of the table."""
 
 
-def found_in(dataset: Any) -> tuple[list[Finding], Sequence[ClassCount]]:
-    """All findings of a data set, and its classes; one that cannot inspect itself is opened instead."""
+def inspect_data(dataset: Any) -> tuple[list[Finding], Sequence[ClassCount]]:
+    """Return all findings of a data set and its classes; one that cannot inspect itself is opened instead."""
     if isinstance(dataset, Inspects):
         return list(dataset.inspect()), dataset.count()
     try:
@@ -31,9 +31,27 @@ def found_in(dataset: Any) -> tuple[list[Finding], Sequence[ClassCount]]:
     return [], count_classes(dataset.describe(), images)
 
 
+def report(findings: Iterable[Finding], classes: Sequence[ClassCount]) -> dict[str, Any]:
+    """Return the findings and classes as plain values."""
+    counts = [{"number": number, **attrs.asdict(count)} for number, count in enumerate(classes)]
+    return {"data": [attrs.asdict(finding) for finding in findings], "class_counts": counts}
+
+
+def show_report(findings: Iterable[Finding], classes: Sequence[ClassCount]) -> None:
+    """Print the findings that are not fatal, with examples, and the classes."""
+    groups: dict[str, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        if not finding.fatal:
+            groups[finding.sort].append(finding)
+    rows = [(sort, f"{len(group):,}", _examples(group)) for sort, group in sorted(groups.items())]
+    if rows:
+        print_table(("changed or doubtful", "count", "such as"), rows, right=(1,))
+    show_classes(classes)
+
+
 def show_classes(classes: Sequence[ClassCount]) -> None:
-    """Number, name and training images of each class; of many, the first and the last."""
-    rows = [(str(number), each.name, "" if each.count is None else f"{each.count:,}") for number, each in enumerate(classes)]
+    """Print number, name and training images of each class; of many, the first and the last."""
+    rows = [(str(n), count.name, "" if count.count is None else f"{count.count:,}") for n, count in enumerate(classes)]
     if len(rows) > MOST_CLASSES:
         left = len(rows) - MOST_CLASSES
         rows = [*rows[: MOST_CLASSES - 1], ("…", f"{left} more, all of them with --json", ""), rows[-1]]
@@ -44,29 +62,10 @@ def show_classes(classes: Sequence[ClassCount]) -> None:
 
 
 def refuse_fatal(findings: Iterable[Finding]) -> None:
-    """Raise DataError that names everything for which the data set does not open, file by file."""
+    """Raise DataError with every finding because of which the data set does not open."""
     fatal = [f"{finding.place} {finding.words or finding.sort}".strip() for finding in findings if finding.fatal]
     if fatal:
         raise DataError("\n".join(printable(line) for line in fatal))
-
-
-def show(findings: Iterable[Finding]) -> None:
-    """Count what is not fatal, with examples."""
-    groups: dict[str, list[Finding]] = defaultdict(list)
-    for finding in findings:
-        if not finding.fatal:
-            groups[finding.sort].append(finding)
-    rows = [(sort, f"{len(group):,}", _examples(group)) for sort, group in sorted(groups.items())]
-    if rows:
-        print_table(("changed or doubtful", "count", "such as"), rows, right=(1,))
-
-
-def plain_classes(classes: Sequence[ClassCount]) -> list[dict[str, Any]]:
-    return [{"number": number, **attrs.asdict(each)} for number, each in enumerate(classes)]
-
-
-def plain(findings: Iterable[Finding]) -> list[dict[str, Any]]:
-    return [attrs.asdict(finding) for finding in findings]
 
 
 def _examples(group: list[Finding]) -> str:

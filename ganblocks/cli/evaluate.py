@@ -17,13 +17,14 @@ from ganblocks.evaluation import evaluate as evaluate_run
 from ganblocks.evaluation.evaluating import KEPT
 from ganblocks.recipe import parse_override
 from ganblocks.registry import Registry
-from ganblocks.training.runs import recipe_of
+from ganblocks.training.run import Run
 
 
 def evaluate(context: Context, options: EvaluateOptions) -> None:
     """Score a run; options that are given replace those of the run's recipe."""
     registry = context.registry()
-    report = evaluate_run(options.run, _settings(options, registry), registry, options.feature_cache, options.data)
+    run = Run.open(options.run, registry)
+    report = evaluate_run(run, _settings(options, run), registry, options.feature_cache, options.data)
     kept = kept_or_said(options.run, report)
     if options.as_json:
         print_json(report.plain())
@@ -31,9 +32,10 @@ def evaluate(context: Context, options: EvaluateOptions) -> None:
         show(report, kept)
 
 
-def _settings(options: EvaluateOptions, registry: Registry) -> EvaluationSettings:
+def _settings(options: EvaluateOptions, run: Run) -> EvaluationSettings:
     """Return the evaluation settings of the run's recipe, with the options that are given."""
-    settings = evaluation_settings(recipe_of(options.run, registry).evaluation, registry)
+    registry = run.registry
+    settings = evaluation_settings(run.recipe.evaluation, registry)
     changes: dict[str, Any] = {
         name: getattr(options, name) for name in ("truncation_by", "batch_norm", "seed", "device", "other_data")
     }

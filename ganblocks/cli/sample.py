@@ -13,7 +13,7 @@ from ganblocks.cli.output import printable
 from ganblocks.errors import UsageError
 from ganblocks.training.classes import also_meant, class_number
 from ganblocks.training.pictures import save_grid, to_bytes
-from ganblocks.training.runs import load
+from ganblocks.training.run import Run
 from ganblocks.training.sample_files import Drawn, folders_of, write_npz, write_pngs
 from ganblocks.training.sampler import Sampler
 
@@ -22,7 +22,7 @@ def sample(context: Context, options: SampleOptions) -> None:
     """Draw a grid, or with ``to`` single images. Raise UsageError."""
     if options.out is not None and options.to is not None:
         raise UsageError(f"--out {options.out} is a grid, and --to {options.to} is single images: give one of them")
-    sampler = load(options.run, options.device, context.registry())
+    sampler = Run.open(options.run, context.registry()).sampler(options.device)
     label = None if options.class_ is None else class_number(options.class_, sampler.image)
     if options.class_ is not None and label is not None and (note := also_meant(options.class_, label, sampler.image)):
         say(printable(note))

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from torch import nn
 
 from ganblocks.errors import UsageError
-from ganblocks.training.batch_statistics import estimate, kept, mixing, running
+from ganblocks.training.batch_statistics import buffers_restored, estimate, mixing, running
 from ganblocks.training.sampler import RESAMPLE, Sampler
 
 MODES = ("moving", "batch", "standing")
@@ -31,7 +31,7 @@ def normalising(
             yield
         return
     norms = mixing(sampler.network)
-    with kept(sampler.network):
+    with buffers_restored(sampler.network):
         if mode == "standing":
             _refuse_without_statistics(norms)
             estimate(sampler.network, sampler.representative(truncation, convention, seed))

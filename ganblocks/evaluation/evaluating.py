@@ -21,10 +21,8 @@ from ganblocks.files import write_text
 from ganblocks.kinds.dataset import Dataset
 from ganblocks.recipe import with_data
 from ganblocks.registry import Registry
-from ganblocks.training.checkpoint import images_seen, latest
-from ganblocks.training.comparing import naming_data, read_provenance, refuse_other_images, same_images
 from ganblocks.training.reading import read_json
-from ganblocks.training.runs import load, recipe_of
+from ganblocks.training.run import Run
 from ganblocks.training.sampler import Sampler
 from ganblocks.values import Images
 
@@ -35,7 +33,7 @@ KEPT_LOCK = ".scores.lock"
 
 
 def evaluate(
-    path: str | Path,
+    path: str | Path | Run,
     settings: EvaluationSettings,
     registry: Registry,
     cache: Path | None = None,
@@ -50,27 +48,24 @@ def evaluate(
         UsageError: the settings are impossible, or a cache that cannot be written.
 
     """
-    path = Path(path)
     FeatureCache(cache).refuse_unwritable()
-    sampler = load(path, settings.device, registry, settings.weights)
-    recipe = recipe_of(path, registry)
-    recipe = recipe if data is None else with_data(recipe, Path(data))
-    with naming_data(path, recipe, "evaluate"):
+    run = path if isinstance(path, Run) else Run.open(path, registry)
+    sampler = run.sampler(settings.device, settings.weights)
+    recipe = run.recipe if data is None else with_data(run.recipe, Path(data))
+    with run.naming_data("evaluate"):
         judge = _judge(recipe.data.dataset, settings, registry, cache)
-        judge.settings = attrs.evolve(settings, other_data=_others(path, judge.images, settings))
-    return judge.report(sampler, images_seen(latest(path)))
+        judge.settings = attrs.evolve(settings, other_data=_others(run, judge.images, settings))
+    return judge.report(sampler, run.images_seen)
 
 
-def _others(path: Path, images: Images, settings: EvaluationSettings) -> bool:
+def _others(run: Run, images: Images, settings: EvaluationSettings) -> bool:
     """Whether the images are not those that a run has seen. Raises DataError where that was not asked for."""
     try:
-        fingerprint = read_provenance(path)["data"]
+        if settings.other_data:
+            return not run.trained_on(images)
+        run.refuse_other_images(images, "to score against these all the same, add --other-data")
     except CheckpointError as error:
         warnings.warn(f"{error}, nor whether these are the images that the run has seen", stacklevel=3)
-        return False
-    if settings.other_data:
-        return not same_images(fingerprint, images)
-    refuse_other_images(path, fingerprint, images, "to score against these all the same, add --other-data")
     return False
 
 

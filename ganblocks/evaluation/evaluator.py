@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganblocks.devices import pick_device
 from ganblocks.errors import DataError, Mistake, RecipeError, UsageError
 from ganblocks.evaluation.batch_norm_modes import normalising
 from ganblocks.evaluation.feature_cache import FeatureCache
@@ -23,7 +24,6 @@ from ganblocks.options import unstructure
 from ganblocks.registry import Registry
 from ganblocks.seeding import seed_of
 from ganblocks.training.classes import differing
-from ganblocks.training.runs import pick_device
 from ganblocks.training.sampler import Sampler
 from ganblocks.values import (
     Facts,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import inspect
 import itertools
 import re
 import textwrap
+from pathlib import Path
 
 import attrs
 
@@ -27,10 +29,23 @@ def description_of(cls: type) -> str:
     return plain_text((inspect.getdoc(cls) or "").partition(_OPTIONS)[0].strip())
 
 
-def summary_of(cls: type) -> str:
-    """Return the first sentence of a class's docstring, on one line."""
-    first = " ".join(description_of(cls).partition("\n\n")[0].split())
+def summary_of(target: type | str) -> str:
+    """Return the first sentence of a class's docstring; ``"package.module:Class"`` is read without importing the module."""
+    text = _docstring_in_source(target) if isinstance(target, str) else inspect.getdoc(target) or ""
+    first = " ".join(plain_text(text).partition("\n\n")[0].split())
     return re.split(r"(?<=[.!?])\s", first)[0]
+
+
+def _docstring_in_source(target: str) -> str:
+    """Return the docstring of a class in a module's file; empty if the file does not define it."""
+    module, _, name = target.partition(":")
+    try:
+        spec = importlib.util.find_spec(module)
+        source = Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
+        classes = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == name]
+    except (ImportError, OSError, ValueError, SyntaxError):
+        return ""
+    return (ast.get_docstring(classes[0]) or "") if classes else ""
 
 
 def option_docs(cls: type) -> dict[str, str]:

@@ -27,10 +27,11 @@ def parse_override(text: str) -> tuple[str, Any]:
     path, equals, value = text.partition("=")
     if not equals or not path.strip():
         raise UsageError(f"--set {escaped(text)}: write path=value, such as --set training.images=4096")
-    return path.strip(), _toml_value(value.strip())
+    return path.strip(), toml_value(value.strip())
 
 
-def _toml_value(text: str) -> Any:
+def toml_value(text: str) -> Any:
+    """Return a value of the command line as TOML reads it, or else the string itself."""
     try:
         table = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):

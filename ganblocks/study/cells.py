@@ -22,6 +22,7 @@ from typing import Any
 from attrs import define, field, frozen
 from filelock import FileLock, Timeout
 
+from ganblocks.devices import pick_device
 from ganblocks.errors import CheckpointError, UsageError
 from ganblocks.evaluation import Report, kept
 from ganblocks.files import write_text
@@ -29,9 +30,9 @@ from ganblocks.recipe import write_recipe
 from ganblocks.registry import Registry
 from ganblocks.study.plan import Cell, Plan
 from ganblocks.training.checkpoint import latest
+from ganblocks.training.launch import resolved
 from ganblocks.training.run_folder import LOCK, RECIPE, read_metrics
-from ganblocks.training.runs import as_run, pick_device
-from ganblocks.training.stopping import Stop
+from ganblocks.training.stopping import StopRequest
 
 DIVERGED = 4
 """Exit code of a run whose numbers were no longer finite."""
@@ -146,7 +147,7 @@ class Runner:
     registry: Registry
     _failed: list[Cell] = field(factory=list, init=False)
 
-    def run(self, plan: Plan, stop: Stop) -> list[Cell]:
+    def run(self, plan: Plan, stop: StopRequest) -> list[Cell]:
         """Run what is missing; returns the cells that failed. A stop ends those that are at work, which then do not count."""
         for variant in plan.variants:
             self.place.recipe(variant.name).parent.mkdir(parents=True, exist_ok=True)
@@ -208,7 +209,7 @@ class Runner:
     def _goes_on(self, cell: Cell) -> bool:
         """Whether the cell's folder holds a good checkpoint of the very recipe, its precision settled for this device."""
         folder = self.place.run(cell)
-        wanted = as_run(cell.variant.recipe, pick_device(self.device))
+        wanted = resolved(cell.variant.recipe, pick_device(self.device))
         try:
             latest(folder)
             return (folder / RECIPE).read_text(encoding="utf-8") == write_recipe(wanted, self.registry)

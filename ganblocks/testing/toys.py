@@ -11,7 +11,7 @@ from attrs import define, evolve, field, frozen
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu, relu, softplus
 
-from ganblocks.game import Game, Term
+from ganblocks.game import Term, TwoPlayerGame
 from ganblocks.kinds.attention import Attention
 from ganblocks.kinds.conditioning import Conditioning
 from ganblocks.kinds.initialization import Initialization
@@ -208,8 +208,8 @@ def toy_game(
     weight_norm: WeightNorm | None = None,
     initialization: Initialization | None = None,
     **options: Any,
-) -> Game:
-    """A real game between two toy networks, or those that are given; ``options`` go to :class:`ganblocks.game.Game`."""
+) -> TwoPlayerGame:
+    """Return a game between two toy networks, or those given; ``options`` go to :class:`ganblocks.game.TwoPlayerGame`."""
     condition = Classes(image.classes) if image.classes else None
     generator = generator or ToyGenerator(attention=Identity())
     discriminator = discriminator or ToyDiscriminator(attention=Identity(), conditioning=LinearHead())
@@ -218,7 +218,7 @@ def toy_game(
         site = Site(image.channels, image.size, image.channels, player, str(player), condition, seed=seed)
         site = evolve(site, weight_norm=weight_norm, initialization=initialization)
         networks[player] = component.build(image, site)
-    return Game(networks, loss or Logistic(), terms, augment, **options)
+    return TwoPlayerGame(networks, loss or Logistic(), terms, augment, **options)
 
 
 def toy_batches(images: ToyImages | None = None, size: int = 8, latent: int = 6, seed: int = 0) -> Callable[[Player], Batch]:

@@ -60,7 +60,7 @@ def estimate(network: nn.Module, inputs: Inputs, samples: int | None = None) -> 
 
 
 @contextmanager
-def kept(network: nn.Module) -> Iterator[None]:
+def buffers_restored(network: nn.Module) -> Iterator[None]:
     """Put the buffers of all modules that mix samples back when the block ends, and the network into evaluation mode."""
     before = [(buffer, buffer.clone()) for module in mixing(network) for buffer in module.buffers(recurse=False)]
     try:

@@ -1,4 +1,4 @@
-"""Checkpoints: one folder each, whole or absent, tensors in safetensors and plain values in JSON; nothing is pickled."""
+"""Checkpoints: one folder each, complete or absent, with tensors in safetensors and plain values in JSON. Never pickle."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from ganblocks.training.reading import check_tensors, read_json
 
 FORMAT = 1
 OWN = "of the averaged weights"
-"""What state.json says of the average's running statistics; before this entry was written they were the live generator's."""
+"""The entry ``statistics`` of state.json. Checkpoints without it hold the live generator's running statistics instead."""
 KEPT = 2
-"""Checkpoints that stay; older ones go once a newer one is complete and verified."""
+"""Checkpoints to keep; older ones are removed once a newer one is complete and verified."""
 _NAME = re.compile(r"images-\d{10,19}")
 
 
 @frozen(eq=False)
 class Checkpoint:
-    """Everything needed to go on, every piece reachable by name."""
+    """Everything needed to continue a run."""
 
     images_seen: int
     step: int
@@ -41,26 +41,26 @@ class Checkpoint:
     """Samples drawn for each player."""
     game: dict[str, Tensor]
     average: dict[str, Tensor]
-    """The averaged generator, settled: what ``ganblocks sample`` draws from."""
+    """The averaged generator with settled estimates and statistics, ready to sample from."""
     updater: dict[str, Any]
-    """Nested; tensors and plain values."""
+    """Nested: tensors and plain values."""
     seconds: float = 0.0
-    """Training time so far."""
+    """Seconds of training so far."""
     metadata: Mapping[str, str] = {}
-    """File name -> text that travels along: the resolved recipe and the provenance, so that the folder explains itself."""
+    """File name -> text: the resolved recipe and the provenance."""
     rollbacks: int = 0
-    """How often the run has gone back so far: it forks the random numbers."""
+    """How often the run was rolled back so far; it forks the random numbers."""
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write ``folder/images-N``: staged beside it, flushed, read back, then renamed: no half checkpoint is ever visible.
+    """Write ``folder/images-N``: staged beside it, flushed, read back and renamed, so that it is never seen incomplete.
 
     Raises:
-        CheckpointError: the disk is full, read-only or failing; the checkpoints that are there stay as they are.
+        CheckpointError: the disk is full, read-only or failing; earlier checkpoints are left as they are.
 
     """
     final = folder / f"images-{checkpoint.images_seen:010d}"
-    if _good(final):  # the same moment of the same run: its end may be a checkpoint interval too
+    if _is_good(final):  # of the same run: its end may be a checkpoint interval too
         return final
     staged = folder / f"{STAGED}{uuid.uuid4().hex}"
     contents = _contents(checkpoint)
@@ -69,7 +69,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
         _refuse_full(folder, sum(map(len, contents.values())))
         write_files(staged, contents, FORMAT)
         sync_folder(staged)
-        if final.exists():  # and damaged
+        if final.exists():  # damaged
             final.rename(folder / f"{STAGED}{uuid.uuid4().hex}")
         staged.rename(final)
         sync_folder(folder)
@@ -84,19 +84,24 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what an earlier process has left unfinished."""
-    for left in folder.glob(f"{STAGED}*"):
-        shutil.rmtree(left, ignore_errors=True)
+    """Remove what an earlier process left unfinished."""
+    for path in folder.glob(f"{STAGED}*"):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
-    """What :func:`save_checkpoint` wrote. Raises CheckpointError, naming the file, where anything is not as it was."""
+    """Verify and read a checkpoint. Raise CheckpointError, naming the file, if anything differs from what was written."""
     verify(folder, FORMAT)
+    return read_checkpoint(folder)
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """Read a checkpoint that was verified, by :func:`latest` for example."""
     facts = read_json(folder / "state.json", _is_state)
     try:
         updater = join_tensors(facts["updater"], load_tensors(folder, "updater"))
     except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{folder / 'state.json'}: damaged: it names tensors that are not there") from error
+        raise CheckpointError(f"{folder / 'state.json'}: damaged: it names tensors that are missing") from error
     return Checkpoint(
         images_seen=facts["images_seen"],
         step=facts["step"],
@@ -110,63 +115,62 @@ def load_checkpoint(folder: Path) -> Checkpoint:
 
 
 def has_own_statistics(folder: Path) -> bool:
-    """Return whether the average of a checkpoint was saved with running statistics of its own weights."""
+    """Return whether the averaged generator was saved with running statistics of its own weights."""
     return bool(read_json(folder / "state.json", _is_state).get("statistics") == OWN)
 
 
 def _is_state(facts: Any) -> bool:
-    """What a checkpoint says in plain values: counts that a run can have."""
+    """Return whether the plain values of a checkpoint are counts that a run can have."""
     counts = (facts["images_seen"], facts["step"], *facts["drawn"].values())
     numbers = all(type(count) is int and 0 <= count < 2**63 for count in counts)
     return numbers and type(facts["seconds"]) in (int, float) and facts["seconds"] >= 0 and isinstance(facts["updater"], dict)
 
 
 def in_order(folder: Path) -> list[Path]:
-    """The checkpoints of a folder, good or not, oldest first: by number, which outgrows its ten digits at 10¹⁰ images."""
+    """Return the checkpoints of a folder, good or not, oldest first (by number: from 10¹⁰ images on names are longer)."""
     return sorted((path for path in folder.glob("images-*") if _NAME.fullmatch(path.name)), key=images_seen)
 
 
 def latest(run: Path) -> Path:
-    """The newest good checkpoint of a run folder; damaged ones are passed over, with a warning that names what is wrong.
+    """Verify and return the newest good checkpoint of a run folder; warn of damaged ones.
 
     Raises:
-        CheckpointError: there is none, or none that is good.
+        CheckpointError: there is no checkpoint, or no good one.
 
     """
-    found = in_order(run / "checkpoints")[::-1]
-    if not found:
-        raise CheckpointError(
-            f"{run}: no checkpoint here; a run writes its first one at its first checkpoint interval or its end. If it was"
-            f" stopped before, this starts it again: ganblocks resume {shlex.quote(str(run))}"
-        )
-    complaints = []
-    for checkpoint in found:
+    checkpoints = in_order(run / "checkpoints")[::-1]
+    if not checkpoints:
+        rule = "no checkpoint here; a run writes its first one at its first checkpoint interval or its end"
+        fix = f"if it was stopped before that, start it again with: ganblocks resume {shlex.quote(str(run))}"
+        raise CheckpointError(f"{run}: {rule}; {fix}")
+    problems = []
+    for checkpoint in checkpoints:
         try:
             verify(checkpoint, FORMAT)
         except CheckpointError as error:
-            complaints.append(str(error))
+            problems.append(str(error))
             continue
-        for complaint in complaints:
-            warnings.warn(f"{complaint}; using {checkpoint.name} instead", stacklevel=2)
+        for problem in problems:
+            warnings.warn(f"{problem}; using {checkpoint.name} instead", stacklevel=2)
         return checkpoint
-    raise CheckpointError("; ".join(complaints))
+    raise CheckpointError("; ".join(problems))
 
 
 def oldest(run: Path) -> Path:
-    """The oldest good checkpoint of a run folder. Raises CheckpointError as :func:`latest` does."""
-    good = (path for path in in_order(run / "checkpoints") if _good(path))
+    """Return the oldest good checkpoint of a run folder. Raise CheckpointError as :func:`latest` does."""
+    good = (path for path in in_order(run / "checkpoints") if _is_good(path))
     return next(good, None) or latest(run)
 
 
 def forget_after(checkpoint: Path) -> None:
-    """Remove the checkpoints that are newer than this one: the run goes another way from here."""
+    """Remove the checkpoints that are newer than this one."""
     for newer in in_order(checkpoint.parent):
         if images_seen(newer) > images_seen(checkpoint):
             shutil.rmtree(newer, ignore_errors=True)
 
 
 def first_not_finite(checkpoint: Checkpoint) -> str:
-    """The name of the first tensor that is not finite; empty where all are."""
+    """Return the name of the first tensor that is not finite; empty if all are."""
     updater: dict[str, Tensor] = {}
     split_tensors(checkpoint.updater, updater)
     for part, tensors in (("game", checkpoint.game), ("average", checkpoint.average), ("updater", updater)):
@@ -176,7 +180,7 @@ def first_not_finite(checkpoint: Checkpoint) -> str:
     return ""
 
 
-def _good(folder: Path) -> bool:
+def _is_good(folder: Path) -> bool:
     try:
         verify(folder, FORMAT)
     except CheckpointError:
@@ -185,12 +189,12 @@ def _good(folder: Path) -> bool:
 
 
 def images_seen(checkpoint: Path) -> int:
-    """How many images the weights of a checkpoint's folder have seen."""
+    """Return how many images a checkpoint had seen, by the name of its folder."""
     return int(checkpoint.name.removeprefix("images-"))
 
 
 def load_tensors(checkpoint: Path, name: str) -> dict[str, Tensor]:
-    """The tensors of one part (``"game"``, ``"average"``, ``"updater"``) of a checkpoint, on the processor."""
+    """Return the tensors of one part of a verified checkpoint (``"game"``, ``"average"``, ``"updater"``) by name, on CPU."""
     path = checkpoint / f"{name}.safetensors"
     check_tensors(path)
     try:
@@ -200,9 +204,9 @@ def load_tensors(checkpoint: Path, name: str) -> dict[str, Tensor]:
 
 
 def split_tensors(value: Any, tensors: dict[str, Tensor], path: str = "") -> Any:
-    """Take the tensors out of a nested state into ``tensors`` by dotted path; what remains is plain and JSON can hold it.
+    """Move the tensors of a nested state, of any shape, into ``tensors`` by dotted path; return the rest as JSON values.
 
-    A key that is no string (torch's optimizers number their parameters) becomes one; :func:`join_tensors` undoes it.
+    Keys of mappings may be of any type (torch's optimizers number their parameters). :func:`join_tensors` is the inverse.
     """
     if isinstance(value, Tensor):
         tensors[path] = value
@@ -218,7 +222,7 @@ def split_tensors(value: Any, tensors: dict[str, Tensor], path: str = "") -> Any
 
 
 def join_tensors(plain: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """Put a nested state together again."""
+    """Return the nested state that :func:`split_tensors` took apart, with tensors of any shape."""
     match plain:
         case {"tensor": str(path)}:
             return tensors[path]
@@ -232,11 +236,11 @@ def join_tensors(plain: Any, tensors: Mapping[str, Tensor]) -> Any:
 
 
 def _contents(checkpoint: Checkpoint) -> dict[str, bytes]:
-    """File name -> its bytes."""
+    """Return file name -> content."""
     updater: dict[str, Tensor] = {}
     plain = split_tensors(checkpoint.updater, updater)
     parts = {"game": checkpoint.game, "average": checkpoint.average, "updater": updater}
-    contents = {f"{name}.safetensors": _packed(tensors) for name, tensors in parts.items()}
+    contents = {f"{name}.safetensors": _serialized(tensors) for name, tensors in parts.items()}
     facts = {
         "images_seen": checkpoint.images_seen,
         "step": checkpoint.step,
@@ -250,12 +254,12 @@ def _contents(checkpoint: Checkpoint) -> dict[str, bytes]:
     return contents | {name: text.encode() for name, text in checkpoint.metadata.items()}
 
 
-def _packed(tensors: Mapping[str, Tensor]) -> bytes:
+def _serialized(tensors: Mapping[str, Tensor]) -> bytes:
     return save({key: value.detach().cpu().contiguous() for key, value in tensors.items()})
 
 
 def _refuse_full(folder: Path, needed: int) -> None:
-    """Raises OSError before anything is written, where it would not fit."""
+    """Raise OSError before anything is written if it would not fit."""
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise OSError(errno.ENOSPC, f"{needed / 1e6:,.1f} MB are needed, and {free / 1e6:,.1f} MB are free")

@@ -37,7 +37,7 @@ def plain(classes: Sequence[ClassCount]) -> list[dict[str, Any]]:
     return [{"name": each.name, "count": each.count} for each in classes]
 
 
-def kept(facts: Any, image: ImageSpec | None) -> tuple[ClassCount, ...]:
+def recorded_classes(facts: Any, image: ImageSpec | None) -> tuple[ClassCount, ...]:
     """The classes that a provenance keeps; without any (older runs, other hands) those that the data set names by itself.
 
     ``image`` is None where that is not known.

@@ -1,4 +1,4 @@
-"""A run as its folder says it, and as it shall go on from here."""
+"""How a run is continued: with which recipe, and what differs from before."""
 
 from __future__ import annotations
 
@@ -11,104 +11,103 @@ import attrs
 from attrs import frozen
 
 from ganblocks.errors import CheckpointError, UsageError
-from ganblocks.recipe import Difference, Recipe, differences, fates, with_data, write_recipe
-from ganblocks.registry import Registry
-from ganblocks.training.checkpoint import Checkpoint, in_order, latest, load_checkpoint
-from ganblocks.training.comparing import read_provenance, recipe_changes, recorded
-from ganblocks.training.lengthening import cadences
+from ganblocks.recipe import Recipe, differences, fates, with_data, write_recipe
+from ganblocks.training.cadence import Cadences
+from ganblocks.training.classes import differing, names_of, recorded_classes
+from ganblocks.training.provenance import inexact, recorded
+from ganblocks.training.run import Run
 from ganblocks.training.run_folder import RECIPE, RunFolder
-from ganblocks.training.runs import recipe_of
 
 
 @frozen(eq=False)
 class Continuation:
-    """What a run was, what it has reached, and what is wanted of it now."""
+    """A run and the recipe to continue it with."""
 
-    run: Path
-    facts: Mapping[str, Any]
-    """Its provenance."""
-    written: Recipe
-    """Of its recipe.toml, as it stands there now."""
+    run: Run
     recipe: Recipe
-    """The same with the length, and the place of the data, that are asked for."""
-    edits: tuple[Difference, ...]
-    """Between what the run recorded and recipe.toml."""
-    start: Checkpoint | None
-    """None where it was stopped before its first one: it begins again."""
+    """That of the run, with the length and the path of the data that were asked for."""
 
     @classmethod
-    def of(cls, run: Path, registry: Registry, images: int | None, data: str | Path | None) -> Continuation:
-        """Read it from the folder of a run that stands still. Raises CheckpointError where that is none, or is damaged."""
-        facts, written = read_provenance(run), recipe_of(run, registry)
-        edits = tuple(recipe_changes(run, written, registry, facts))
-        found = cls(run, facts, written, asked(written, images, data), edits, newest(run))
-        if found.recipe.training.images <= found.seen and (images is not None or found.recipe.training.images != found.before):
-            rule = f"{found.recipe.training.images:,} images are asked for, and this run has seen {found.seen:,}"
-            raise UsageError(f"{run}: {rule}; to train longer say more, such as --images {2 * found.seen}")
-        return found
+    def of(cls, run: Run, images: int | None, data: str | Path | None) -> Continuation:
+        """Return the continuation up to ``images`` images. Raise UsageError if the run has seen that many already."""
+        continuation = cls(run, with_length_and_data(run.recipe, images, data))
+        length = continuation.recipe.training.images
+        if length <= run.images_seen and (images is not None or length != continuation.length_before):
+            rule = f"{length:,} images are asked for, and this run has seen {run.images_seen:,}"
+            raise UsageError(f"{run.path}: {rule}; to train longer ask for more, such as --images {2 * run.images_seen}")
+        return continuation
 
     @property
-    def seen(self) -> int:
-        return self.start.images_seen if self.start else 0
+    def length_before(self) -> int:
+        """The length of the run up to now, in images."""
+        edited = [edit.was for edit in self.run.edits if edit.path == "training.images" and type(edit.was) is int]
+        return edited[0] if edited else self.run.recipe.training.images
 
-    @property
-    def before(self) -> int:
-        """How long the run should have been until now."""
-        lengths = [each.was for each in self.edits if each.path == "training.images" and type(each.was) is int]
-        return lengths[0] if lengths else self.written.training.images
-
-    def warn(self, exact: bool) -> None:
-        """Say what was edited, and what becomes of a run of another length.
+    def warn_of_edits(self, exact: bool) -> None:
+        """Warn of an edited recipe, and of another length with its effect on schedules and cadences.
 
         Raises:
-            CheckpointError: ``exact``, and something was edited, or a schedule follows the length of the run.
+            CheckpointError: ``exact``, and the recipe was edited or a schedule follows the length of the run.
 
         """
-        path, found = self.run / RECIPE, "; ".join(map(str, self.edits))
-        if found and exact:
-            raise CheckpointError(f"{path}: was edited: {found}; restore it, or leave out --exact")
-        if found:
-            warnings.warn(f"{path}: was edited, and the run goes on as another one: {found}", stacklevel=3)
-        if self.recipe.training.images != self.before:
+        path, edits = self.run.path / RECIPE, "; ".join(map(str, self.run.edits))
+        if edits and exact:
+            raise CheckpointError(f"{path}: was edited: {edits}; restore it, or leave out --exact")
+        if edits:
+            warnings.warn(f"{path}: was edited, and the run continues with the new recipe: {edits}", stacklevel=3)
+        if self.recipe.training.images != self.length_before:
             self._warn_of_length(exact)
 
     def _warn_of_length(self, exact: bool) -> None:
-        became, length = list(fates(self.recipe, self.before, self.seen)), self.recipe.training.images
-        if exact and any(each.follows for each in became):
-            rule = "; ".join(each.words for each in became if each.follows)
-            raise CheckpointError(f"{self.run}: would not be what {length:,} images from the start give: {rule}; drop --exact")
-        for words in (*(each.words for each in became), cadences(self.recipe, self.before)):
-            if words:
-                warnings.warn(f"{length:,} images instead of {self.before:,}: {words}", stacklevel=4)
+        length, before, seen = self.recipe.training.images, self.length_before, self.run.images_seen
+        effects = list(fates(self.recipe, before, seen))
+        if exact and any(effect.follows for effect in effects):
+            rule = "; ".join(effect.words for effect in effects if effect.follows)
+            difference = f"the result would differ from that of {length:,} images from the start"
+            raise CheckpointError(f"{self.run.path}: {difference}: {rule}; drop --exact")
+        for effect in (*(effect.words for effect in effects), changed_cadences(self.recipe, before)):
+            if effect:
+                warnings.warn(f"{length:,} images instead of {before:,}: {effect}", stacklevel=4)
 
-    def record(self, folder: RunFolder, registry: Registry, components: Mapping[str, Any]) -> None:
-        """Write down what is another from here on; recipe.toml stays as it is unless something was asked for.
+    def warn_of_environment(self, now: Mapping[str, Any], exact: bool) -> None:
+        """Warn of what may change the result, or with ``exact`` raise CheckpointError; ``now`` is the provenance of today."""
+        before = self.run.provenance
+        if renamed := differing(*(names_of(recorded_classes(facts, None)) for facts in (before, now))):
+            warnings.warn(f"{renamed}; the run keeps the names that it began with", stacklevel=3)
+        reasons = list(inexact(before, now))
+        if exact and reasons:
+            rule = f"would not be bit-exact: {'; '.join(reasons)}"
+            raise CheckpointError(f"{self.run.path}: {rule}; restore what it was, or leave out --exact")
+        for reason in reasons:
+            warnings.warn(f"not bit-exact: {reason}", stacklevel=3)
 
-        Args:
-            folder: of the run.
-            registry: knows the names of components.
-            components: what provenance says of them now. Where only a version is another one, the run keeps that which it had.
+    def record(self, folder: RunFolder, components: Mapping[str, Any]) -> None:
+        """Write what changes from here on; recipe.toml stays as it is unless a length or path was asked for.
+
+        ``components`` are those of today's provenance. A component of another version only is recorded as before.
         """
+        registry, before = self.run.registry, self.run.provenance
         now = recorded(self.recipe, registry)
-        wanted = list(differences(recorded(self.written, registry), now))
-        if not (self.edits or wanted):
+        requested = list(differences(recorded(self.run.recipe, registry), now))
+        if not (self.run.edits or requested):
             return
-        change = {"images": self.seen, "what": [str(each) for each in (*self.edits, *wanted)]}
-        text = write_recipe(self.recipe, registry) if wanted else folder.metadata()[RECIPE]
-        old = self.facts["components"]
-        kept = {
-            place: old[place] if old.get(place, {}).get("name") == new["name"] else new for place, new in components.items()
-        }
-        changes = [*self.facts.get("changes", ()), change]
-        folder.write(text, {**self.facts, "recipe": now, "components": kept, "changes": changes})
+        change = {"images": self.run.images_seen, "what": [str(difference) for difference in (*self.run.edits, *requested)]}
+        text = write_recipe(self.recipe, registry) if requested else folder.metadata()[RECIPE]
+        old = before["components"]
+        same = {path for path, new in components.items() if old.get(path, {}).get("name") == new["name"]}
+        merged = {path: old[path] if path in same else new for path, new in components.items()}
+        folder.write(text, {**before, "recipe": now, "components": merged, "changes": [*before.get("changes", ()), change]})
 
 
-def asked(recipe: Recipe, images: int | None, data: str | Path | None) -> Recipe:
-    """The recipe of a run, with the length and the place of the data that are asked for now."""
+def with_length_and_data(recipe: Recipe, images: int | None, data: str | Path | None) -> Recipe:
+    """Return the recipe with another length and another path of its data, each unless None."""
     recipe = recipe if data is None else with_data(recipe, Path(data))
     return recipe if images is None else attrs.evolve(recipe, training=attrs.evolve(recipe.training, images=images))
 
 
-def newest(run: Path) -> Checkpoint | None:
-    """The newest good checkpoint; None where there is none at all, so that a run begins again."""
-    return load_checkpoint(latest(run)) if in_order(run / "checkpoints") else None
+def changed_cadences(recipe: Recipe, before: int) -> str:
+    """Return the cadences that differ from those of a length of ``before`` images, in words; empty if none does."""
+    training, names = recipe.training, {"samples": "samples", "checkpoints": "checkpoints", "statistics": "singular values"}
+    old = Cadences.of(attrs.evolve(recipe, training=attrs.evolve(training, images=before)))
+    pairs = {title: (getattr(old, name).every, getattr(Cadences.of(recipe), name).every) for name, title in names.items()}
+    return "; ".join(f"{title} every {now:,} images instead of {was:,}" for title, (was, now) in pairs.items() if was != now)

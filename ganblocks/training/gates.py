@@ -1,4 +1,4 @@
-"""What gated blocks do in a trained network: an answer to "why does γ stay at 0" that does not need a plot."""
+"""What gated blocks do in a trained network: why γ stays near 0, without a plot."""
 
 from __future__ import annotations
 
@@ -12,70 +12,72 @@ from torch import Tensor, nn
 from ganblocks.game import unchanged_buffers
 from ganblocks.kinds.module_capabilities import AttentionMap, Gated
 
-IDENTITY = 0.01
-"""Share of its input that a block must change to count as more than an identity."""
-ALIKE = 0.99
-"""Share of the largest entropy above which a map looks everywhere alike."""
+NEGLIGIBLE = 0.01
+"""A block that changes its input by less than this share has almost no effect."""
+UNIFORM = 0.99
+"""An attention map of more than this share of the largest entropy only averages."""
 
 
 @frozen
 class Gate:
-    """One gated block at work."""
+    """One gated block and its effect on a batch."""
 
     path: str
     gamma: float
     change: float
     """‖y - x‖ / ‖x‖ of its input x and output y."""
     evenness: float | None = None
-    """Mean entropy of the rows of its attention map, as a share of the largest possible; 1: every key counts alike.
+    """Mean entropy of the rows of its attention map, as a share of the largest possible; 1: every key has the same weight.
 
-    Keys that a query never looks at, such as those outside its window, are none of its keys.
+    Keys that no query can see, such as those outside its window, do not count.
     """
     live: float | None = None
-    """γ of the network that is trained, where ``gamma`` is that of its average; None: they are one."""
+    """γ of the trained network, if ``gamma`` is that of its average; None if they are the same."""
 
-    def words(self) -> str:
-        """What is worth saying of it; empty where it works."""
-        if self.change < IDENTITY:
-            whose = "" if self.live is None else f" in the averaged network ({self.live:.2g} in the live one)"
-            effect = f"γ = {self.gamma:.2g}{whose}, and it changes its input by {self.change:.1%}: an identity in effect"
+    def summary(self) -> str:
+        """Return what is wrong with the block in one line; empty if it works."""
+        if self.change < NEGLIGIBLE:
+            average = "" if self.live is None else f" in the averaged network ({self.live:.2g} in the live one)"
+            effect = f"γ = {self.gamma:.2g}{average}; it changes its input by {self.change:.1%} and has almost no effect yet"
             advice = "γ moves at its network's rate: train longer, raise the rate, or start it higher (option gamma)"
             return f"{self.path}: {effect}. {advice}"
-        if self.evenness is not None and self.evenness > ALIKE:
-            share = f"its map has {self.evenness:.1%} of the largest entropy"
-            return f"{self.path}: {share}: it only averages over the places that it sees"
+        if self.evenness is not None and self.evenness > UNIFORM:
+            return f"{self.path}: its map has {self.evenness:.1%} of the largest entropy: it only averages its keys"
         return ""
 
 
 @torch.no_grad()
 def gates(name: str, network: nn.Module, *inputs: Tensor | None) -> list[Gate]:
-    """The gated blocks of a network as they act on these inputs; the network stays as it is."""
+    """Return the gated blocks of a network in evaluation mode on ``inputs``, latents [B, Z] or images [B, C, H, W] and labels.
+
+    The network is left as it was; ``name`` begins the path of every block.
+    """
     training = network.training
     network.eval()
     try:
-        with unchanged_buffers(network), _looking(name, network) as found:
+        with unchanged_buffers(network), _recorded(name, network) as found:
             network(*inputs)
     finally:
         network.train(training)
     return found
 
 
-def beside(gate: Gate, live: nn.Module) -> Gate:
-    """The gate of an averaged network, with γ of the network that is trained, which is what a run shows as it goes on."""
+def with_live_gamma(gate: Gate, live: nn.Module) -> Gate:
+    """Return the gate of an averaged network with the γ of the live one, which is what progress and log show."""
     module = live.get_submodule(gate.path.partition(".")[2])
     assert isinstance(module, Gated)
     return evolve(gate, live=float(module.gamma.detach()))
 
 
 @contextmanager
-def _looking(name: str, network: nn.Module) -> Iterator[list[Gate]]:
+def _recorded(name: str, network: nn.Module) -> Iterator[list[Gate]]:
     found: list[Gate] = []
     handles = []
     for path, module in network.named_modules():
         if isinstance(module, Gated) and isinstance(module, nn.Module):
 
-            def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor, place: str = f"{name}.{path}") -> None:
-                found.append(_gate(place, module, inputs[0].float(), output.float()))
+            def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor, path: str = f"{name}.{path}") -> None:
+                found.append(_gate(path, module, inputs[0].float(), output.float()))
 
             handles.append(module.register_forward_hook(record))
     try:

@@ -24,8 +24,7 @@ from ganblocks.recipe import Recipe, rooted, write_recipe
 from ganblocks.registry import Registry, named
 from ganblocks.training.checkpoint import Checkpoint, save_checkpoint
 from ganblocks.training.classes import classes_at_hand, listed, names_of, plain
-from ganblocks.training.comparing import recorded
-from ganblocks.training.provenance import provenance_of
+from ganblocks.training.provenance import provenance_of, recorded
 from ganblocks.training.run_folder import RunFolder
 from ganblocks.values import Player
 

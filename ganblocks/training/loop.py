@@ -1,276 +1,142 @@
-"""The loop: one page, one clock (real images that the discriminator has consumed)."""
+"""The training loop, and the decisions and outputs around each step."""
 
 from __future__ import annotations
 
-import copy
-import time
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
-import torch
-from attrs import frozen
-from torch import Tensor
-
-from ganblocks.assembly import Session
-from ganblocks.errors import CheckpointError, Diverged
-from ganblocks.recipe import Recipe
-from ganblocks.seeding import seed_of
-from ganblocks.training.average import Average
-from ganblocks.training.checkpoint import (
-    Checkpoint,
-    first_not_finite,
-    forget_after,
-    latest,
-    load_checkpoint,
-    oldest,
-    save_checkpoint,
+from ganblocks.training.cadence import Cadences
+from ganblocks.training.collapse import why_undetectable
+from ganblocks.training.grid import SampleGrid
+from ganblocks.training.health import (
+    ROLLED_BACK,
+    Continue,
+    Decision,
+    HealthFile,
+    HealthMonitor,
+    Record,
+    RollBack,
+    Stop,
+    Undo,
 )
-from ganblocks.training.classes import count_classes, counts_of
-from ganblocks.training.gates import Gate, beside, gates
-from ganblocks.training.health import Health, RollBack
-from ganblocks.training.pictures import save_grid
 from ganblocks.training.run_folder import RunFolder
 from ganblocks.training.sampler import Sampler
-from ganblocks.training.statistics import as_numbers, gammas, sigmas, state_norms
-from ganblocks.training.stopping import Stop
-from ganblocks.values import Player
+from ganblocks.training.stopping import StopRequest
+from ganblocks.training.trainer import Trainer
 
-Watch = Callable[[dict[str, Any]], None]
+Watch = Callable[[Record], None]
 """Called with every record of metrics.jsonl, for a live display."""
-GRID_ROWS = 16
-"""Classes of which a grid has a row."""
-SEEN = 16
-"""Images on which gated blocks are looked at when a run ends."""
 
 
 class Scorer(Protocol):
-    """Scores a generator while it is trained."""
+    """Scores a generator during training."""
 
     def prepare(self) -> None:
-        """Raise, before the first step of a new run, what is known by then to be impossible."""
+        """Raise, before the first step of a new run, if scoring is already known to be impossible."""
 
     def __call__(self, sampler: Sampler, images_seen: int) -> None:
-        """Score a generator that has seen so many images."""
+        """Score a generator after so many images."""
 
     def forget(self, images_seen: int) -> None:
-        """Drop what was said of later moments: the run comes to them again, and perhaps on another way."""
+        """Drop scores after so many images: the run reaches them again, possibly with other weights."""
 
 
 class NoScorer(Scorer):
     """Scores nothing."""
 
     def prepare(self) -> None:
-        pass
+        """Do nothing."""
 
     def __call__(self, sampler: Sampler, images_seen: int) -> None:
-        pass
+        """Do nothing."""
 
     def forget(self, images_seen: int) -> None:
-        pass
+        """Do nothing."""
 
 
-class Cadence:
-    """True whenever a count crosses a multiple of ``every``."""
-
-    def __init__(self, every: int) -> None:
-        self.every = every
-
-    def crossed(self, before: int, now: int) -> bool:
-        return before // self.every != now // self.every
-
-
-class Cadences:
-    """When a recipe wants what."""
-
-    def __init__(self, recipe: Recipe) -> None:
-        settings, evaluation = recipe.training, recipe.evaluation
-        self.samples = Cadence(settings.samples_every or tenth(settings.images))
-        self.checkpoints = Cadence(settings.checkpoint_every or tenth(settings.images))
-        self.statistics = Cadence(settings.statistics_every or max(settings.images // 100, 1))
-        self.scores = Cadence((evaluation and evaluation.every) or settings.images)
-
-
-def train(
-    session: Session, folder: RunFolder, stop: Stop, watch: Watch, scorer: Scorer, start: Checkpoint | None = None
-) -> None:
-    """Play until the images of the recipe are used up, or until somebody asks for a stop; from ``start`` on, if it is given.
-
-    Scores come at the end of a whole run, and on the cadence of ``[evaluation]``; ``seconds`` do not count them. What goes
-    wrong is met as ``[health]`` says.
-    """
-    recipe, batches, due = session.recipe, session.batches, Cadences(session.recipe)
-    average = averaging(session)
-    evaluation, grid = recipe.evaluation, FixedGrid.of(session)
-    if start is not None:
-        restore(session, average, start)
-        scorer.forget(start.images_seen)
-    health = Health(session, average, folder.path, folder.records(), start.rollbacks if start else 0)
-    health.begin()
-    step, clock = start.step if start else 0, Clock(start.seconds if start else 0.0)
-    if start is None:
-        grid.save(average, folder, 0)
-        if "rollback" in (recipe.health.not_finite, recipe.health.collapse):
-            save(session, average, folder, step, clock.seconds)
-    while batches.images_seen < recipe.training.images and not stop:
-        before = batches.images_seen
-        health.before()
-        metrics = session.updater.step(batches, before) | gammas(session.game)
-        seen, step = batches.images_seen, step + 1
-        average.update(seen)
-        metrics |= state_norms(session.game, average.network)
-        if due.statistics.crossed(before, seen):
-            metrics |= sigmas(session.game)
-        record = {"images": seen, "step": step, "seconds": clock.seconds, **as_numbers(metrics)}
-        try:
-            action = health.after(record)
-        finally:
-            folder.log(record)
-        watch(record)
-        if action is not None:
-            step = go_back(session, average, folder, health, action)
-            scorer.forget(batches.images_seen)
-            continue
-        if due.samples.crossed(before, seen):
-            grid.save(average, folder, seen)
-        if due.scores.crossed(before, seen) and seen < recipe.training.images and evaluation is not None:
-            with clock.paused():
-                scorer(sampler_of(session, average, evaluation.weights), seen)
-        if due.checkpoints.crossed(before, seen):  # after scores, so that no moment is lost between the two
-            save(session, average, folder, step, clock.seconds, health.rollbacks)
-    grid.save(average, folder, batches.images_seen)
-    save(session, average, folder, step, clock.seconds, health.rollbacks)
-    health.finish(lambda: grid.gates(average))
-    if evaluation is not None and not stop:
-        scorer(sampler_of(session, average, evaluation.weights), batches.images_seen)
-
-
-class Clock:
-    """Seconds of training, those of an earlier process included."""
-
-    def __init__(self, before: float) -> None:
-        self._started = time.perf_counter() - before
-
-    @property
-    def seconds(self) -> float:
-        return round(time.perf_counter() - self._started, 3)
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        paused = time.perf_counter()
-        yield
-        self._started += time.perf_counter() - paused
-
-
-def averaging(session: Session) -> Average:
-    """The average of the session's generator, whose batch norms are given latents and labels as fakes have them."""
-    settings = session.recipe.average
-    return Average(session.game.networks[Player.GENERATOR], session.batches.representative, settings.decay, settings.start)
-
-
-def sampler_of(session: Session, average: Average, weights: str) -> Sampler:
-    """The averaged generator, or a copy of the live one: drawing from it leaves training as it was."""
-    live = session.game.networks[Player.GENERATOR]
-    network = average.settled() if weights == "average" else copy.deepcopy(live)
-    counts = counts_of(count_classes(session.image, session.batches.images))
-    return Sampler(network, session.recipe.generator.latent, session.image, counts)
-
-
-def restore(session: Session, average: Average, checkpoint: Checkpoint) -> None:
-    """Make everything that training changes what it was at a checkpoint. Raises CheckpointError where it does not fit."""
-    try:
-        session.game.load_state_dict(checkpoint.game)
-        average.load_state_dict(checkpoint.average)
-        session.updater.load_state_dict(checkpoint.updater)
-        session.batches.drawn = {player: checkpoint.drawn[player] for player in session.batches.drawn}
-    except (RuntimeError, LookupError, TypeError, AttributeError, ValueError) as error:
-        raise CheckpointError(f"the checkpoint at {checkpoint.images_seen:,} images is another recipe's: {error}") from error
-
-
-def save(session: Session, average: Average, folder: RunFolder, step: int, seconds: float, rollbacks: int = 0) -> None:
-    """Write a checkpoint, after the metrics up to here are on the disk.
+def train(trainer: Trainer, folder: RunFolder, stop: StopRequest, watch: Watch, scorer: Scorer) -> None:
+    """Train until the recipe's images are used up or a stop is requested. ``seconds`` of the log do not count scoring.
 
     Raises:
-        CheckpointError: it cannot be written.
-        Diverged: something in it is not finite; it is not written.
+        Diverged, Collapsed: ``[health]`` ends the run; the checkpoints that were saved are good.
+        CheckpointError: a checkpoint or the log cannot be written.
 
     """
-    folder.flush()
-    checkpoint = Checkpoint(
-        images_seen=session.batches.images_seen,
-        step=step,
-        drawn={str(player): count for player, count in session.batches.drawn.items()},
-        game=session.game.state_dict(),
-        average=average.settled().state_dict(),
-        updater=session.updater.state_dict(),
-        seconds=seconds,
-        rollbacks=rollbacks,
-        metadata=folder.metadata(),
-    )
-    if found := first_not_finite(checkpoint):
-        raise Diverged(
-            f"{checkpoint.images_seen:,} images: {found} is not finite; it was not saved, and what was saved before is good"
-        )
-    save_checkpoint(folder.checkpoints, checkpoint)
+    recipe, outputs = trainer.session.recipe, Outputs(trainer, folder, scorer)
+    health, events = HealthMonitor.of_log(recipe.health, folder.records()), HealthFile(folder.path, folder.records())
+    outputs.begin(events)
+    while trainer.images_seen < recipe.training.images and not stop:
+        before, record = trainer.images_seen, trainer.step()
+        decision = health.decide(record, trainer.rollbacks, trainer.error_origin)
+        act(decision, record, trainer, folder, events)
+        watch(record)
+        if isinstance(decision, RollBack):
+            health = HealthMonitor.of_log(recipe.health, folder.records())
+            scorer.forget(trainer.images_seen)
+        else:
+            outputs.write_due(before)
+    outputs.finish(events, scored=not stop)
 
 
-def go_back(session: Session, average: Average, folder: RunFolder, health: Health, action: RollBack) -> int:
-    """Restore a checkpoint, forget what came after it, and go on with other random numbers; returns its step."""
-    chosen = oldest(folder.path) if action.oldest else latest(folder.path)
-    start = load_checkpoint(chosen)
-    forget_after(chosen)
-    restore(session, average, start)
-    folder.cut(start.step)
-    health.restart(folder.records())
-    session.batches.fork(health.rollbacks)
-    return start.step
+def act(decision: Decision, record: Record, trainer: Trainer, folder: RunFolder, events: HealthFile) -> None:
+    """Carry out a decision of the health rules, and log the record of the step."""
+    match decision:
+        case Continue(alarms):
+            for alarm in alarms:
+                events.add(record, alarm.kind, alarm.message)
+        case Undo(reason):
+            record["undone"] = 1
+            trainer.undo()
+            events.add(record, "skipped", reason)
+        case RollBack(reason):
+            events.add(record, ROLLED_BACK, reason)
+        case Stop(reason):
+            events.add(record, "stopped", reason, warn=False)
+    folder.log(record)
+    if isinstance(decision, Stop):
+        raise decision.exception(record)
+    if isinstance(decision, RollBack):
+        trainer.roll_back(folder, decision.oldest)
+        events.cut(folder.records())
 
 
-def tenth(images: int) -> int:
-    return max(images // 10, 1)
+class Outputs:
+    """What a run writes beside its log, each on its own cadence: sample grids, scores and checkpoints."""
 
+    def __init__(self, trainer: Trainer, folder: RunFolder, scorer: Scorer) -> None:
+        self.trainer, self.folder, self.scorer = trainer, folder, scorer
+        self.recipe = trainer.session.recipe
+        self.grid, self.due = SampleGrid.of(trainer), Cadences.of(self.recipe)
 
-def shown_classes(classes: int) -> list[int]:
-    """The class of each row of a run's grid: all of them, or of more than 16 as many, evenly spaced."""
-    rows = min(classes, GRID_ROWS)
-    return [row * classes // rows for row in range(rows)]
+    def begin(self, events: HealthFile) -> None:
+        """Write the grid of a new run, and a checkpoint if the run may be rolled back to it."""
+        policy = self.recipe.health
+        if policy.collapse != "off" and (reason := why_undetectable(self.trainer.batches)):
+            events.add({"images": 0, "step": 0}, "blind", f"{reason}, so collapse cannot be detected")
+        if self.trainer.steps == 0:
+            self.grid.save(self.trainer, self.folder)
+            if "rollback" in (policy.not_finite, policy.collapse):
+                self.trainer.save(self.folder)
 
+    def write_due(self, before: int) -> None:
+        """Write what is due since ``before`` images. The checkpoint comes last, so that no score is lost between the two."""
+        seen = self.trainer.images_seen
+        if self.due.samples.crossed(before, seen):
+            self.grid.save(self.trainer, self.folder)
+        if self.due.scores.crossed(before, seen) and seen < self.recipe.training.images:
+            self._score()
+        if self.due.checkpoints.crossed(before, seen):
+            self.trainer.save(self.folder)
 
-@frozen(eq=False)
-class FixedGrid:
-    """The same latents and classes at every moment of a run: one row per class where there are classes."""
+    def finish(self, events: HealthFile, scored: bool) -> None:
+        """Write the last grid, checkpoint and gated blocks; then score, if the run was not stopped early."""
+        self.grid.save(self.trainer, self.folder)
+        self.trainer.save(self.folder)
+        events.finish(lambda: self.grid.gates(self.trainer))
+        if scored:
+            self._score()
 
-    session: Session
-    latent: Tensor
-    label: Tensor | None
-    columns: int
-
-    @classmethod
-    def of(cls, session: Session) -> FixedGrid:
-        classes, columns = session.image.classes, 12 if session.image.classes else 8
-        rows = min(classes, GRID_ROWS) or 8
-        rng = torch.Generator().manual_seed(seed_of(session.seed, "grid"))
-        latent = torch.randn(rows * columns, session.recipe.generator.latent, generator=rng)
-        shown = torch.tensor(shown_classes(classes))
-        return cls(session, latent, shown.repeat_interleave(columns) if classes else None, columns)
-
-    def gates(self, average: Average) -> list[Gate]:
-        """What the gated blocks of both players do to the first images of the grid."""
-        device = self.session.game.device
-        latent, label = self.latent[:SEEN].to(device), None if self.label is None else self.label[:SEEN].to(device)
-        live, discriminator = (self.session.game.networks[player] for player in (Player.GENERATOR, Player.DISCRIMINATOR))
-        generator = average.settled()
-        with torch.no_grad():
-            image = generator(latent, label).float()
-        averaged = [beside(gate, live) for gate in gates("generator", generator, latent, label)]
-        return averaged + gates("discriminator", discriminator, image, label)
-
-    def save(self, average: Average, folder: RunFolder, images_seen: int) -> None:
-        """Draw the grid of this moment. One that cannot be written is a warning: the next checkpoint tells what is lost."""
-        sampler = sampler_of(self.session, average, "average")
-        path = folder.sample(images_seen)
-        try:
-            save_grid(sampler.draw(self.latent, self.label), path, self.columns)
-        except OSError as error:
-            warnings.warn(f"{path}: cannot be written: {error.strerror or error}; the run goes on without it", stacklevel=2)
+    def _score(self) -> None:
+        if self.recipe.evaluation is not None:
+            with self.trainer.clock.paused():
+                self.scorer(self.trainer.sampler(self.recipe.evaluation.weights), self.trainer.images_seen)

@@ -88,7 +88,7 @@ def check_tensors(path: Path) -> None:
         raise CheckpointError(f"{path}: damaged: its header does not fit its contents") from error
 
 
-def refuse_other_types(place: Path, expected: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+def refuse_other_types(place: object, expected: Mapping[str, Any], found: Mapping[str, Any]) -> None:
     """Names and shapes are compared where tensors are loaded; their types would be converted in silence."""
     for name, tensor in expected.items():
         if name in found and found[name].dtype != tensor.dtype:

@@ -21,6 +21,8 @@ from ganblocks.training.reading import read_plain
 LARGEST_METRICS = 1 << 30
 """Bytes of a metrics.jsonl that is read at all: some millions of steps."""
 RECIPE, PROVENANCE, METRICS, LOCK = "recipe.toml", "provenance.json", "metrics.jsonl", ".lock"
+SCORES = "scores.json"
+"""Reports of every scored moment; written by ``ganblocks.evaluation``."""
 
 
 class RunFolder:

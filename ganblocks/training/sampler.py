@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ganblocks import evenly
 from ganblocks.errors import UsageError
-from ganblocks.training.batch_statistics import Inputs, estimate, kept
+from ganblocks.training.batch_statistics import Inputs, buffers_restored, estimate
 from ganblocks.training.classes import checked, class_number
 from ganblocks.training.latents import RESAMPLE, labels, latents, latents_at
 from ganblocks.values import ImageSpec
@@ -101,7 +101,7 @@ class Sampler:
         if truncation is None:
             yield
             return
-        with kept(self.network):
+        with buffers_restored(self.network):
             estimate(self.network, self.representative(truncation, convention))
             yield
 

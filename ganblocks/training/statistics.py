@@ -8,23 +8,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganblocks.game import Game
+from ganblocks.game import TwoPlayerGame
 from ganblocks.kinds.module_capabilities import Gated, SingularValue
 
 
-def gammas(game: Game) -> dict[str, Tensor]:
+def gammas(game: TwoPlayerGame) -> dict[str, Tensor]:
     """``gamma/PATH`` -> γ, for every gated block of both networks."""
     return {f"gamma/{path}": module.gamma.detach() for path, module in _named(game, Gated)}
 
 
 @torch.no_grad()
-def sigmas(game: Game) -> dict[str, Tensor]:
+def sigmas(game: TwoPlayerGame) -> dict[str, Tensor]:
     """``sigma/PATH`` -> the largest singular value of the weight, for every normalised layer of both networks."""
     return {f"sigma/{path}": module.sigma() for path, module in _named(game, SingularValue)}
 
 
 @torch.no_grad()
-def state_norms(game: Game, average: nn.Module) -> dict[str, Tensor]:
+def state_norms(game: TwoPlayerGame, average: nn.Module) -> dict[str, Tensor]:
     """``NAME/norm`` -> the Euclidean norm of a network's parameters and buffers: not finite where any of them is not.
 
     Of the average only parameters: its buffers are copied when somebody looks at it, and so depend on who did.
@@ -42,7 +42,7 @@ def as_numbers(tensors: Mapping[str, Tensor]) -> dict[str, float]:
     return dict(zip(tensors, torch.stack([value.detach().float() for value in tensors.values()]).tolist(), strict=True))
 
 
-def _named(game: Game, capability: type[Any]) -> list[tuple[str, Any]]:
+def _named(game: TwoPlayerGame, capability: type[Any]) -> list[tuple[str, Any]]:
     return [
         (f"{player}.{path}", module)
         for player, network in game.networks.items()

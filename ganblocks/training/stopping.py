@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-class Stop:
+class StopRequest:
     """Whether somebody asked for a stop, and by which signal."""
 
     def __init__(self) -> None:
@@ -26,13 +26,13 @@ class Stop:
 
 
 @contextmanager
-def stop_on_signals(*more: signal.Signals) -> Iterator[Stop]:
+def stop_on_signals(*more: signal.Signals) -> Iterator[StopRequest]:
     """Within the block the first signal only sets a flag. (Outside the main thread signals cannot be caught.)
 
     Args:
         more: signals that ask for a stop beside SIGINT and SIGTERM; one that is ignored (as ``nohup`` does) stays ignored.
     """
-    stop = Stop()
+    stop = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return

@@ -2,8 +2,9 @@
 
     python plugins/ganblocks-data/build_digits_sheet.py .../sklearn/datasets/data/digits.csv.gz
 
-Each of its 1,797 lines holds 64 grey levels from 0 to 16, row by row, and the digit. Exits with 1 where the pixels or digits
-differ from the committed ones. (Pillow 13.0.0 wrote the committed PNG; another zlib may compress the same pixels otherwise.)
+Each of its 1,797 lines holds 64 grey levels from 0 to 16, row by row, and the digit. The exit code is 1 if the pixels or
+digits differ from the committed ones. (Pillow 13.0.0 wrote the committed PNG; another zlib may compress the same pixels
+differently.)
 """
 
 from __future__ import annotations
@@ -26,19 +27,21 @@ SOURCE_SHA256 = "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa2
 
 
 def build(source: bytes) -> tuple[Pixels, str]:
-    """Sheet [H, W], and one digit per tile."""
+    """Return the sheet [H, W], and one digit per tile."""
     table = np.loadtxt(io.BytesIO(gzip.decompress(source)), delimiter=",").astype(np.int64)
     levels = (table[:, :-1] * 255 // 16).astype(np.uint8).reshape(-1, digits.TILE, digits.TILE, 1)
     return lay_out(list(levels))[:, :, 0], "".join(map(str, table[:, -1])) + "\n"
 
 
 def encode(sheet: Pixels) -> bytes:
+    """Encode to PNG."""
     stream = io.BytesIO()
     Image.fromarray(sheet).save(stream, "PNG", optimize=True)
     return stream.getvalue()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Write both files; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path, help="digits.csv.gz")
     parser.add_argument("--out", type=Path, default=Path(digits.__file__).parent, help="folder to write to")

@@ -5,7 +5,7 @@
 
 Base glyphs only: no skin tone variations, nothing of the category "Component", nothing that Google did not draw. Composited on
 white, in Unicode's order, in one lossless WebP (Pillow 13.0.0 with libwebp 1.6.0 wrote the committed file; about a minute).
-Exits with 1 where the result differs from the committed files.
+The exit code is 1 if the result differs from the committed files.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ PACKAGE = "emoji-datasource-google"
 VERSION = "16.0.0"
 PACKAGE_SHA256 = "fb5fd131b362aab7a55542d2a147a79708cce0a8b1c1bbacd470172708b5c438"
 PIXELS_SHA256 = "98fdc94238572349086435a42a168321c09d7f0da69cd274073f90f4113e4582"
-"""Of the decoded sheet: tells a different encoder from different pictures."""
+"""Of the decoded sheet: distinguishes another encoder from other pictures."""
 COLUMNS = 44
-TWINS = 0.1
+SAME_DRAWING = 0.1
 """Mean difference, of 255, below which two 16-pixel thumbnails show one drawing. Mirrored pairs such as "walking" and "walking
-facing right" lie below 0.08; the closest two that a person tells apart lie at 0.49."""
+facing right" differ by less than 0.08; the closest two different drawings differ by 0.49."""
 
 Glyph = dict[str, Any]
 
 
 def select(entries: Sequence[Glyph]) -> list[Glyph]:
-    """The base glyphs that Google drew, in Unicode's order. Skin tones are nested in their glyph, and stay behind."""
+    """Return the base glyphs that Google drew, in Unicode's order, without the skin tones nested in them."""
     chosen = [entry for entry in entries if entry["has_img_google"] and entry["category"] != "Component"]
     return sorted(chosen, key=lambda entry: int(entry["sort_order"]))
 
 
 def on_white(png: bytes) -> Pixels:
-    """[64, 64, 3]."""
+    """Decode a glyph on white to [64, 64, 3]."""
     with Image.open(io.BytesIO(png)) as image:
         white = Image.new("RGBA", image.size, "white")
         white.alpha_composite(image.convert("RGBA"))
@@ -53,7 +53,7 @@ def on_white(png: bytes) -> Pixels:
 
 
 def lay_out(tiles: Sequence[Pixels]) -> Pixels:
-    """Tiles [H, W, C] -> one sheet, row by row, filled up with white."""
+    """Arrange tiles [H, W, C] in one sheet, row by row, filled up with white."""
     height, width, channels = tiles[0].shape
     rows = -(-len(tiles) // COLUMNS)
     sheet = np.full((rows, COLUMNS, height, width, channels), 255, np.uint8)
@@ -62,18 +62,18 @@ def lay_out(tiles: Sequence[Pixels]) -> Pixels:
 
 
 def drawings(sheet: Pixels, count: int) -> list[int]:
-    """For every tile the first tile that shows the same drawing, mirrored or not: itself, for nearly all."""
+    """Return, for each tile, the first tile with the same drawing, mirrored or not: nearly always itself."""
     thumbnails = cut(average(sheet, 4), emoji.TILE // 4, count).astype(np.float32)
     firsts: list[int] = []
-    for place, tile in enumerate(thumbnails):
-        earlier = thumbnails[: place + 1]  # and itself, at distance 0
+    for index, tile in enumerate(thumbnails):
+        earlier = thumbnails[: index + 1]  # and itself, at distance 0
         distance = np.minimum(abs(earlier - tile).mean((1, 2, 3)), abs(earlier - tile[:, :, ::-1]).mean((1, 2, 3)))
-        firsts.append(int(np.argmax(distance < TWINS)))
+        firsts.append(int(np.argmax(distance < SAME_DRAWING)))
     return firsts
 
 
 def index_text(glyphs: Sequence[Glyph], firsts: Sequence[int]) -> str:
-    """One line per tile: class, code points, code points of the first tile with the same drawing, short name."""
+    """Return one line per tile: class, code points, code points of the first tile with the same drawing, short name."""
     lines = ["class\tcode_points\tdrawing\tshort_name"]
     for glyph, first in zip(glyphs, firsts, strict=True):
         label = emoji.CLASSES.index(glyph["category"])
@@ -82,7 +82,7 @@ def index_text(glyphs: Sequence[Glyph], firsts: Sequence[int]) -> str:
 
 
 def encode(sheet: Pixels) -> bytes:
-    """Lossless WebP, proved by decoding it again."""
+    """Encode to lossless WebP, verified by decoding."""
     stream = io.BytesIO()
     Image.fromarray(sheet).save(stream, "WEBP", lossless=True, quality=100, method=6, exact=True)
     if not np.array_equal(decode_sheet(stream.getvalue()), sheet):
@@ -91,7 +91,7 @@ def encode(sheet: Pixels) -> bytes:
 
 
 def build(package: tarfile.TarFile) -> tuple[Pixels, str]:
-    """An open npm package -> sheet and index."""
+    """Build sheet and index from an open npm package."""
 
     def member(name: str) -> bytes:
         file = package.extractfile(f"package/{name}")
@@ -106,7 +106,7 @@ def build(package: tarfile.TarFile) -> tuple[Pixels, str]:
 
 
 def differences(package: bytes, sheet: Pixels, encoded: bytes, index: str) -> list[str]:
-    """What is not as committed."""
+    """Return what differs from the committed files."""
     wanted = {
         PACKAGE: (package, PACKAGE_SHA256),
         "pixels": (sheet.tobytes(), PIXELS_SHA256),
@@ -114,10 +114,11 @@ def differences(package: bytes, sheet: Pixels, encoded: bytes, index: str) -> li
         emoji.INDEX: (index.encode(), emoji.INDEX_SHA256),
     }
     sums = {name: (hashlib.sha256(content).hexdigest(), known) for name, (content, known) in wanted.items()}
-    return [f"{name}: SHA-256 {found}, committed {known}" for name, (found, known) in sums.items() if found != known]
+    return [f"{name}: SHA-256 {actual}, committed {known}" for name, (actual, known) in sums.items() if actual != known]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Write both files; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("package", type=Path, help=f"{PACKAGE}-{VERSION}.tgz")
     parser.add_argument("--out", type=Path, default=Path(emoji.__file__).parent, help="folder to write to")
@@ -128,9 +129,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     encoded = encode(sheet)
     (options.out / emoji.SHEET).write_bytes(encoded)
     (options.out / emoji.INDEX).write_bytes(index.encode())
-    found = differences(content, sheet, encoded, index)
-    print("\n".join(found) or "as committed", file=sys.stderr if found else sys.stdout)
-    return 1 if found else 0
+    changed = differences(content, sheet, encoded, index)
+    print("\n".join(changed) or "as committed", file=sys.stderr if changed else sys.stdout)
+    return 1 if changed else 0
 
 
 if __name__ == "__main__":

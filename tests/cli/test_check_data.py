@@ -42,7 +42,7 @@ def test_the_data_is_looked_at_only_when_asked(photos: Path) -> None:
     (photos / "cats" / "torn.png").write_bytes(b"")
     done = ganblocks("check", "recipes/sagan.toml", *small(), *data(photos))
     assert done.returncode == 0, done.stderr
-    assert "the data was not looked at: add --data" in done.stdout
+    assert "the images were not checked: add --data" in done.stdout
     done = ganblocks("check", "recipes/sagan.toml", *small(), *data(photos), "--data")
     assert done.returncode == 3
     assert "torn.png cannot be read as an image: it is empty" in done.stderr

@@ -72,7 +72,7 @@ def test_a_stopped_run_ends_as_one_that_was_not(
     _, errors = working.communicate(timeout=120)
     assert working.returncode == code
     assert len(logged(folder)) < len(logged(whole)), "it was stopped in time"
-    assert (f"ganblocks resume {folder} goes on from here" in errors) == (number is not signal.SIGKILL)
+    assert (f"to continue: ganblocks resume {folder}" in errors) == (number is not signal.SIGKILL)
     done = ganblocks("resume", folder, "--quiet")
     assert done.returncode == 0, done.stderr
     assert "not bit-exact" not in done.stderr

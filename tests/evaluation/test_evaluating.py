@@ -18,7 +18,7 @@ from ganblocks.errors import UsageError
 from ganblocks.evaluation import EvaluationSettings, Report, Score, evaluate, keep, kept, refuse_unlike
 from ganblocks.evaluation.batch_norm_modes import normalising
 from ganblocks.evaluation.features import chosen, drawn, nearest, noise
-from ganblocks.training.runs import load
+from ganblocks.training.run import load
 from tests.cli.commands import ganblocks, tiny
 
 PIXELS = ("--extractor", "pixels", "--metric", "kernel", "--metric", "frechet")

@@ -88,7 +88,7 @@ def test_a_run_whose_end_is_not_scored_says_how_to_do_it_later(
     assert found.out.strip() == str(folder)
     assert f"not scored: {in_words(error)}" in found.err
     assert "Traceback" not in found.err
-    command = found.err.splitlines()[-1].partition("is mended: ")[2].split()
+    command = found.err.splitlines()[-1].partition("is fixed: ")[2].split()
     assert command == ["ganblocks", "evaluate", str(folder)]
     assert main(command[1:]) == 0
     assert kept(folder)[-1].images == 32
@@ -113,7 +113,7 @@ def test_a_score_that_fails_within_a_run_costs_that_moment_only(
 def test_a_picture_that_cannot_be_written_stops_nothing(
     undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("ganblocks.training.loop.save_grid", failing(FULL))
+    monkeypatch.setattr("ganblocks.training.grid.save_grid", failing(FULL))
     attention = ("--set", "*.attention=self_attention")
     assert main(["run", str(RECIPE), "--out", str(tmp_path / "run"), *SHORT, *attention]) == 0
     said = capsys.readouterr().err
@@ -123,7 +123,7 @@ def test_a_picture_that_cannot_be_written_stops_nothing(
     assert kept(tmp_path / "run") == kept(undisturbed)
 
 
-@pytest.mark.parametrize("place", ["ganblocks.training.loop.gates", "ganblocks.training.health.write_text"])
+@pytest.mark.parametrize("place", ["ganblocks.training.grid.gates", "ganblocks.training.health.write_text"])
 def test_what_only_tells_of_a_run_does_not_end_it(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(place, failing(FULL))
     with pytest.warns(UserWarning, match="No space left on device"):
@@ -153,7 +153,7 @@ def test_a_damaged_health_file_does_not_hide_the_end_of_a_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "run"
-    monkeypatch.setattr("ganblocks.training.health.Health.finish", lambda *_: (folder / "health.json").write_text("{"))
+    monkeypatch.setattr("ganblocks.training.health.HealthFile.finish", lambda *_: (folder / "health.json").write_text("{"))
     assert main(["run", str(RECIPE), "--out", str(folder), *SHORT]) == 0
     said = capsys.readouterr().err
     assert "health.json: damaged" in said

@@ -20,8 +20,8 @@ from ganblocks.cli import main
 from ganblocks.errors import CheckpointError, GanblocksError
 from ganblocks.registry import Registry
 from ganblocks.training.checkpoint import load_checkpoint
+from ganblocks.training.launch import resume
 from ganblocks.training.reading import check_tensors, depth, read_json
-from ganblocks.training.resuming import resume
 from ganblocks.training.run_folder import read_metrics
 from tests.hostile.runs import CHECKPOINT, HOSTILE, OWNED, SOUND, TENSORS, Spoil, copy, replaced, seal, with_header
 from tests.hostile.test_hostile_recipes import watched

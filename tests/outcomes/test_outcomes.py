@@ -17,7 +17,7 @@ from ganblocks import load
 from ganblocks.evaluation import Report, evaluate, evaluation_settings
 from ganblocks.seeding import seed_of
 from ganblocks.training import batch_statistics
-from ganblocks.training.resuming import resume
+from ganblocks.training.launch import resume
 from ganblocks.training.sampler import Sampler
 from tests.cli.commands import ganblocks
 from tests.outcomes.small_runs import REGISTRY, embedded, kernel_distance, read, small, train

@@ -50,12 +50,12 @@ def main() -> int:
         rows = [("mimicry", row) for row in mimicry(given.mimicry or fetched(Path(folder)))]
         rows += [("studiogan", row) for row in (studiogan(given.studiogan) if given.studiogan else ())]
         worst = [report(layout, row) for layout, row in rows]
-    return int(not all(found <= TOLERANCE for found in worst))
+    return int(not all(difference <= TOLERANCE for difference in worst))
 
 
 def fetched(folder: Path) -> Path:
     """mimicry's source distribution, unpacked."""
-    words = [
+    arguments = [
         "download",
         "--quiet",
         "--no-deps",
@@ -66,7 +66,7 @@ def fetched(folder: Path) -> Path:
         "--dest",
         str(folder),
     ]
-    subprocess.run([sys.executable, "-m", "pip", *words], check=True)
+    subprocess.run([sys.executable, "-m", "pip", *arguments], check=True)
     with tarfile.open(next(folder.glob("torch*mimicry*.tar.gz"))) as archive:
         archive.extractall(folder, filter="data")
     return folder / f"torch_mimicry-{VERSION}"
@@ -77,29 +77,29 @@ def mimicry(source: Path) -> Iterator[Row]:
     package.__path__ = [str(source / "torch_mimicry")]
     sys.modules["torch_mimicry"] = package
     plain = {"upsampling": "bilinear", "norm": "batch", "weight_norm": "none"}
-    judge = {"hidden": "in", "shortcut": "activated", "weight_norm": "spectral"}
+    discriminator = {"hidden": "in", "shortcut": "activated", "weight_norm": "spectral"}
     for size, width in ((32, 16), (64, 64), (128, 64)):
         five = {"halvings": 5} if size == 64 else {}
         for family in ("sngan", "ssgan", "infomax_gan", "wgan_gp"):
             yield mimicry_row(family, Player.GENERATOR, size, width, False, plain)
-        yield mimicry_row("sngan", Player.DISCRIMINATOR, size, width, False, judge | five | {"conditioning": "none"})
+        yield mimicry_row("sngan", Player.DISCRIMINATOR, size, width, False, discriminator | five | {"conditioning": "none"})
         means = {"conditioning": "none", "pooling": "mean", "weight_norm": "none"}
-        yield mimicry_row("wgan_gp", Player.DISCRIMINATOR, size, width, False, judge | five | means)
+        yield mimicry_row("wgan_gp", Player.DISCRIMINATOR, size, width, False, discriminator | five | means)
     for size, width in ((32, 16), (128, 128)):
         labelled = {"upsampling": "bilinear", "norm": "conditional_batch"}
         yield mimicry_row("cgan_pd", Player.GENERATOR, size, width, True, labelled)
-        yield mimicry_row("cgan_pd", Player.DISCRIMINATOR, size, width, True, judge)
-        places = {32: (16, 8), 128: (32, 32)}[size]
-        attentive = labelled | {"weight_norm": "spectral", "attention_at": [places[0]]}
+        yield mimicry_row("cgan_pd", Player.DISCRIMINATOR, size, width, True, discriminator)
+        sizes = {32: (16, 8), 128: (32, 32)}[size]
+        attentive = labelled | {"weight_norm": "spectral", "attention_at": [sizes[0]]}
         yield mimicry_row("sagan", Player.GENERATOR, size, width, True, attentive)
-        yield mimicry_row("sagan", Player.DISCRIMINATOR, size, width, True, judge | {"attention_at": [places[1]]})
+        yield mimicry_row("sagan", Player.DISCRIMINATOR, size, width, True, discriminator | {"attention_at": [sizes[1]]})
 
 
 def mimicry_row(family: str, player: Player, size: int, width: int, labels: bool, options: dict[str, Any]) -> Row:
     """mimicry counts channels from the widest map, ours from the narrowest."""
     module = importlib.import_module(f"torch_mimicry.nets.{family}.{family}_{size}")
     name = f"{family.upper().replace('_', '')}{player.capitalize()}{size}"
-    made = next(cls for found, cls in vars(module).items() if found.upper() == name.upper())
+    made = next(cls for known, cls in vars(module).items() if known.upper() == name.upper())
     given = {"nz": Z, "ngf": width} if player is Player.GENERATOR else {"ndf": width}
     make = functools.partial(made, **given, **({"num_classes": CLASSES} if labels else {}))
     options = options | ({"latent": Z} if player is Player.GENERATOR else {})
@@ -117,32 +117,32 @@ def studiogan(checkout: Path) -> Iterator[Row]:
     misc.dummy_context_mgr = contextlib.nullcontext
     sys.modules["utils.misc"] = misc
     sys.path.insert(0, str(checkout / "src"))
-    for size, dim, place in ((32, 4, 2), (64, 8, 3), (128, 8, 3)):
+    for size, dim, block in ((32, 4, 2), (64, 8, 3), (128, 8, 3)):
         for attended, normalised, labels in ((False, False, False), (True, True, True), (False, False, True)):
-            yield studiogan_generator("resnet", size, dim, place if attended else 0, normalised, labels)
+            yield studiogan_generator("resnet", size, dim, block if attended else 0, normalised, labels)
         for attended, labels in ((False, False), (True, True)):
             yield studiogan_discriminator("resnet", size, dim, attended, labels)
-        yield studiogan_generator("big_resnet", size, dim, place, True, True)
+        yield studiogan_generator("big_resnet", size, dim, block, True, True)
         yield studiogan_discriminator("big_resnet", size, dim, True, True)
 
 
-def studiogan_generator(backbone: str, size: int, dim: int, place: int, normalised: bool, labels: bool) -> Row:
+def studiogan_generator(backbone: str, size: int, dim: int, block: int, normalised: bool, labels: bool) -> Row:
     latent = {32: 4, 64: 5, 128: 6}[size] * 3 if backbone == "big_resnet" else Z
     make = functools.partial(
         importlib.import_module(f"models.{backbone}").Generator,
         *(latent, SHARED, size, dim),
-        attn_g_loc=[place],
+        attn_g_loc=[block],
         g_cond_mtd="cBN" if labels else "W/O",
         g_init="ortho",
         g_depth=None,
-        **common(bool(place), normalised, labels),
+        **common(bool(block), normalised, labels),
     )
     norm = {"use": "conditional_batch" if labels else "batch", "eps": 1e-4}
     options = {"width": dim * (4 if size == 32 else 1), "size": size, "latent": latent}
     options |= {"norm": norm, "final_norm": {"use": "batch", "eps": 1e-4}, "weight_norm": "spectral" if normalised else "none"}
-    options |= {"attention_at": [4 * 2**place]} if place else {}
+    options |= {"attention_at": [4 * 2**block]} if block else {}
     options |= {"use": "biggan", "shared": SHARED} if backbone == "big_resnet" else {}
-    return named(backbone, size, bool(place), normalised, labels), Player.GENERATOR, make, options, labels
+    return named(backbone, size, bool(block), normalised, labels), Player.GENERATOR, make, options, labels
 
 
 def studiogan_discriminator(backbone: str, size: int, dim: int, attended: bool, labels: bool) -> Row:
@@ -198,11 +198,11 @@ def report(layout: str, row: Row) -> float:
     given = draw()
     copies = [None if part is None else part.clone() for part in given]  # activations in place may reach the input
     with torch.no_grad():
-        expected, found = (
+        expected, actual = (
             answer(theirs.eval()(*copies)),
             answer(network.eval()(*given)),
         )
-    difference = float((expected - found).abs().max() / expected.abs().max())
+    difference = float((expected - actual).abs().max() / expected.abs().max())
     print(f"| {what} | {player} | {difference:.0e} |", flush=True)
     return difference
 
@@ -237,8 +237,8 @@ def answer(output: Any) -> Tensor:
     """Images, or logits [B]."""
     if isinstance(output, dict):
         output = output["adv_output"]
-    found: Tensor = getattr(output, "logits", output)
-    return found if found.ndim == 4 else found.flatten()
+    result: Tensor = getattr(output, "logits", output)
+    return result if result.ndim == 4 else result.flatten()
 
 
 if __name__ == "__main__":

@@ -11,11 +11,11 @@ import pytest
 from ganblocks import limits
 from ganblocks.options.reader import DEEPEST
 from ganblocks.recipe import extends, file
-from ganblocks.training import checkpoint, comparing, manifest, reading, run_folder
+from ganblocks.training import checkpoint, manifest, provenance, reading, run_folder
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
-MODULES = (limits, file, extends, checkpoint, comparing, manifest, reading, run_folder, ganblocks_data.decoding)
+MODULES = (limits, file, extends, checkpoint, manifest, provenance, reading, run_folder, ganblocks_data.decoding)
 """Those that read what somebody else may have written."""
 MIB = 2**20
 WORDS = {
@@ -34,7 +34,7 @@ WORDS = {
     "reading.DEEPEST_JSON": f"nested {reading.DEEPEST_JSON} deep",
     "reading.LARGEST_HEADER": f"header of {reading.LARGEST_HEADER // MIB} MiB",
     "reading.MOST_DIMENSIONS": f"{reading.MOST_DIMENSIONS} dimensions",
-    "comparing.MOST_THREADS": f"{comparing.MOST_THREADS:,} threads",
+    "provenance.MOST_THREADS": f"{provenance.MOST_THREADS:,} threads",
     "run_folder.LARGEST_METRICS": f"{run_folder.LARGEST_METRICS // (1024 * MIB)} GiB",
     "decoding.MOST_PIXELS": f"{ganblocks_data.decoding.MOST_PIXELS:,} pixels",
 }

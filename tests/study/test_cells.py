@@ -10,8 +10,8 @@ import pytest
 import torch
 
 import ganblocks as public
+from ganblocks.devices import computes_in_bf16
 from ganblocks.errors import UsageError
-from ganblocks.precision import computes_in_bf16
 from ganblocks.study.cells import DIVERGED, Place, Runner, result_of
 from ganblocks.study.plan import Cell, Plan, plan
 from ganblocks.training.checkpoint import Checkpoint, save_checkpoint
@@ -118,6 +118,6 @@ def test_a_cell_whose_precision_was_settled_goes_on(runner: Runner, monkeypatch:
     assert "resume" in runner.command(cell)
     assert "resume" in started(runner, cell, monkeypatch)
     assert (folder / "checkpoints").exists()
-    monkeypatch.setattr("ganblocks.precision.computes_in_bf16", lambda device: not computes_in_bf16(device))
+    monkeypatch.setattr("ganblocks.devices.computes_in_bf16", lambda device: not computes_in_bf16(device))
     assert "run" in started(runner, cell, monkeypatch), "what another machine began in another precision is another run"
     assert not folder.exists()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 import pytest
@@ -17,12 +17,13 @@ from PIL import Image
 from torch import Tensor, nn
 
 import ganblocks as public
+from ganblocks.diversity import compared_images, diversity, nearest_distance
 from ganblocks.errors import Collapsed
-from ganblocks.game import Turn, comparable, nearest, varieties
+from ganblocks.game import PlayedTurn
 from ganblocks.recipe import read_recipe
 from ganblocks.training.collapse import COLLAPSED, MEMORY, PATIENCE, CollapseDetector, Smoothed
-from ganblocks.training.health import Health, RollBack, read_health
-from ganblocks.training.resuming import resume
+from ganblocks.training.health import Decision, HealthMonitor, read_health
+from ganblocks.training.launch import resume
 from ganblocks.training.run_folder import read_metrics
 from ganblocks.values import Player, Score, View
 from tests.cli.commands import ROOT
@@ -87,12 +88,12 @@ def test_nearest_is_the_distance_to_the_nearest_other(count: int, size: int, see
     for i in range(count):
         gaps = [float((image[i] - image[j]).double().square().mean().sqrt()) for j in range(count) if j != i]
         expected += min(gaps) / count
-    assert float(nearest(image)) == pytest.approx(expected, rel=1e-5, abs=1e-6)
+    assert float(nearest_distance(image)) == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
 
 def test_images_that_are_the_same_have_no_distance() -> None:
     image = torch.rand(1, 3, 8, 8).expand(40, -1, -1, -1)
-    assert float(nearest(image)) < 1e-3
+    assert float(nearest_distance(image)) < 1e-3
 
 
 @given(st.lists(st.integers(0, 4), min_size=2, max_size=40), st.integers(0, 2**31))
@@ -101,7 +102,7 @@ def test_distinct_images_are_held_against_the_nearest_that_is_another_one(drawn:
     kinds = torch.rand(5, 3, 8, 8, generator=torch.Generator().manual_seed(seed)) * 2 - 1
     gaps = (kinds[:, None] - kinds[None]).double().square().mean((2, 3, 4)).sqrt()
     closest = [min((float(gaps[i, j]) for j in set(drawn) if j != i), default=0.0) for i in drawn]
-    found = float(nearest(kinds[drawn], distinct=True))
+    found = float(nearest_distance(kinds[drawn], skip_duplicates=True))
     assert found == pytest.approx(sum(closest) / len(closest), rel=1e-4)
     assert (found == 0) == (len(set(drawn)) == 1)
 
@@ -123,8 +124,8 @@ def test_a_small_data_set_does_not_make_it_blind(count: int, copies: int) -> Non
                 kinds[torch.randint(count, (64,), generator=rng)] if name == "memoriser" else kinds[:1].expand(64, -1, -1, -1)
             )
             views = View(data[order], None, score), View(fake, None, score)
-            turn: Any = Turn(None, Player.DISCRIMINATOR, 0, torch.zeros(64, 1), rng, *views)  # type: ignore[arg-type]
-            metrics = varieties(turn, comparable(len(data)))
+            turn: Any = PlayedTurn(None, Player.DISCRIMINATOR, 0, torch.zeros(64, 1), rng, *views)  # type: ignore[arg-type]
+            metrics = diversity(turn, compared_images(len(data)))
             alarms += lookout.read({key: float(value) for key, value in metrics.items()})
         seen[name] = [alarm.kind for alarm in alarms]
     assert seen["constant"] == ["collapse"]
@@ -133,7 +134,7 @@ def test_a_small_data_set_does_not_make_it_blind(count: int, copies: int) -> Non
 
 @pytest.mark.parametrize(("images", "expected"), [(1, 2), (7, 2), (15, 3), (256, 64), (10**6, 64)])
 def test_how_many_are_compared(images: int, expected: int) -> None:
-    assert comparable(images) == expected
+    assert compared_images(images) == expected
 
 
 def blind(tmp_path: Path, images: int, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -161,7 +162,7 @@ def blind(tmp_path: Path, images: int, settings: Mapping[str, Any]) -> list[dict
 def test_where_nothing_can_be_compared_it_is_said_before_the_first_step(
     tmp_path: Path, settings: dict[str, Any], why: str
 ) -> None:
-    with pytest.warns(UserWarning, match=f"blind: {why}, so that nothing tells whether fakes collapse"):
+    with pytest.warns(UserWarning, match=f"blind: {why}, so collapse cannot be detected"):
         events = blind(tmp_path, 3, settings)
     assert [(event["event"], event["images"]) for event in events] == [("blind", 0)]
 
@@ -195,20 +196,19 @@ def collapsed(
     return tmp_path / "run"
 
 
-class Kept(Health):
-    """Remembers the lookout after every step, and itself."""
+class Kept(HealthMonitor):
+    """Remembers its detector as it was made and after every step, and itself."""
 
-    made: list[Kept]
+    made: ClassVar[list[Kept]]
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
+    def __attrs_post_init__(self) -> None:
         self.lived: list[CollapseDetector] = []
         self.made.append(self)
 
-    def after(self, record: dict[str, Any]) -> RollBack | None:
-        action = super().after(record)
-        self.lived.append(copy.deepcopy(self.lookout))
-        return action
+    def decide(self, record: Mapping[str, Any], *arguments: Any) -> Decision:
+        decision = super().decide(record, *arguments)
+        self.lived.append(copy.deepcopy(self.detector))
+        return decision
 
 
 def spoiled(original: Callable[..., dict[str, Any]], names: tuple[str, ...]) -> Callable[..., dict[str, Any]]:
@@ -230,21 +230,20 @@ def test_a_resumed_run_knows_what_the_run_has_seen(
     names: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From the lines of metrics.jsonl, where some steps were undone and some numbers are null: after any step."""
-    monkeypatch.setattr("ganblocks.training.loop.Health", Kept)
+    monkeypatch.setattr("ganblocks.training.loop.HealthMonitor", Kept)
     monkeypatch.setattr(Kept, "made", [], raising=False)
     monkeypatch.setattr(AlternatingUpdater, "step", spoiled(AlternatingUpdater.step, names))
     run = collapsed(tmp_path, monkeypatch, "warn", {"health.not_finite": "skip", "training.checkpoint_every": 100})
     resume(run)
     lived, resumed = Kept.made[0].lived, Kept.made[1]
-    assert lived[-1].given == {"collapse"}
-    assert resumed.lookout == lived[-1]
+    assert lived[-1].active == {"collapse"}
+    assert resumed.detector == lived[-1]
     log = read_metrics(run)
     undone = [record for record in log if record.get("undone")]
     assert len(undone) == 4
     assert all(record[name] is None for record in undone for name in names)
     for cut, known in enumerate(lived, 1):
-        resumed.restart(log[:cut])
-        assert resumed.lookout == known
+        assert HealthMonitor.of_log(resumed.policy, log[:cut]).detector == known
 
 
 def test_a_collapsed_generator_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import torch
 
 import ganblocks as public
 from ganblocks.training.checkpoint import latest, load_checkpoint
-from ganblocks.training.resuming import resume
+from ganblocks.training.launch import resume
 from ganblocks.training.run_folder import read_metrics
 from tests.cli.commands import ROOT
 

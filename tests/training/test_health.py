@@ -11,21 +11,19 @@ from typing import Any
 import pytest
 import torch
 from ganblocks_losses.hinge import Hinge
-from ganblocks_penalties.r1 import SlopeAtReal
+from ganblocks_penalties.slope import HalfSquaredSlope
 from ganblocks_update_rules.alternating import AlternatingUpdater
 
 import ganblocks as public
-from ganblocks.assembly import assemble
 from ganblocks.batches import Batches
 from ganblocks.errors import Diverged
-from ganblocks.game import Game
+from ganblocks.game import TwoPlayerGame
 from ganblocks.recipe import read_recipe
 from ganblocks.training.average import Average
 from ganblocks.training.checkpoint import first_not_finite, latest, load_checkpoint
 from ganblocks.training.collapse import Alarm, CollapseDetector
-from ganblocks.training.health import Health, read_health
-from ganblocks.training.loop import averaging
-from ganblocks.training.resuming import resume
+from ganblocks.training.health import HealthMonitor, read_health
+from ganblocks.training.launch import resume
 from ganblocks.training.run_folder import read_metrics
 from ganblocks.values import Batch, Player
 from tests.cli.commands import ROOT
@@ -230,11 +228,10 @@ def killed_at(images: int, time: int = 1) -> Watch:
     return watch
 
 
-def test_steps_that_were_undone_are_counted_and_not_looked_at_after_a_resume(tmp_path: Path) -> None:
-    session = assemble(read_recipe(RECIPE), public.discover())
+def test_steps_that_were_undone_are_counted_and_not_looked_at_after_a_resume() -> None:
     records = [{"step": 1, "images": 8, "fake/nearest": 1.0}, {"step": 2, "images": 16, "fake/nearest": NAN, "undone": 1}]
-    health = Health(session, averaging(session), tmp_path, records)
-    assert health.lookout == CollapseDetector.new(records[:1])
+    health = HealthMonitor.of_log(read_recipe(RECIPE).health, records)
+    assert health.detector == CollapseDetector.new(records[:1])
     assert health.skipped == 1
 
 
@@ -275,7 +272,7 @@ def test_a_penalty_that_is_seldom_due_is_named_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int
 ) -> None:
     """Its turn is past when the step is looked at again."""
-    monkeypatch.setattr(SlopeAtReal, "forward", lambda self, turn: turn.fake.score.logits.mean() * NAN)
+    monkeypatch.setattr(HalfSquaredSlope, "forward", lambda self, turn: turn.fake.score.logits.mean() * NAN)
     with pytest.raises(Diverged, match=r"not finite: .*first of all the loss, or a penalty, in the discriminator's turn"):
         train(tmp_path / "run", **{"penalties.r1": {"weight": 0.1, "every": every}})
 
@@ -283,13 +280,13 @@ def test_a_penalty_that_is_seldom_due_is_named_where_it_was(
 def test_a_step_is_looked_at_again_in_its_microbatches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has not the memory for the whole batch at once does not get it for the diagnosis either."""
     sizes: set[int] = set()
-    original = Game.make
+    original = TwoPlayerGame.make
 
-    def make(self: Game, latent: torch.Tensor, label: torch.Tensor | None) -> torch.Tensor:
+    def make(self: TwoPlayerGame, latent: torch.Tensor, label: torch.Tensor | None) -> torch.Tensor:
         sizes.add(len(latent))
         return original(self, latent, label)
 
-    monkeypatch.setattr(Game, "make", make)
+    monkeypatch.setattr(TwoPlayerGame, "make", make)
     monkeypatch.setattr(Hinge, "for_discriminator", lambda self, real, fake: fake.mean() * NAN)
     with pytest.raises(Diverged, match="first of all the loss"):
         train(tmp_path / "run", **{"training.microbatch": 2})
@@ -302,7 +299,7 @@ def test_a_step_that_cannot_be_looked_at_again_has_still_gone_wrong(
     def fail(*arguments: object) -> None:
         raise torch.OutOfMemoryError
 
-    monkeypatch.setattr(Game, "objective", fail)
+    monkeypatch.setattr(TwoPlayerGame, "objective", fail)
     spoil(spoil_gradient)
     with pytest.raises(Diverged, match=r"something that cannot be repeated \(OutOfMemoryError\)"):
         train(tmp_path / "run")

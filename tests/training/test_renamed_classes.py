@@ -15,7 +15,7 @@ import ganblocks as public
 from ganblocks.errors import DataError
 from ganblocks.evaluation import evaluate, evaluation_settings
 from ganblocks.recipe import Recipe, read_recipe
-from ganblocks.training.resuming import resume
+from ganblocks.training.launch import resume
 from tests.cli.commands import ROOT
 
 

@@ -17,7 +17,7 @@ import ganblocks as public
 from ganblocks.errors import CheckpointError, DataError, UsageError
 from ganblocks.recipe import Recipe, read_recipe
 from ganblocks.training import manifest
-from ganblocks.training.resuming import resume
+from ganblocks.training.launch import resume
 from ganblocks.training.run_folder import RunFolder, read_metrics
 from tests.cli.commands import ROOT
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from torch import Tensor, nn
 
-from ganblocks.game import Turn, capable
+from ganblocks.game import PlayedTurn, capable
 from ganblocks.kinds.component_capabilities import CouplesSamples
 from ganblocks.kinds.module_capabilities import AddsTerm
 from ganblocks.registry import Registry
@@ -85,11 +85,11 @@ def samples_meet_only_if_it_says_so(case: HeadCase) -> None:
             expect_close(halves, term(slice(4)), f"its term: the mean of two halves of a batch, for the whole{MEETING}", 1e-4)
 
 
-def _turn(head: nn.Module, player: Player, features: Tensor, label: Tensor | None) -> Turn:
+def _turn(head: nn.Module, player: Player, features: Tensor, label: Tensor | None) -> PlayedTurn:
     """A turn in which real images and fakes have the same features."""
     image = torch.zeros(len(features), 1, 8, 8)
     view = View(image, label, is_score(head(features, label)))
-    return Turn(toy_game(), player, 0, torch.zeros(len(features), 6), torch.Generator(), view, view)
+    return PlayedTurn(toy_game(), player, 0, torch.zeros(len(features), 6), torch.Generator(), view, view)
 
 
 @promise("conditioning")

@@ -13,14 +13,14 @@ from hypothesis import reject
 from torch import nn
 
 from ganblocks.errors import PlacementError
-from ganblocks.game import Game, Term
+from ganblocks.game import Term, TwoPlayerGame
 from ganblocks.testing.cases import Case, NetworkCase
 from ganblocks.testing.promises import expect, expect_finite, promise
 from ganblocks.testing.toys import Identity, LinearHead, ToyDiscriminator, ToyGenerator, toy_batches, toy_game
 from ganblocks.values import Batch, ImageSpec, Player
 
 STEPS = 3
-GAMES: dict[str, Callable[[Any], Game]] = {
+GAMES: dict[str, Callable[[Any], TwoPlayerGame]] = {
     "norm": lambda each: toy_game(ToyGenerator(attention=Identity(), norm=each)),
     "weight_norm": lambda each: toy_game(weight_norm=each),
     "initialization": lambda each: toy_game(initialization=each),
@@ -52,7 +52,7 @@ def learns_in_a_game(case: NetworkCase) -> None:
     play(game, _batches(case, latent))
 
 
-def _game(kind: str, component: Any) -> Game:
+def _game(kind: str, component: Any) -> TwoPlayerGame:
     try:
         return GAMES[kind](component)
     except PlacementError:
@@ -73,7 +73,7 @@ def _batches(case: NetworkCase, latent: int) -> Callable[[Player], Batch]:
     return next_batch
 
 
-def play(game: Game, next_batch: Callable[[Player], Batch]) -> None:
+def play(game: TwoPlayerGame, next_batch: Callable[[Player], Batch]) -> None:
     """Three alternating steps with Adam; every parameter that is not frozen must have been reached in one of them."""
     optimizers = {player: torch.optim.Adam(network.parameters(), 1e-2, (0.0, 0.9)) for player, network in game.networks.items()}
     silent = {name for player, network in game.networks.items() for name in _trainable(network, player)}
@@ -90,7 +90,7 @@ def _trainable(network: nn.Module, player: Player) -> list[str]:
     return [f"{player}.{name}" for name, parameter in network.named_parameters() if parameter.requires_grad]
 
 
-def _silent_by_nature(game: Game, silent: set[str]) -> set[str]:
+def _silent_by_nature(game: TwoPlayerGame, silent: set[str]) -> set[str]:
     """A loss that sees only differences of logits (a relativistic one) gives the head's bias no gradient."""
     biases = {name for name in silent if name.startswith("discriminator.head") and name.endswith("bias")}
     return biases if game.loss.generator_reads_real else set()

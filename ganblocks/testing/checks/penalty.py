@@ -14,7 +14,7 @@ from hypothesis.strategies import SearchStrategy
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ganblocks.game import Game, Term
+from ganblocks.game import Term, TwoPlayerGame
 from ganblocks.kinds.component_capabilities import CouplesSamples
 from ganblocks.registry import Registry
 from ganblocks.schedules import Constant
@@ -38,7 +38,7 @@ class PenaltyCase(Case):
     def facts(self) -> dict[str, Any]:
         return {"batch": self.batch, "classes": self.classes}
 
-    def game(self) -> Game:
+    def game(self) -> TwoPlayerGame:
         image = ImageSpec(channels=1, size=8, classes=self.classes)
         term = Term("penalty", self.component, self.component.build())
         return toy_game(image=image, terms=[term], seed=self.seed)
@@ -52,7 +52,7 @@ class PenaltyCase(Case):
     def players(self) -> list[Player]:
         return sorted(self.component.players)
 
-    def value(self, game: Game, player: Player, batch: Batch) -> Tensor:
+    def value(self, game: TwoPlayerGame, player: Player, batch: Batch) -> Tensor:
         """The penalty itself on a batch, as the game records it."""
         return game.objective(player, batch, 0, (player,)).metrics[f"{player}/penalty"]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from torch import Tensor, nn
 
-from ganblocks.game import Game
+from ganblocks.game import TwoPlayerGame
 from ganblocks.options import structure
 from ganblocks.registry import Registry
 from ganblocks.schedules import spanning
@@ -37,7 +37,7 @@ class RuleCase(Case):
 
     kind: ClassVar[str] = "update_rule"
 
-    def game(self) -> Game:
+    def game(self) -> TwoPlayerGame:
         return toy_game(seed=self.seed)
 
     def start(self, game: Any) -> Any:
@@ -56,7 +56,7 @@ def rules(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchStr
 class Watched:
     """A game that sees who is asked to look, and who has moved since."""
 
-    game: Game
+    game: TwoPlayerGame
     spoil: Player | None = None
     """Whose gradients become NaN."""
     moved: set[Player] = field(factory=set)
@@ -201,7 +201,7 @@ def its_state_restores_bit_for_bit(case: RuleCase) -> None:
         expect_same(other.state_dict()[name], value, f"{name} two iterations after restoring")
 
 
-def expect_all_finite(game: Game, when: str) -> None:
+def expect_all_finite(game: TwoPlayerGame, when: str) -> None:
     for player, network in game.networks.items():
         for name, parameter in network.named_parameters():
             expect_finite(parameter, f"{player}.{name} {when}")

@@ -189,9 +189,9 @@ def test_an_objective_with_dropout_repeats(player: Player) -> None:
 def test_layers_are_seeded_by_their_dotted_names(player: Player) -> None:
     image = ImageSpec(3, 32, 3)
     network = generator(image, width=4, latent=5) if player is Player.GENERATOR else discriminator(image, width=4)
-    found = [(n, m) for n, m in network.named_modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)]
-    assert len(found) == {Player.GENERATOR: 4, Player.DISCRIMINATOR: 8}[player]
-    for name, layer in found:
+    layers = [(n, m) for n, m in network.named_modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)]
+    assert len(layers) == {Player.GENERATOR: 4, Player.DISCRIMINATOR: 8}[player]
+    for name, layer in layers:
         *parents, last = [str(player), *name.split(".")]
         again = Site(channels=3, path=".".join(parents), initialization=Normal()).layer(copy.deepcopy(layer), last)
         assert torch.equal(layer.weight, again.weight), name
@@ -208,15 +208,15 @@ def test_misfits_say_what_works() -> None:
     assert "got 48×48 pixels; use images of 32×32 or 64×64 pixels" in message(generator, 48)
     assert "got 32×64 pixels; use images of 32×32 or 64×64 pixels" in message(generator, (32, 64))
     assert "no standard table for images of 256 pixels, only for 8, 16, 32, 64, 128" in message(generator, 256)
-    found = message(generator, 32, multipliers=(2, 1))
-    assert "2 multipliers lead to 16 pixels, not to 32; name 3, one for 8 pixels" in found
-    assert "multipliers = [4, 3, 1]" in found
-    found = message(discriminator, 16, padding=0)
-    assert "convolution 4 of 6 leaves 1×1 of 16×16 pixels" in found
-    assert "set padding = 1" in found
-    found = message(discriminator, (4, 64))
-    assert "convolution 3 of 4 leaves 1×16 of 4×64 pixels" in found
-    assert "multipliers = [1, 2]" in found
+    text = message(generator, 32, multipliers=(2, 1))
+    assert "2 multipliers lead to 16 pixels, not to 32; name 3, one for 8 pixels" in text
+    assert "multipliers = [4, 3, 1]" in text
+    text = message(discriminator, 16, padding=0)
+    assert "convolution 4 of 6 leaves 1×1 of 16×16 pixels" in text
+    assert "set padding = 1" in text
+    text = message(discriminator, (4, 64))
+    assert "convolution 3 of 4 leaves 1×16 of 4×64 pixels" in text
+    assert "multipliers = [1, 2]" in text
 
 
 def test_a_discriminator_of_rectangles_ends_on_a_rectangle() -> None:

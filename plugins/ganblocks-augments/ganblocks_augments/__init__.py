@@ -9,6 +9,7 @@ GANBLOCKS_API = 1
 
 @ganblocks.hookimpl
 def ganblocks_augments() -> dict[str, str]:
+    """Return the augmentations."""
     return {
         "flip": "ganblocks_augments.flip:Flip",
         "diffaug": "ganblocks_augments.diffaug:DiffAug",

@@ -1,4 +1,4 @@
-"""Flips and small shifts: the change under which an image usually stays what it is."""
+"""Flips and small shifts, which usually keep the content of an image."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from attrs import frozen
 from torch import Tensor, nn
 
 from ganblocks import option
+from ganblocks_augments.common import laid_out
 from ganblocks_augments.flip import HorizontalFlip
-from ganblocks_augments.layout import laid_out
 from ganblocks_augments.translation import draw_shifts, translate
 
 
 @frozen(kw_only=True)
 class FlipTranslation:
-    """Mirror each image left to right with some probability, then shift it by a few whole pixels.
+    """Flip each image left to right with some probability, then shift it by a few whole pixels.
 
-    T(x)[c, h, w] = y[c, h - i, w - j], where y is x or its mirror image, and i and j are uniform over the whole numbers up to
-    ``translation`` of a side either way.
+    T(x)[c, h, w] = y[c, h - i, w - j], where y is x or its mirror image, and i and j are uniform over the integers up to
+    ``translation`` of a side in both directions.
 
     Use it as the T of ``consistency`` and ``balanced_consistency``; as data where mirrored images are plausible
     (``probability = 0`` where they are not: digits, letters).
@@ -28,9 +28,9 @@ class FlipTranslation:
     flips and shifts better than noise or cutout. How far to shift is PyTorch-StudioGAN's, which fills in the mirrored edge.
 
     Options:
-        probability: of a flip.
+        probability: probability of a flip.
         translation: largest shift, as a share of the side.
-        fill: what comes in from outside; images on a white ground do better with 1.
+        fill: value of the pixels that a shift uncovers; 1 is better for images on a white background.
     """
 
     differentiable: ClassVar[bool] = True
@@ -40,6 +40,7 @@ class FlipTranslation:
     fill: float = option(0.0, low=-1, high=1)
 
     def build(self) -> nn.Module:
+        """Return the module: (image [B, C, H, W], rng) -> image."""
         return FlipAndShift(self)
 
 
@@ -52,6 +53,7 @@ class FlipAndShift(nn.Module):
         self.options = options
 
     def forward(self, image: Tensor, rng: torch.Generator) -> Tensor:
+        """Return image [B, C, H, W] changed, in its type and memory format."""
         flipped = self.flip(image, rng)
         shift = draw_shifts(image, self.options.translation, rng)
         return laid_out(translate(flipped, shift, self.options.fill), image)

@@ -1,4 +1,4 @@
-"""Moves of whole pixels that lose nothing: mirroring, and quarter turns."""
+"""Lossless moves of whole pixels: flips and quarter turns."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from torch import Tensor
 
 
 def mirror(image: Tensor, chosen: Tensor) -> Tensor:
-    """Mirror those of the images [B, C, H, W] left to right that are ``chosen``, bool [B, 1, 1, 1]."""
+    """Flip those of the images [B, C, H, W] left to right that are ``chosen``, bool [B, 1, 1, 1]."""
     return torch.where(chosen, image.flip(3), image)
 
 
 def turn(image: Tensor, quarters: Tensor) -> Tensor:
-    """Turn each image [B, C, H, W] counter-clockwise by so many quarters [B, 1, 1, 1], from 0 to 3.
+    """Rotate each image [B, C, H, W] counter-clockwise by a number of quarter turns [B, 1, 1, 1], from 0 to 3.
 
-    Images that are not square would not fit: they turn by half where the number is 2 or 3, and stay otherwise.
+    Images that are not square are rotated by half a turn if the number is 2 or 3, and unchanged otherwise.
     """
     turned = torch.where(quarters >= 2, image.flip(2, 3), image)
     if image.shape[2] != image.shape[3]:

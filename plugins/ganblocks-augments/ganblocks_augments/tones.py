@@ -1,4 +1,4 @@
-"""Colour as a vector, changed by brightness, contrast, luma flip, hue and saturation."""
+"""Changes of colour as a vector: brightness, contrast, luma flip, hue and saturation."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 
 NEUTRAL = (0.0, 1.0, 1.0, 0.0, 1.0)
-"""Brightness, contrast, luma sign, hue and saturation that change nothing."""
+"""The brightness, contrast, luma sign, hue and saturation of an unchanged image."""
 
 
 def tone(image: Tensor, amounts: Tensor) -> Tensor:
     """Change the colours of each image [B, C, H, W] by amounts b, c, f, θ, s [B, 5], in this order.
 
-    x + b; c x; mirror the grey part (f = -1) or not (1); rotate by θ about the grey axis; scale the distance from it by s.
-    With g the mean over channels, x - g is at right angles to the grey axis, so that all five together are one pass over the
-    image: f c (g + b) + c s (cos θ (x - g) + sin θ u × x), where u = (1, 1, 1) / √3. Without three channels there is no hue.
+    x + b; c x; negate the grey part (f = -1) or not (1); rotate by θ about the grey axis; scale the distance from it by s.
+    With g the mean over channels, x - g is orthogonal to the grey axis, so that all five are one pass over the image:
+    f c (g + b) + c s (cos θ (x - g) + sin θ u × x), where u = (1, 1, 1) / √3. Without three channels there is no hue.
     """
     b, c, f, theta, s = amounts[:, :, None, None, None].unbind(1)
     grey = image.mean(dim=1, keepdim=True)

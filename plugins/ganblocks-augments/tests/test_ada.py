@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
-from ganblocks_augments.ada import ADA, POLICIES
-from ganblocks_augments.ada_draws import CHANGES, Amounts
+from ganblocks_augments.ada import ADA, DRAWS, Change
 from ganblocks_augments.pixels import turn as quarter_turn
 from ganblocks_augments.tones import NEUTRAL, tone
 from ganblocks_augments.translation import translate
@@ -26,7 +25,7 @@ few = examples(20)
 seeds = st.integers(0, 2**32 - 1)
 shares = st.floats(0, 1)
 sides = st.integers(1, 8)
-policies = st.lists(st.sampled_from(POLICIES), min_size=1, max_size=5, unique=True).map(tuple)
+policies = st.lists(st.sampled_from(get_args(Change)), min_size=1, max_size=5, unique=True).map(tuple)
 components = st.builds(
     ADA, policy=policies, probability=shares, cutout=shares, translation=shares, hue=shares, fill=st.floats(-1, 1)
 )
@@ -47,8 +46,8 @@ def apply(component: ADA, image: Tensor, seed: int = 0) -> Tensor:
 
 def drawn(component: ADA, image: Tensor, seed: int) -> list[tuple[dict[str, bool], list[float]]]:
     """For each image: which changes take part, and the amounts."""
-    uniform, amounts = component.build().amounts.draw(image, rng(seed))
-    taken = [dict(zip(CHANGES, row, strict=True)) for row in (uniform < torch.tensor(component.probability)).tolist()]
+    uniform, amounts = component.build().draw(image, rng(seed))
+    taken = [dict(zip(DRAWS, row, strict=True)) for row in (uniform < torch.tensor(component.probability)).tolist()]
     return list(zip(taken, amounts.tolist(), strict=True))
 
 
@@ -146,16 +145,16 @@ def test_at_probability_zero_it_is_the_identity_to_the_bit(seed: int, policy: tu
 
 
 def test_at_probability_one_every_change_takes_part_and_in_between_a_share_of_them() -> None:
-    uniform, _ = ADA().build().amounts.draw(torch.empty(4000, 3, 1, 1), rng(0))
+    uniform, _ = ADA().build().draw(torch.empty(4000, 3, 1, 1), rng(0))
     assert (uniform < 1).all()
     for p in (0.1, 0.5, 0.9):
         taken = (uniform < p).double()
         assert ((taken.mean(0) - p).abs() < 4 * math.sqrt(p * (1 - p) / 4000)).all()
-        assert (torch.corrcoef(taken.T) - torch.eye(len(CHANGES))).abs().max() < 0.08, "each is decided for itself"
+        assert (torch.corrcoef(taken.T) - torch.eye(len(DRAWS))).abs().max() < 0.08, "each is decided for itself"
 
 
 def test_amounts_follow_the_paper() -> None:
-    amounts = Amounts(0.125, 0.2, 0.5, 1.0, 1.0, 0.5)
+    amounts = ADA(cutout=0.5).build()
     columns = amounts.draw(torch.empty(20_000, 3, 32, 32, dtype=torch.float64), rng(0))[1].unbind(1)
     mirrored, quarters, down, right, b, c, f, theta, s, *_ = columns
     for whole, values in ((mirrored, {0, 1}), (quarters, {0, 1, 2, 3}), (down, {*range(-4, 5)}), (right, {*range(-4, 5)})):
@@ -173,7 +172,9 @@ def test_amounts_follow_the_paper() -> None:
 
 def test_shifts_and_boxes_keep_to_their_own_side() -> None:
     """Where images are not square: a shift reaches ± its share of the side, and a box of half the sides is centred anywhere."""
-    columns = Amounts(0.25, 0, 0, 0, 0, 0.5).draw(torch.empty(2_000, 3, 8, 24, dtype=torch.float64), rng(0))[1].unbind(1)
+    columns = (
+        ADA(translation=0.25, cutout=0.5).build().draw(torch.empty(2_000, 3, 8, 24, dtype=torch.float64), rng(0))[1].unbind(1)
+    )
     down, right, row, column = ({*columns[i].int().tolist()} for i in (2, 3, 9, 10))
     assert (down, right) == ({*range(-2, 3)}, {*range(-6, 7)})
     assert (row, column) == ({*range(-2, 7)}, {*range(-6, 19)})

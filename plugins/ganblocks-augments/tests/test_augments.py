@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
-from ganblocks_augments import ganblocks_augments
+from ganblocks_augments import ada, diffaug, ganblocks_augments
 from ganblocks_augments.ada import ADA
-from ganblocks_augments.ada import POLICIES as POLICIES_OF_ADA
-from ganblocks_augments.diffaug import POLICIES, DiffAug
+from ganblocks_augments.diffaug import DiffAug
 from ganblocks_augments.flip import Flip
 from ganblocks_augments.flip_translation import FlipTranslation
 from hypothesis import given
@@ -89,6 +88,7 @@ def cutout(component: DiffAug, x: Tensor, draws: list[float]) -> Tensor:
     return x
 
 
+POLICIES, POLICIES_OF_ADA = get_args(diffaug.Change), get_args(ada.Change)
 policies = st.lists(st.sampled_from(POLICIES), min_size=1, max_size=3, unique=True).map(tuple)
 components = st.builds(
     DiffAug,

@@ -74,7 +74,7 @@ class BigGANGenerator(ResnetGenerator):
         if not self.hierarchical:
             return self.latent
         if self.latent % parts:
-            rule = f"a latent of {self.latent} cannot be split into {parts} equal chunks, one for each block and one to begin"
+            rule = f"a latent of {self.latent} cannot be split into {parts} equal chunks, one to start and one per block"
             raise site.error(rule, f"use latent = {-(-self.latent // parts) * parts}")
         if not self.shared and isinstance(site.condition, Classes):
             rule = "without a shared embedding norms get the label, which cannot be joined with a chunk of the latent"

@@ -85,9 +85,9 @@ def test_parameters_of_the_papers_generators(options: dict[str, Any], expected: 
 @pytest.mark.statement(67)
 def test_the_recipe_of_the_paper_s_size_has_the_published_counts() -> None:
     recipe = read_recipe(RECIPES / "biggan-imagenet128.toml")
-    place = Site(3, 128, 3, condition=Classes(1000))
+    site = Site(3, 128, 3, condition=Classes(1000))
     with torch.device("meta"):
-        networks = [part.build(IMAGENET, place) for part in (recipe.generator, recipe.discriminator.network)]
+        networks = [part.build(IMAGENET, site) for part in (recipe.generator, recipe.discriminator.network)]
     assert [count(network) for network in networks] == [70_433_988, 87_982_370]
 
 
@@ -146,16 +146,16 @@ def test_a_chunk_alters_nothing_before_its_block_and_everything_from_there_on(cl
 @few
 @given(seeds, st.integers(1, 4))
 def test_chunks_are_the_latent_split_without_remainder(seed: int, length: int) -> None:
-    """What the first layer and the two blocks are told, in order, is z."""
-    told: list[Tensor] = []
+    """What the first layer and the two blocks read, in order, is z."""
+    inputs_read: list[Tensor] = []
     network = small(0, latent=3 * length)
-    network.linear.register_forward_pre_hook(lambda _module, inputs: told.append(inputs[0]))
+    network.linear.register_forward_pre_hook(lambda _module, inputs: inputs_read.append(inputs[0]))
     for block in (network.block1, network.block2):
-        block.register_forward_pre_hook(lambda _module, inputs: told.append(inputs[1]))
+        block.register_forward_pre_hook(lambda _module, inputs: inputs_read.append(inputs[1]))
     z = latents(seed, length=3 * length)
     network(z, None)
-    assert [part.shape for part in told] == [(4, length)] * 3
-    assert torch.equal(torch.cat(told, 1), z)
+    assert [part.shape for part in inputs_read] == [(4, length)] * 3
+    assert torch.equal(torch.cat(inputs_read, 1), z)
 
 
 @pytest.mark.statement(84)
@@ -185,7 +185,7 @@ def test_the_embedding_is_shared_plain_trained_and_initialised_as_all_layers() -
 
 
 @frozen
-class Remembering:
+class RecordingNorm:
     """A norm that keeps the site where it was built."""
 
     sites: list[Site]
@@ -207,7 +207,7 @@ class Remembering:
     ],
 )
 def test_norms_are_told_class_and_chunk(classes: int, options: dict[str, Any], expected: Any) -> None:
-    norm = Remembering([])
+    norm = RecordingNorm([])
     network = small(classes, norm=norm, **options)
     inner = norm.sites[-4:]  # the first was built to see whether it listens
     assert [site.path for site in inner] == [f"generator.block{i}.norm{j}" for i in (1, 2) for j in (1, 2)]
@@ -256,8 +256,8 @@ def test_every_parameter_has_a_finite_gradient_by_the_third_step(classes: int) -
     for step in range(3):
         label = torch.arange(8) % 4 if classes else None
         game.backward(Player.GENERATOR, Drawn(torch.zeros(8, 3, 16, 16), label, latents(step, batch=8), label, step), 0)
-        assert all(each.grad is not None and each.grad.isfinite().all() for each in parameters.values())
-        silent -= {name for name, each in parameters.items() if each.grad.any()}
+        assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in parameters.values())
+        silent -= {name for name, parameter in parameters.items() if parameter.grad.any()}
         optimizer.step()
     assert not silent
 
@@ -280,7 +280,7 @@ def test_standing_statistics_reach_every_norm_and_are_gone_afterwards() -> None:
 
 
 @pytest.mark.parametrize(
-    ("classes", "options", "words"),
+    ("classes", "options", "message"),
     [
         (CLASSES, {"latent": 10}, r"generator: a latent of 10 cannot be split into 3 equal chunks, .*; use latent = 12"),
         (CLASSES, {"latent": 2}, "use latent = 3"),
@@ -293,8 +293,8 @@ def test_standing_statistics_reach_every_norm_and_are_gone_afterwards() -> None:
         (CLASSES, {"attention_at": (32,)}, "attention_at names 32"),
     ],
 )
-def test_where_it_cannot_stand_it_says_what_to_write(classes: int, options: dict[str, Any], words: str) -> None:
-    with pytest.raises(PlacementError, match=words):
+def test_where_it_cannot_stand_it_says_what_to_write(classes: int, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(PlacementError, match=message):
         small(classes, **options)
 
 

@@ -9,6 +9,7 @@ GANBLOCKS_API = 1
 
 @ganblocks.hookimpl
 def ganblocks_conditionings() -> dict[str, str]:
+    """Return the conditionings."""
     return {
         "projection": "ganblocks_conditionings.projection:Projection",
         "auxiliary_classifier": "ganblocks_conditionings.auxiliary_classifier:AuxiliaryClassifier",

@@ -1,4 +1,4 @@
-"""The auxiliary classifier, AC-GAN's way of telling both players the class."""
+"""The auxiliary classifier of AC-GAN."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from ganblocks_conditionings.scoring import linear, score
 
 @frozen(kw_only=True)
 class AuxiliaryClassifier(Checked):
-    """One linear unit tells real from fake and K others tell the class, which both players want told right.
+    """Classify with K more linear units beside the one for real and fake; both players minimise the classification error.
 
     D(x) = w · φ(x) + b, and c(x) = W φ(x) + a are the class logits. Beside the adversarial loss,
 
         L_D += weight · (CE(c(x), y) + CE(c(G(z, y')), y'))   and   L_G += weight · CE(c(G(z, y')), y'),
 
-    where CE is the mean cross-entropy over the microbatch. The paper maximises log-likelihoods, which is the same. D(x) knows
-    nothing of the label: only the terms do. Both w and W go through the site's weight norm.
+    where CE is the mean cross-entropy over the microbatch. The paper maximises log-likelihoods, which is equivalent. D(x) does
+    not depend on the label; only the terms do. Both w and W go through the site's weight norm.
 
-    Use it for AC-GAN, and where class logits of images are wanted beside the score. With many classes its samples tend to be
+    Use it for AC-GAN, and where class logits of images are needed beside the score. With many classes its samples tend to be
     the easy ones of each class; projection and data_to_data do better there.
 
     Source: Odena, Olah and Shlens (2017), "Conditional Image Synthesis with Auxiliary Classifier GANs", arXiv:1610.09585:
     its log-likelihoods L_S and L_C.
 
     Options:
-        weight: of the cross-entropies, in both players' objectives.
-        on_fake: whether the discriminator's turn classifies fakes too; later re-implementations often leave them out.
-        bias: whether there is b.
-        class_bias: whether there is a.
+        weight: factor of the cross-entropies in both players' objectives.
+        on_fake: whether the discriminator's objective classifies fakes too; later re-implementations often omit this.
+        bias: whether to learn b.
+        class_bias: whether to learn a.
     """
 
     weight: float = option(1.0, above=0)
@@ -42,20 +42,21 @@ class AuxiliaryClassifier(Checked):
     class_bias: bool = option(True)
 
     def check(self, facts: Facts) -> Iterator[str]:
+        """Complain about data with a single class."""
         if facts.image.classes == 1:
-            yield 'tells classes apart, and there is one: the term is 0 at every step; use conditioning = "none"'
+            yield 'tells classes apart, but there is only one: the term is 0 at every step; use conditioning = "none"'
 
     def build(self, site: Site) -> nn.Module:
-        """A head for features [B, C], C = ``site.channels``. Raises ``PlacementError`` where there are no classes."""
+        """Return a head for features [B, C], C = ``site.channels``. Raise PlacementError if there are no classes."""
         if not isinstance(site.condition, Classes):
             raise site.error("an auxiliary classifier needs images with class labels", 'use conditioning = "none"')
-        source = site.layer(nn.Linear(site.channels, 1, bias=self.bias), "linear")  # the name that it has in every head
+        source = site.layer(nn.Linear(site.channels, 1, bias=self.bias), "linear")  # its name in every head
         classes = site.layer(nn.Linear(site.channels, site.condition.count, bias=self.class_bias), "classes")
         return ClassifierHead(source, classes, self.weight, self.on_fake)
 
 
 class ClassifierHead(nn.Module, AddsTerm):
-    """forward(features [B, C], label) -> Score with logits [B] and class logits [B, K]; the label counts in the term only."""
+    """forward(features [B, C], label) -> Score with logits [B] and class logits [B, K]; only the term uses the label."""
 
     def __init__(self, source: nn.Module, classes: nn.Module, weight: float, on_fake: bool) -> None:
         super().__init__()
@@ -63,9 +64,11 @@ class ClassifierHead(nn.Module, AddsTerm):
         self.weight, self.on_fake = weight, on_fake
 
     def forward(self, features: Tensor, label: Tensor | None = None) -> Score:
+        """Return logits [B] and class logits [B, K] of features [B, C]."""
         return score(features, self.linear)._replace(classes=linear(features, self.classes))
 
     def term(self, turn: Turn) -> Tensor:
+        """Return weight · the cross-entropies of the player whose turn it is, 0-dim."""
         losses = [self._cross_entropy(view) for view in self._views(turn)]
         return self.weight * sum(losses[1:], start=losses[0])
 
@@ -76,6 +79,6 @@ class ClassifierHead(nn.Module, AddsTerm):
         return [turn.real, turn.fake] if self.on_fake else [turn.real]
 
     def _cross_entropy(self, view: View) -> Tensor:
-        assert view.score.classes is not None, "this head's scores have class logits"
-        assert view.label is not None, "a head with classes is called with labels"
+        assert view.score.classes is not None, "forward sets class logits"
+        assert view.label is not None, "a head with classes gets labels"
         return cross_entropy(view.score.classes, view.label)

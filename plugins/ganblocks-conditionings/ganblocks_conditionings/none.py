@@ -1,4 +1,4 @@
-"""The plain head: one linear unit, which knows nothing of classes."""
+"""The unconditional head: one linear unit."""
 
 from __future__ import annotations
 
@@ -11,33 +11,34 @@ from ganblocks_conditionings.scoring import score
 
 @frozen(kw_only=True)
 class NoConditioning:
-    """The logit is a linear function of the features; labels are ignored.
+    """Compute the logit as a linear function of the features; ignore labels.
 
     D(x) = w · φ(x) + b, where w goes through the site's weight norm.
 
-    Use it where images have no classes, and as the control of every head that knows them. With classes in the generator only,
-    nothing makes it obey them.
+    Use it where images have no classes, and as the control of every conditional head. If only the generator gets classes,
+    nothing makes it use them.
 
     Source: Miyato, Kataoka, Koyama and Yoshida (2018), "Spectral Normalization for Generative Adversarial Networks",
     arXiv:1802.05957, Table 3 (their unconditional discriminator).
 
     Options:
-        bias: whether there is b.
+        bias: whether to learn b.
     """
 
     bias: bool = option(True)
 
     def build(self, site: Site) -> nn.Module:
-        """A head for features [B, C], C = ``site.channels``, with or without classes."""
+        """Return a head for features [B, C], C = ``site.channels``, with or without classes."""
         return LinearHead(site.layer(nn.Linear(site.channels, 1, bias=self.bias), "linear"))
 
 
 class LinearHead(nn.Module):
-    """forward(features [B, C], label) -> Score with logits [B]; takes labels and ignores them."""
+    """forward(features [B, C], label) -> Score with logits [B]; ignores the label."""
 
     def __init__(self, linear: nn.Module) -> None:
         super().__init__()
         self.linear = linear
 
     def forward(self, features: Tensor, label: Tensor | None = None) -> Score:
+        """Return logits [B] of features [B, C]."""
         return score(features, self.linear)

@@ -1,4 +1,4 @@
-"""The projection head, SAGAN's way of telling the discriminator the class."""
+"""The projection head, used by SNGAN, SAGAN and BigGAN."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from ganblocks_conditionings.scoring import score
 
 @frozen(kw_only=True)
 class Projection:
-    """The logit is a linear function of the features, plus their inner product with an embedding of the class.
+    """Compute the logit as a linear function of the features, plus their inner product with an embedding of the class.
 
     D(x, y) = w · φ(x) + b + <e_y, φ(x)>. Both w and the table e go through the site's weight norm (SAGAN: spectral).
 
     Use it for class-conditional training with a residual discriminator, as SNGAN, SAGAN and BigGAN do: it adds no term to tune.
-    Where class logits are wanted, or features are to separate classes, use auxiliary_classifier or data_to_data.
+    If you need class logits, or features that separate classes, use auxiliary_classifier or data_to_data.
 
     Source: Miyato and Koyama (2018), "cGANs with Projection Discriminator", arXiv:1802.05637, section 3 and Figure 1d.
 
     Options:
-        bias: whether there is b.
+        bias: whether to learn b.
     """
 
     bias: bool = option(True)
 
     def build(self, site: Site) -> nn.Module:
-        """A head for features [B, C], C = ``site.channels``. Raises ``PlacementError`` where there are no classes."""
+        """Return a head for features [B, C], C = ``site.channels``. Raise PlacementError if there are no classes."""
         if not isinstance(site.condition, Classes):
             raise site.error("the projection head needs images with class labels", 'use conditioning = "none"')
         linear = site.layer(nn.Linear(site.channels, 1, bias=self.bias), "linear")
@@ -42,5 +42,6 @@ class ProjectionHead(nn.Module):
         self.linear, self.embedding = linear, embedding
 
     def forward(self, features: Tensor, label: Tensor | None) -> Score:
-        assert label is not None, "a head with classes is called with labels"
+        """Return logits [B] of features [B, C] and labels int64 [B]."""
+        assert label is not None, "a head with classes gets labels"
         return score(features, self.linear, self.embedding(label))

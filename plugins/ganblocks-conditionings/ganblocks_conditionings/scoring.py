@@ -1,4 +1,4 @@
-"""From pooled features to a score, in full precision."""
+"""Scores of pooled features, in float32 at least."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ganblocks import Score
 
 
 def score(features: Tensor, linear: nn.Module, class_weight: Tensor | None = None) -> Score:
-    """<w + class_weight, φ> + b for features φ [B, C], with w [1, C] and b of ``linear``, and class_weight [B, C] or nothing.
+    """Return <w + class_weight, φ> + b for features φ [B, C], with w [1, C] and b of ``linear``, and class_weight [B, C].
 
-    The weights are read and multiplied here: under autocast a call of the layer would round logits to bfloat16's 8 bits.
+    The products are computed here, because under autocast calling the layer would round logits to bfloat16.
     """
     weight: Tensor = linear.weight  # type: ignore[assignment]
     bias: Tensor | None = linear.bias  # type: ignore[assignment]
@@ -25,7 +25,7 @@ def score(features: Tensor, linear: nn.Module, class_weight: Tensor | None = Non
 
 
 def linear(features: Tensor, layer: nn.Module) -> Tensor:
-    """W φ + b for features φ [B, C], with W [D, C] and b of ``layer``: [B, D] in float32 or better, also under autocast."""
+    """Return W φ + b, [B, D], for features φ [B, C], with W [D, C] and b of ``layer``; in float32 at least, always."""
     weight: Tensor = layer.weight  # type: ignore[assignment]
     bias: Tensor | None = layer.bias  # type: ignore[assignment]
     dtype = torch.promote_types(torch.promote_types(features.dtype, weight.dtype), torch.float32)

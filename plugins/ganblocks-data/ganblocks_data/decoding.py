@@ -113,7 +113,7 @@ def _kind_of(path: Path) -> str:
 def _changes(path: Path, image: Image.Image, size: Size, channels: int) -> tuple[str, ...]:
     """Return what decoding will change beyond what ``size`` and ``channels`` say."""
     known = FORMATS["JPEG" if image.format == "MPO" else str(image.format)]
-    raw = str(image.tile[0][3]) if getattr(image, "tile", ()) else ""
+    raw = str(tiles[0][3]) if (tiles := getattr(image, "tile", ())) else ""
     grey = image.mode in ("1", "L", "LA", "La") or image.mode.startswith("I")
     applies = {
         f"{image.format} whatever its suffix says": path.suffix.lower() not in known,

@@ -23,11 +23,11 @@ def rows(seed: int) -> np.ndarray:
 
 @pytest.fixture
 def miniature(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """CIFAR-10 in its own file format, four images a file; torchvision is told the sums of these files."""
+    """CIFAR-10 in its own file format, four images a file; torchvision expects the MD5 sums of these files."""
     folder = tmp_path / "cifar-10-batches-py"
     folder.mkdir()
     for seed, name in enumerate(BATCHES):
-        labels = [(seed + place) % 10 for place in range(4)]
+        labels = [(seed + index) % 10 for index in range(4)]
         (folder / name).write_bytes(pickle.dumps({"data": rows(seed), "labels": labels}))
     (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": list(CLASSES)}))
     sums = {path.name: hashlib.md5(path.read_bytes()).hexdigest() for path in folder.iterdir()}
@@ -40,10 +40,10 @@ def miniature(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_reads_every_image_in_place(miniature: Path) -> None:
     images = Cifar10(path=str(miniature)).open()
     wanted = np.concatenate([rows(seed) for seed in range(6)]).reshape(24, 3, 32, 32)
-    found = images.read(torch.arange(24))
-    assert found.dtype == torch.uint8
-    assert np.array_equal(found, wanted)
-    assert images.labels.tolist() == [(seed + place) % 10 for seed in range(6) for place in range(4)]
+    pixels = images.read(torch.arange(24))
+    assert pixels.dtype == torch.uint8
+    assert np.array_equal(pixels, wanted)
+    assert images.labels.tolist() == [(seed + index) % 10 for seed in range(6) for index in range(4)]
     assert images.split["train"].tolist() == list(range(20))
     assert images.split["held_out"].tolist() == [20, 21, 22, 23]
 
@@ -54,7 +54,7 @@ def test_describe_needs_no_disk() -> None:
 
 
 def test_missing_files_say_how_to_get_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(CIFAR10, "download", lambda self: pytest.fail("downloads only when told to"))
+    monkeypatch.setattr(CIFAR10, "download", lambda self: pytest.fail("downloads only if download = true"))
     with pytest.raises(DataError, match=r"(?s)cifar-10-batches-py.*not found.*cifar-10-python\.tar\.gz.*download = true"):
         Cifar10(path=str(tmp_path)).open()
 

@@ -34,8 +34,8 @@ def files() -> None:
     rng = np.random.default_rng(0)
     for name in ("cats", "dogs"):
         (FILES / "pets" / name).mkdir(parents=True)
-        for place in range(6):
-            Image.fromarray(rng.integers(0, 256, (12, 10, 3), np.uint8)).save(FILES / "pets" / name / f"{place}.png")
+        for number in range(6):
+            Image.fromarray(rng.integers(0, 256, (12, 10, 3), np.uint8)).save(FILES / "pets" / name / f"{number}.png")
     folder = FILES / "cifar-10-batches-py"
     folder.mkdir()
     for name in ("data_batch_1", "data_batch_2", "test_batch"):

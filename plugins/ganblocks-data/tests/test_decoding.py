@@ -37,9 +37,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @RARELY
 @given(hnp.arrays(np.uint8, (6, 6, 3)))
 def test_rgb_of_the_right_size_is_unchanged(folder: Path, pixels: np.ndarray) -> None:
-    found = decode(save(Image.fromarray(pixels), folder), 6, 3)
-    assert found.dtype == np.uint8
-    assert np.array_equal(found, pixels.transpose(2, 0, 1))
+    decoded = decode(save(Image.fromarray(pixels), folder), 6, 3)
+    assert decoded.dtype == np.uint8
+    assert np.array_equal(decoded, pixels.transpose(2, 0, 1))
 
 
 @RARELY
@@ -54,18 +54,18 @@ def test_grey_of_the_right_size_is_unchanged(folder: Path, pixels: np.ndarray) -
 @given(hnp.arrays(np.uint16, (4, 4)))
 def test_16_bit_is_scaled_not_clipped(folder: Path, deep: np.ndarray) -> None:
     wanted = np.floor(deep.astype(np.float64) * 255 / 65535 + 0.5)[None]
-    found = decode(save(Image.fromarray(deep), folder), 4, 1)
-    assert np.array_equal(found, wanted)
-    assert np.abs(found - wanted).mean() == 0
+    decoded = decode(save(Image.fromarray(deep), folder), 4, 1)
+    assert np.array_equal(decoded, wanted)
+    assert np.abs(decoded - wanted).mean() == 0
 
 
 @RARELY
 @given(hnp.arrays(np.uint8, (4, 4, 4)))
 def test_rgba_is_put_on_white(folder: Path, pixels: np.ndarray) -> None:
-    found = decode(save(Image.fromarray(pixels, "RGBA"), folder), 4, 3)
+    decoded = decode(save(Image.fromarray(pixels, "RGBA"), folder), 4, 3)
     alpha = pixels[..., 3:] / 255
     wanted = pixels[..., :3] * alpha + 255 * (1 - alpha)
-    assert np.abs(found - wanted.transpose(2, 0, 1)).max() <= 1
+    assert np.abs(decoded - wanted.transpose(2, 0, 1)).max() <= 1
 
 
 def test_la_is_put_on_white(folder: Path) -> None:
@@ -86,9 +86,9 @@ def test_palette_gives_its_colours(folder: Path) -> None:
 
 
 def test_transparent_palette_entry_is_white(folder: Path) -> None:
-    found = decode(save(palette(), folder, transparency=1), 2, 3)
-    assert np.array_equal(found[:, 0, 1], [255, 255, 255])
-    assert np.array_equal(found[:, 1, 0], [0, 0, 255])
+    decoded = decode(save(palette(), folder, transparency=1), 2, 3)
+    assert np.array_equal(decoded[:, 0, 1], [255, 255, 255])
+    assert np.array_equal(decoded[:, 1, 0], [0, 0, 255])
 
 
 def test_transparent_grey_level_is_white(folder: Path) -> None:
@@ -105,8 +105,8 @@ def test_one_bit_is_black_and_white(folder: Path) -> None:
     ("ink", "wanted"), [((0, 255, 255, 0), (255, 0, 0)), ((0, 0, 0, 0), (255,) * 3), ((0, 0, 0, 255), (0,) * 3)]
 )
 def test_cmyk_becomes_rgb(folder: Path, ink: tuple[int, ...], wanted: tuple[int, ...]) -> None:
-    found = decode(save(Image.new("CMYK", (8, 8), ink), folder, "a.jpg"), 8, 3)
-    assert np.abs(found.astype(int) - np.array(wanted).reshape(3, 1, 1)).max() <= 3
+    decoded = decode(save(Image.new("CMYK", (8, 8), ink), folder, "a.jpg"), 8, 3)
+    assert np.abs(decoded.astype(int) - np.array(wanted).reshape(3, 1, 1)).max() <= 3
 
 
 def test_colour_becomes_grey_by_luma(folder: Path) -> None:
@@ -140,29 +140,29 @@ def test_rotated_jpeg_with_a_long_side(folder: Path) -> None:
     stored[:, :64, 0] = stored[:, 64:128, 1] = stored[:, 128:, 2] = 255
     exif = Image.Exif()
     exif[0x0112] = 6
-    found = decode(save(Image.fromarray(stored), folder, "a.jpg", exif=exif, quality=95), 8, 3)
-    assert found[1, 2:-2].min() > 200, "the middle third is green"
-    assert found[[0, 2], 2:-2].max() < 60
+    decoded = decode(save(Image.fromarray(stored), folder, "a.jpg", exif=exif, quality=95), 8, 3)
+    assert decoded[1, 2:-2].min() > 200, "the middle third is green"
+    assert decoded[[0, 2], 2:-2].max() < 60
 
 
 @pytest.mark.parametrize("upright", [False, True])
 def test_centre_is_cropped(folder: Path, upright: bool) -> None:
     wide = np.repeat(np.arange(24, dtype=np.uint8)[None] * 10, 8, 0)
-    found = decode(save(Image.fromarray(wide.T if upright else wide), folder), 8, 1)[0]
-    assert np.array_equal(found.T if upright else found, wide[:, 8:16])
+    decoded = decode(save(Image.fromarray(wide.T if upright else wide), folder), 8, 1)[0]
+    assert np.array_equal(decoded.T if upright else decoded, wide[:, 8:16])
 
 
 def test_shrinking_is_antialiased(folder: Path) -> None:
     board = (np.indices((64, 64)).sum(0) % 2 * 255).astype(np.uint8)
-    found = decode(save(Image.fromarray(board), folder), 8, 1)
-    assert np.abs(found - 127.5).max() < 2
+    decoded = decode(save(Image.fromarray(board), folder), 8, 1)
+    assert np.abs(decoded - 127.5).max() < 2
 
 
 @given(st.sampled_from([(1, 1), (1, 300), (300, 1), (7, 1000), (3, 5)]), st.integers(1, 40))
 @RARELY
 def test_any_shape_fills_the_square_evenly(folder: Path, shape: tuple[int, int], size: int) -> None:
-    found = decode(save(Image.new("RGB", shape, (10, 200, 30)), folder), size, 3)
-    assert np.array_equal(found, np.broadcast_to(np.array([10, 200, 30]).reshape(3, 1, 1), (3, size, size)))
+    decoded = decode(save(Image.new("RGB", shape, (10, 200, 30)), folder), size, 3)
+    assert np.array_equal(decoded, np.broadcast_to(np.array([10, 200, 30]).reshape(3, 1, 1), (3, size, size)))
 
 
 @pytest.mark.parametrize("size", [16, 64, 96])
@@ -187,10 +187,10 @@ def test_truncated_files_are_named(folder: Path, suffix: str, share: float) -> N
 
 @RARELY
 @given(st.sampled_from(["png", "jpg", "bmp", "webp"]), st.integers(0, 400), st.integers(0, 255))
-def test_broken_bytes_never_raise_anything_else(folder: Path, suffix: str, place: int, byte: int) -> None:
+def test_broken_bytes_never_raise_anything_else(folder: Path, suffix: str, index: int, byte: int) -> None:
     path = save(Image.effect_noise((16, 16), 50).convert("RGB"), folder, f"broken.{suffix}")
     content = bytearray(path.read_bytes())
-    content[place % len(content)] = byte
+    content[index % len(content)] = byte
     path.write_bytes(content)
     try:
         outcome = str(decode(path, 8, 3).shape)
@@ -232,9 +232,9 @@ def test_16_bit_colour_is_scaled_to_within_one_level(folder: Path) -> None:
     deep = np.arange(65536, dtype=np.uint32).reshape(256, 256)
     path = folder / "deep.png"
     path.write_bytes(sixteen_bit_rgb(np.stack([deep, deep[::-1], deep.T], axis=2)))
-    found = examine(path, 256, 3)
-    assert "16 bits to 8" in found.changes
-    error = found.pixels[0] - deep / 257
+    decoded = examine(path, 256, 3)
+    assert "16 bits to 8" in decoded.changes
+    error = decoded.pixels[0] - deep / 257
     assert np.abs(error).max() < 1
     assert abs(error.mean()) < 1e-9
 
@@ -264,9 +264,9 @@ def test_every_change_is_said(folder: Path) -> None:
 def test_a_photo_with_a_second_picture_behind_it_is_its_first(folder: Path) -> None:
     red, blue = Image.new("RGB", (8, 8), "red"), Image.new("RGB", (8, 8), "blue")
     path = save(red, folder, "phone.jpg", format="MPO", save_all=True, append_images=[blue])
-    found = examine(path, 8, 3)
-    assert found.changes == ()
-    assert found.pixels[0].min() > 200
+    decoded = examine(path, 8, 3)
+    assert decoded.changes == ()
+    assert decoded.pixels[0].min() > 200
 
 
 @pytest.mark.parametrize("suffix", ["png", "webp"])
@@ -303,9 +303,9 @@ def test_a_rectangle_of_the_right_size_is_unchanged_whichever_way_it_lies(
     upright = np.arange(24, dtype=np.uint8).reshape(size) * 10
     exif = Image.Exif()
     exif[0x0112] = orientation
-    found = examine(save(Image.fromarray(np.ascontiguousarray(STORED[orientation](upright))), folder, exif=exif), size, 1)
-    assert np.array_equal(found.pixels[0], upright)
-    assert found.changes == (() if orientation == 1 else ("turned upright (EXIF)",))
+    decoded = examine(save(Image.fromarray(np.ascontiguousarray(STORED[orientation](upright))), folder, exif=exif), size, 1)
+    assert np.array_equal(decoded.pixels[0], upright)
+    assert decoded.changes == (() if orientation == 1 else ("turned upright (EXIF)",))
 
 
 @pytest.mark.parametrize(
@@ -321,18 +321,18 @@ def test_a_rectangle_is_covered_and_its_centre_kept(
     folder: Path, shape: tuple[int, int], size: tuple[int, int], seen: tuple[slice, slice] | None
 ) -> None:
     picture = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    found = decode(save(Image.fromarray(picture), folder), size, 1)
-    assert found.shape == (1, *size)
+    decoded = decode(save(Image.fromarray(picture), folder), size, 1)
+    assert decoded.shape == (1, *size)
     if seen is not None:
-        assert np.array_equal(found[0], picture[seen])
+        assert np.array_equal(decoded[0], picture[seen])
 
 
 @given(st.sampled_from([(1, 1), (1, 90), (90, 1), (3, 5)]), st.integers(1, 20), st.integers(1, 20))
 @RARELY
 def test_any_shape_fills_the_rectangle_evenly(folder: Path, shape: tuple[int, int], height: int, width: int) -> None:
-    found = examine(save(Image.new("RGB", shape, (10, 200, 30)), folder), (height, width), 3)
-    assert np.array_equal(found.pixels, np.broadcast_to(np.array([10, 200, 30]).reshape(3, 1, 1), (3, height, width)))
-    assert ("enlarged" in found.changes) == (shape[0] < width or shape[1] < height)
+    decoded = examine(save(Image.new("RGB", shape, (10, 200, 30)), folder), (height, width), 3)
+    assert np.array_equal(decoded.pixels, np.broadcast_to(np.array([10, 200, 30]).reshape(3, 1, 1), (3, height, width)))
+    assert ("enlarged" in decoded.changes) == (shape[0] < width or shape[1] < height)
 
 
 @pytest.mark.parametrize("orientation", [1, 6])

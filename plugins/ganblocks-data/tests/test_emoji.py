@@ -47,8 +47,8 @@ def test_classes_have_the_counts_of_the_source(images: Images) -> None:
 def test_smaller_sizes_are_exact_means_halves_up(pixels: np.ndarray, size: int) -> None:
     factor = 64 // size
     means = pixels.astype(np.float64).reshape(1906, 3, size, factor, size, factor).mean((3, 5))
-    found = Emoji(size=size).open().read(torch.arange(1906)).numpy()
-    assert np.array_equal(found, np.floor(means + 0.5))
+    smaller = Emoji(size=size).open().read(torch.arange(1906)).numpy()
+    assert np.array_equal(smaller, np.floor(means + 0.5))
 
 
 def test_split_is_disjoint_complete_stratified_and_pinned(images: Images) -> None:

@@ -48,10 +48,10 @@ def test_classes_and_order_are_those_of_torchvision(pets: Path) -> None:
     reference = Reference(str(pets), is_valid_file=lambda path: Path(path).suffix.lower() in SUFFIXES)
     images = folder(pets).open()
     assert images.labels.tolist() == reference.targets
-    for place, (path, _) in enumerate(reference.samples):
+    for index, (path, _) in enumerate(reference.samples):
         with Image.open(path) as image:
             square = image.convert("RGB").resize((8, 8), Image.Resampling.BICUBIC, box=(0, 1, 10, 11))
-        assert np.array_equal(images.read(torch.tensor([place]))[0].permute(1, 2, 0), square)
+        assert np.array_equal(images.read(torch.tensor([index]))[0].permute(1, 2, 0), square)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -213,12 +213,12 @@ def test_classes_are_called_as_their_folders(tmp_path: Path, memory: int, monkey
     dataset = folder(tmp_path, classes=10)
     images = dataset.open()
     assert images.class_names == ("1", "10", "2", "3", "4", "5", "6", "7", "8", "9")
-    assert [each.name for each in dataset.count()] == list(images.class_names)
+    assert [entry.name for entry in dataset.count()] == list(images.class_names)
     for name in images.class_names:
-        (place,) = torch.nonzero(images.labels == images.class_names.index(name))
+        (index,) = torch.nonzero(images.labels == images.class_names.index(name))
         with Image.open(tmp_path / name / "a.png") as image:
             square = image.convert("RGB").resize((8, 8), Image.Resampling.BICUBIC, box=(0, 1, 10, 11))
-        assert np.array_equal(images.read(place)[0].permute(1, 2, 0), square)
+        assert np.array_equal(images.read(index)[0].permute(1, 2, 0), square)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.5])
@@ -226,7 +226,7 @@ def test_counts_are_those_of_what_is_trained_on(pets: Path, share: float) -> Non
     dataset = folder(pets, held_out=share)
     images = dataset.open()
     trained = images.labels[images.split["train"]].bincount(minlength=3).tolist()
-    assert [(each.name, each.count) for each in dataset.count()] == list(zip(("cats", "dogs", "owls"), trained, strict=True))
+    assert [(entry.name, entry.count) for entry in dataset.count()] == list(zip(("cats", "dogs", "owls"), trained, strict=True))
     assert folder(pets / "cats", classes=0).count() == ()
     assert folder(pets / "cats", classes=0).open().class_names == ()
 

@@ -1,4 +1,4 @@
-"""A folder with every sort of bad file: each is named, all at once, and what is merely changed is counted."""
+"""A folder with every kind of bad file: each is named, all at once, and changes are counted."""
 
 from __future__ import annotations
 
@@ -110,9 +110,9 @@ def fatal(findings: list[Finding]) -> set[str]:
 
 def test_every_bad_file_is_named_and_no_sound_one(corpus: Path) -> None:
     assert len(BAD) >= 40
-    found = list(folder(corpus).inspect())
-    assert fatal(found) == set(BAD)
-    assert all(finding.words for finding in found if finding.fatal)
+    findings = list(folder(corpus).inspect())
+    assert fatal(findings) == set(BAD)
+    assert all(finding.words for finding in findings if finding.fatal)
 
 
 def test_opening_names_them_too(corpus: Path, tmp_path: Path) -> None:
@@ -133,51 +133,51 @@ def test_opening_names_them_too(corpus: Path, tmp_path: Path) -> None:
 def pets(tmp_path: Path) -> Path:
     for name in ("cats", "dogs"):
         (tmp_path / name).mkdir()
-        for place in range(inspecting.FEW):
-            noise(seed=hash((name, place)) % 1000).save(tmp_path / name / f"{place}.png")
+        for number in range(inspecting.FEW):
+            noise(seed=hash((name, number)) % 1000).save(tmp_path / name / f"{number}.png")
     return tmp_path
 
 
-def sorts(path: Path, **options: object) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
+def texts_by_kind(path: Path, **options: object) -> dict[str, set[str]]:
+    texts: dict[str, set[str]] = {}
     for finding in folder(path, **options).inspect():
-        found.setdefault(finding.sort, set()).add(f"{Path(finding.place).name} {finding.words}".strip())
-    return found
+        texts.setdefault(finding.sort, set()).add(f"{Path(finding.place).name} {finding.words}".strip())
+    return texts
 
 
 def test_sound_folders_have_nothing_to_say(pets: Path) -> None:
-    assert sorts(pets) == {}
+    assert texts_by_kind(pets) == {}
 
 
 def test_copies_are_found_within_and_across_classes(pets: Path) -> None:
     shutil.copy(pets / "cats" / "3.png", pets / "cats" / "copy.png")
     shutil.copy(pets / "cats" / "3.png", pets / "dogs" / "traitor.png")
-    assert sorts(pets) == {
+    assert texts_by_kind(pets) == {
         "same bytes twice": {"copy.png as cats/3.png"},
         "same bytes as in another class": {"traitor.png as cats/3.png"},
     }
 
 
 def test_files_of_equal_size_are_no_copies(tmp_path: Path) -> None:
-    for place in range(20):
-        Image.new("RGB", (16, 16), (place, 0, 0)).save(tmp_path / f"{place}.bmp")
-    assert sorts(tmp_path, classes=0) == {}
+    for number in range(20):
+        Image.new("RGB", (16, 16), (number, 0, 0)).save(tmp_path / f"{number}.bmp")
+    assert texts_by_kind(tmp_path, classes=0) == {}
 
 
 def test_changes_are_listed_file_by_file(pets: Path) -> None:
     noise(mode="L").save(pets / "cats" / "grey.png")
     noise(seed=1, mode="L").save(pets / "cats" / "grey2.png")
     noise(seed=2, mode="RGBA").save(pets / "dogs" / "cut.png")
-    assert sorts(pets) == {"grey to RGB": {"grey.png", "grey2.png"}, "transparency put on white": {"cut.png"}}
+    assert texts_by_kind(pets) == {"grey to RGB": {"grey.png", "grey2.png"}, "transparency put on white": {"cut.png"}}
 
 
 def test_small_and_empty_classes(pets: Path) -> None:
     (pets / "newts").mkdir()
     noise(seed=5).save(pets / "newts" / "only.png")
     (pets / "owls").mkdir()
-    found = sorts(pets, classes=4)
-    assert found["a class of fewer than 10 images"] == {"newts 1 images"}
-    assert found["layout"] == {"owls holds no images"}
+    texts = texts_by_kind(pets, classes=4)
+    assert texts["a class of fewer than 10 images"] == {"newts 1 images"}
+    assert texts["layout"] == {"owls holds no images"}
 
 
 @pytest.mark.parametrize("name", ["Cats", "CATS"])
@@ -205,9 +205,9 @@ def test_a_missing_folder_is_a_finding(tmp_path: Path) -> None:
 
 
 def many(root: Path, count: int, bad: int) -> Path:
-    for place in range(count):
-        path = root / f"{place:03}.png"
-        path.write_text("bad") if place < bad else Image.new("RGB", (16, 16), (place % 256, place // 256, 0)).save(path)
+    for number in range(count):
+        path = root / f"{number:03}.png"
+        path.write_text("bad") if number < bad else Image.new("RGB", (16, 16), (number % 256, number // 256, 0)).save(path)
     return root
 
 
@@ -230,17 +230,17 @@ def test_skipping_more_than_a_hundredth_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_inspection_says_what_is_going_to_be_skipped(tmp_path: Path) -> None:
-    found = list(folder(many(tmp_path, 200, 2), classes=0, on_bad="skip").inspect())
-    skipped = [finding for finding in found if finding.sort == "skipped"]
+    findings = list(folder(many(tmp_path, 200, 2), classes=0, on_bad="skip").inspect())
+    skipped = [finding for finding in findings if finding.sort == "skipped"]
     assert [Path(finding.place).name for finding in skipped] == ["000.png", "001.png"]
     assert "no PNG" in skipped[0].words
-    assert fatal(found) == set()
+    assert fatal(findings) == set()
 
 
 def test_an_inspection_refuses_what_is_too_much_to_skip(tmp_path: Path) -> None:
-    found = list(folder(many(tmp_path, 199, 2), classes=0, on_bad="skip").inspect())
-    assert fatal(found) == {"000.png", "001.png", tmp_path.name}
-    assert found[-1].words == "2 of 199 files are bad, and at most 1 % may be skipped"
+    findings = list(folder(many(tmp_path, 199, 2), classes=0, on_bad="skip").inspect())
+    assert fatal(findings) == {"000.png", "001.png", tmp_path.name}
+    assert findings[-1].words == "2 of 199 files are bad, and at most 1 % may be skipped"
 
 
 TINY = io.BytesIO()
@@ -260,8 +260,8 @@ STRAYS = {"note.txt": b"", "cats/note.txt": b"", "cats/deep/a.png": b"", "empty/
 def test_an_inspection_finds_something_fatal_exactly_where_opening_refuses(
     sound: list[int], bad: int, classes: int, options: dict[str, object], stray: str
 ) -> None:
-    with tempfile.TemporaryDirectory() as place:
-        root = Path(place)
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary)
         contents = [b"damaged"] * bad + [TINY.getvalue()] * sum(sound)
         for number, content in enumerate(contents):
             path = root / (("dogs" if number >= bad + sound[0] else "cats") if classes else "") / f"{number:03}.png"
@@ -297,9 +297,9 @@ def test_reading_on_demand_says_each_change_once(pets: Path, monkeypatch: pytest
     monkeypatch.setattr(image_folder, "MEMORY", 0)
     noise(mode="L").save(pets / "cats" / "grey.png")
     images = folder(pets).open()
-    place = sorted([f"{place}.png" for place in range(10)] + ["grey.png"]).index("grey.png")
+    number = sorted([f"{number}.png" for number in range(10)] + ["grey.png"]).index("grey.png")
     with pytest.warns(UserWarning, match="as they are read: grey to RGB") as caught:
-        _ = [images.read(torch.tensor([place])) for _ in range(3)]
+        _ = [images.read(torch.tensor([number])) for _ in range(3)]
     assert len(caught) == 1
 
 
@@ -318,10 +318,10 @@ def test_memory_does_not_grow_with_the_folder(tmp_path: Path, monkeypatch: pytes
         root.mkdir()
         many(root, count, 0)
         tracemalloc.start()
-        found = {finding.sort for finding in folder(root, classes=0, size=128).inspect()}
+        kinds = {finding.sort for finding in folder(root, classes=0, size=128).inspect()}
         peaked = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert found == {"enlarged"}
+        assert kinds == {"enlarged"}
         return peaked
 
     monkeypatch.setattr(inspecting, "AT_ONCE", 8)

@@ -47,10 +47,10 @@ def test_by_name_never_moves_what_is_there(names: list[str], later: list[str], c
     """But for the one image that a class kept because all of it would have been held out."""
     labels = [len(name) % classes for name in names + later]
     before, after = by_name(names, labels[: len(names)], share), by_name(names + later, labels, share)[: len(names)]
-    moved = {labels[place] for place in torch.nonzero(before != after).flatten().tolist()}
+    moved = {labels[index] for index in torch.nonzero(before != after).flatten().tolist()}
     for label in moved:
-        mine = [place for place in range(len(names)) if labels[place] == label]
-        assert sum(hashed(names[place]) >= share for place in mine) == 0
+        mine = [index for index in range(len(names)) if labels[index] == label]
+        assert sum(hashed(names[index]) >= share for index in mine) == 0
         assert int((before != after)[mine].sum()) == 1
 
 
@@ -63,7 +63,7 @@ def hashed(name: str) -> float:
 def test_by_name_leaves_every_class_something_to_train_on_and_nothing_else_changes(
     names: list[str], classes: int, share: float
 ) -> None:
-    labels = [len(names[place]) * place % classes for place in range(len(names))]
+    labels = [len(names[index]) * index % classes for index in range(len(names))]
     held_out = by_name(names, labels, share)
     by_hash = torch.tensor([hashed(name) < share for name in names])
     for label in set(labels):

@@ -1,4 +1,4 @@
-"""Both networks against the paper's, layer by layer: counts, values, places, and what cannot be."""
+"""Both networks against the paper's, layer by layer: counts, values, sites, and errors."""
 
 from __future__ import annotations
 
@@ -69,12 +69,12 @@ def test_parameters_of_the_paper_s_size() -> None:
     """64 pixels, z of 100, no biases; D's head is linear on 4×4×512. 64 is the width of the published code."""
     image = ImageSpec(3, 64)
     with torch.device("meta"):
-        paper, code, judge = generator(image, width=128), generator(image, width=64), discriminator(image, width=64)
+        paper, code, critic = generator(image, width=128), generator(image, width=64), discriminator(image, width=64)
     # z to 4×4×1024, four kernels, norms on 1024, 512, 256 and 128 channels
     assert count(paper) == 100 * 16 * 1024 + KERNELS_128 + 2 * (1024 + 512 + 256 + 128) == 12_658_432
     assert count(code) == 100 * 16 * 512 + KERNELS_64 + 2 * (512 + 256 + 128 + 64) == 3_576_704
     # the same kernels the other way, norms on 128, 256 and 512 channels
-    assert count(judge) == KERNELS_64 + 2 * (128 + 256 + 512) + 16 * 512 == 2_765_568
+    assert count(critic) == KERNELS_64 + 2 * (128 + 256 + 512) + 16 * 512 == 2_765_568
 
 
 def reference_generator(network: Any) -> nn.Sequential:
@@ -129,18 +129,18 @@ def test_channels_double_as_the_size_halves(size: int, width: int, channels: int
     image = ImageSpec(channels, size)
     with torch.device("meta"):
         up, down = generator(image, width=width), discriminator(image, width=width)
-    kernels = [each.weight.shape[:2] for each in up.modules() if isinstance(each, nn.ConvTranspose2d)]
+    kernels = [layer.weight.shape[:2] for layer in up.modules() if isinstance(layer, nn.ConvTranspose2d)]
     assert up.linear.out_features == 16 * width * size // 8
     assert [into for into, _ in kernels] == [width * size // 8 // 2**n for n in range(len(kernels))]
     assert kernels[-1] == (width, channels)
     # the discriminator is the same list of channels, from the image on
-    assert [each.weight.shape[:2] for each in down.modules() if isinstance(each, nn.Conv2d)] == kernels[::-1]
+    assert [layer.weight.shape[:2] for layer in down.modules() if isinstance(layer, nn.Conv2d)] == kernels[::-1]
     assert down.head.linear.in_features == up.linear.out_features
 
 
 @pytest.mark.parametrize("player", Player)
 def test_layers_start_from_seed_path_and_name(player: Player) -> None:
-    """Every layer is filled by the named rule from its own place in the network, whatever was built before it."""
+    """Every layer is filled by the named rule by its own path in the network, whatever was built before it."""
     network = small(player, attention_at=(8,), seed=5)
     layers = [(n, m) for n, m in network.named_modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)]
     assert len(layers) == 3 + 4  # two convolutions and a linear layer; attention has four
@@ -161,8 +161,8 @@ def test_swapping_a_block_leaves_all_other_initial_values(player: Player) -> Non
 
 
 @frozen
-class Places:
-    """A norm, or an attention, that notes where it is asked to stand."""
+class Recording:
+    """A norm, or an attention, that records where it is built."""
 
     component: Any
     seen: list[tuple[str, int, int]] = field(factory=list)
@@ -174,7 +174,7 @@ class Places:
 
 
 def test_norms_and_attention_are_told_where_they_stand() -> None:
-    norms, attention = Places(Batch()), Places(SelfAttention())
+    norms, attention = Recording(Batch()), Recording(SelfAttention())
     for player in Player:
         small(player, size=32, norm=norms, attention=attention, attention_at=(8,))
     # none at the image, on either side
@@ -216,7 +216,9 @@ def test_label_reaches_every_conditional_norm(player: Player, seed: int) -> None
     for name in norms:
         changed = copy.deepcopy(network)
         nn.init.normal_(changed.get_submodule(name).bias)
-        one, two = (changed(x, each) if player is Player.GENERATOR else changed(x, each).logits for each in (label, other))
+        one, two = (
+            changed(x, labels) if player is Player.GENERATOR else changed(x, labels).logits for labels in (label, other)
+        )
         assert not torch.allclose(one[0], two[0])
         assert torch.equal(one[1:], two[1:])
 

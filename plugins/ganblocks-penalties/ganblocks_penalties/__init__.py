@@ -9,6 +9,7 @@ GANBLOCKS_API = 1
 
 @ganblocks.hookimpl
 def ganblocks_penalties() -> dict[str, str]:
+    """Return the penalties."""
     return {
         "balanced_consistency": "ganblocks_penalties.balanced_consistency:BalancedConsistency",
         "consistency": "ganblocks_penalties.consistency:Consistency",

@@ -1,4 +1,4 @@
-"""Consistency regularisation: the discriminator says the same of a real image and of its augmented copy."""
+"""Consistency regularisation of real images."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ganblocks import Augment, Player, Turn, View, socket
 
 @frozen(kw_only=True)
 class Consistency:
-    """CR: the discriminator says the same of a real image and of its augmented copy.
+    """CR: the discriminator must score a real image and its augmented copy alike.
 
     R = E[(D(x) - D(T(x)))²], with T drawn anew for each image. T(x) has the label of x. The recipe's ``weight`` is the paper's
-    λ (10 there). It costs one forward of its own. If ``discriminator.augment`` is used as well, both images pass through it,
-    each with draws of its own.
+    λ (10 there). It costs one forward. If ``discriminator.augment`` is used as well, both images pass through it with
+    independent draws.
 
-    Use it where the data is scarce and a change is known not to matter (a shift, a mirror where mirrored images are plausible).
-    The generator may learn to make what only T makes, since fakes are not held to it: prefer ``balanced_consistency``.
+    Use it where data is scarce and some change is known not to matter (a shift, or a flip where mirrored images are plausible).
+    Artefacts of T may appear in samples, since fakes are not regularised: prefer ``balanced_consistency``.
 
     Source: Zhang et al. (2020), "Consistency Regularization for Generative Adversarial Networks", arXiv:1910.12027, at the last
     layer before the loss, as there.
@@ -34,22 +34,24 @@ class Consistency:
     augment: Augment = socket("augment", default="flip_translation")
 
     def build(self) -> nn.Module:
+        """Return the penalty's module: turn -> 0-dim."""
         return RealDifference(self.augment.build())
 
 
 class RealDifference(nn.Module):
-    """forward(turn) -> E[(D(x) - D(T(x)))²] on the turn's real images; D(x) is the score that the turn already has."""
+    """forward(turn) -> E[(D(x) - D(T(x)))²] on the turn's real images, with D(x) from the turn."""
 
     def __init__(self, augment: nn.Module) -> None:
         super().__init__()
         self.augment = augment
 
     def forward(self, turn: Turn) -> Tensor:
+        """Return the penalty, 0-dim."""
         assert turn.real is not None, "a discriminator's turn has real images"
         return difference(turn, turn.real, self.augment)
 
 
 def difference(turn: Turn, view: View, augment: nn.Module) -> Tensor:
-    """E[(D(x) - D(T(x)))²] for one side of a turn: 0-dim."""
-    changed = turn.discriminate(augment(view.image, turn.rng), view.label)
-    return (view.score.logits - changed.logits).square().mean()
+    """Return E[(D(x) - D(T(x)))²], 0-dim, for the images of ``view``."""
+    augmented = turn.discriminate(augment(view.image, turn.rng), view.label)
+    return (view.score.logits - augmented.logits).square().mean()

@@ -1,4 +1,4 @@
-"""LeCam regularisation: predictions for either side stay near the running mean of those for the other."""
+"""LeCam regularisation: predictions for each side stay near the running mean of those for the other."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from ganblocks import Observes, Player, Turn, option
 
 @frozen(kw_only=True)
 class LeCam:
-    """LeCam: the discriminator's predictions stay near the running means of those for the other side.
+    """LeCam: keep the discriminator's predictions near the running means of those for the other side.
 
     R = E[(D(x) - α_F)²] + E[(D(G(z)) - α_R)²], where α_R and α_F are running means of D(x) and D(G(z)) over the turns of the
-    discriminator: the first turn sets them, and α ← decay · α + (1 - decay) · mean after each later one. One-sided, only
-    differences that point the usual way count: max(0, D(x) - α_F)² and max(0, α_R - D(G(z)))². The recipe's ``weight`` is the
-    paper's λ. It depends on how large logits grow: the published code has 0.3 for BigGAN on CIFAR, and no more than 1e-6 for
+    discriminator: the first turn sets them, and α ← decay · α + (1 - decay) · mean after each later one. The one-sided form
+    counts only differences of the usual sign: max(0, D(x) - α_F)² and max(0, α_R - D(G(z)))². The recipe's ``weight`` is the
+    paper's λ. It depends on the scale of the logits: the published code has 0.3 for BigGAN on CIFAR, and no more than 1e-6 for
     StyleGAN2.
 
-    Use it where data is scarce, beside ``ada`` or ``diffaug``: it bounds how far the two sides can be told apart, and costs no
-    forward. With a loss whose logits have no zero (Wasserstein, relativistic) it also ties down their level.
+    Use it where data is scarce, beside ``ada`` or ``diffaug``: it bounds the gap between the two sides, and costs no forward.
+    With a loss whose logits have no zero (Wasserstein, relativistic) it also fixes their level.
 
     Source: Tseng et al. (2021), "Regularizing Generative Adversarial Networks under Limited Data", arXiv:2104.03310. The
     one-sided form is that of its published code, whose decay is 0.99 for StyleGAN2, and which starts late for BigGAN, after
     1,000 iterations.
 
     Options:
-        decay: share of the running means that stays at each turn of the discriminator.
-        start: images seen before which the means are kept, but nothing is added to the objective.
+        decay: factor of the running means at each turn of the discriminator.
+        start: number of images seen from which the penalty counts; before, only the means are updated.
         sided: "two" as in the paper, "one" as in the published code.
     """
 
@@ -43,11 +43,12 @@ class LeCam:
     sided: Literal["two", "one"] = option("two")
 
     def build(self) -> nn.Module:
+        """Return the penalty's module: turn -> 0-dim."""
         return Anchors(self)
 
 
 class Anchors(nn.Module, Observes):
-    """forward(turn) -> the distance of the turn's logits to the running means, which are its buffers."""
+    """forward(turn) -> the squared distances of the turn's logits from the running means, which are its buffers."""
 
     real: Tensor
     fake: Tensor
@@ -61,6 +62,7 @@ class Anchors(nn.Module, Observes):
         self.register_buffer("turns", torch.zeros((), dtype=torch.int64))
 
     def forward(self, turn: Turn) -> Tensor:
+        """Return the penalty, 0-dim."""
         assert turn.real is not None, "a discriminator's turn has real images"
         real, fake = turn.real.score.logits, turn.fake.score.logits
         if turn.images_seen < self.options.start:
@@ -71,6 +73,7 @@ class Anchors(nn.Module, Observes):
         return above.square().mean() + below.square().mean()
 
     def observe(self, turn: Turn) -> None:
+        """Update the running means after a turn of the discriminator."""
         if turn.player is Player.DISCRIMINATOR and turn.real is not None:
             share = torch.where(self.turns == 0, torch.ones_like(self.real), 1 - self.options.decay)
             self.real.lerp_(turn.real.score.logits.mean().to(self.real), share)

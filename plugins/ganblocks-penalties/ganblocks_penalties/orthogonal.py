@@ -1,4 +1,4 @@
-"""BigGAN's orthogonal regularisation: the rows of every weight shall be at right angles."""
+"""BigGAN's orthogonal regularisation: the rows of every weight are pulled towards right angles."""
 
 from __future__ import annotations
 
@@ -21,26 +21,25 @@ TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 @frozen(kw_only=True)
 class Orthogonal:
-    """The rows of each weight shall be at right angles; how long they are is left alone.
+    """Pull the rows of each weight towards right angles, whatever their lengths.
 
-    R = Σ ‖W Wᵀ ⊙ (1 - I)‖² (Frobenius) over the player's weights, each as a matrix of (outputs, all the rest). A weight is a
-    layer's parameter of that name with two dimensions or more: biases, gains and tables of classes in norms do not count. The
-    recipe's ``weight`` is the paper's β (1e-4 there). What BigGAN's published code adds to the gradient is half of this
-    penalty's: 5e-5 here is 1e-4 there.
+    R = Σ ‖W Wᵀ ⊙ (1 - I)‖² (Frobenius) over the player's weights, each as a matrix (outputs, all other dimensions). A weight is
+    a layer's parameter of that name with two or more dimensions: biases, gains and class tables of norms do not count. The
+    recipe's ``weight`` is the paper's β (1e-4 there). BigGAN's published code adds half of this gradient: 5e-5 here is 1e-4
+    there.
 
-    Where a weight norm wraps the layer, W is the parameter below it, as in BigGAN's code. R is of degree 4 in W, so that there
-    it also shrinks a parameter whose scale spectral norm takes away again: what that changes is the step that the optimizer's
-    rate amounts to.
+    Where a weight norm wraps the layer, W is the parameter below it, as in BigGAN's code. R is of degree 4 in W, so it also
+    shrinks a parameter whose scale spectral norm removes again; this changes the effective learning rate.
 
-    Use it with a generator whose latents shall be truncated: it makes large models bear that (of the paper's, 60 % with
-    it and 16 % without). It costs no forward, but a product of matrices per weight in every step of the player.
+    Use it with a generator whose latents are to be truncated: it makes large models tolerate that (60 % of the paper's with it,
+    16 % without). It costs no forward, but a matrix product per weight in every step of the player.
 
     Source: Brock et al. (2019), "Large Scale GAN Training for High Fidelity Natural Image Synthesis", arXiv:1809.11096,
     which writes WᵀW; with the diagonal, Brock et al. (2017), arXiv:1609.07093.
 
     Options:
         of: whose weights, in whose objective: "generator" (BigGAN), "discriminator" or "both", each in its own.
-        embeddings: whether tables of embeddings count; BigGAN leaves the generator's out.
+        embeddings: whether embedding tables count; BigGAN leaves the generator's out.
     """
 
     reads_image_gradient: ClassVar[bool] = False
@@ -50,10 +49,11 @@ class Orthogonal:
 
     @property
     def players(self) -> frozenset[Player]:
-        """Whose objective it joins."""
+        """The players whose objective it joins."""
         return PLAYERS[self.of]
 
     def build(self) -> nn.Module:
+        """Return the penalty's module: turn -> 0-dim."""
         return RowsAtRightAngles(self.embeddings)
 
 
@@ -65,27 +65,26 @@ class RowsAtRightAngles(nn.Module):
         self.embeddings = embeddings
 
     def forward(self, turn: Turn) -> Tensor:
+        """Return the penalty, 0-dim."""
         start = torch.zeros((), device=turn.fake.image.device)
         return sum((off_diagonal(matrix) for matrix in matrices(turn.network, self.embeddings)), start=start)
 
 
 def matrices(network: nn.Module, embeddings: bool = False) -> Iterator[Tensor]:
-    """The weights of a network's layers as matrices [outputs, all the rest], one per group, below any weight norm."""
+    """Yield the weights of a network's layers, below any weight norm, as matrices [outputs, all others], one per group."""
     for layer in network.modules():
         weight = dict(layer.named_parameters(recurse=False)).get("weight")
         if weight is None or weight.ndim < 2 or (isinstance(layer, nn.Embedding) and not embeddings):
             continue
-        grouped = weight.reshape(
-            getattr(layer, "groups", 1), -1, *weight.shape[1:]
-        )  # groups read other inputs: their rows never meet
+        grouped = weight.reshape(getattr(layer, "groups", 1), -1, *weight.shape[1:])  # groups read different inputs
         yield from (grouped.transpose(1, 2) if isinstance(layer, TRANSPOSED) else grouped).flatten(2)
 
 
 def off_diagonal(matrix: Tensor) -> Tensor:
-    """‖W Wᵀ ⊙ (1 - I)‖² for W [n, m], 0-dim, in float32 or better.
+    """Return ‖W Wᵀ ⊙ (1 - I)‖², 0-dim and in float32 at least, for W [n, m].
 
-    Where W is higher than wide, its n×n product, gigabytes for BigGAN's first layer, is not made: ‖W Wᵀ‖ = ‖Wᵀ W‖, of which the
-    diagonal's share is taken away. Elsewhere that difference would drown in rounding as it nears 0.
+    If n > m, the n×n product, gigabytes for BigGAN's first layer, is avoided: ‖W Wᵀ‖ = ‖Wᵀ W‖, from which the diagonal is
+    subtracted. Otherwise that difference would be lost to rounding near 0.
     """
     w = matrix.to(torch.promote_types(matrix.dtype, torch.float32))
     if len(w) > w.shape[1]:

@@ -1,19 +1,19 @@
-"""R2: no slope at fakes."""
+"""R2: a gradient penalty at fakes."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from attrs import frozen
-from torch import Tensor, nn
+from torch import nn
 
-from ganblocks import Player, Turn
-from ganblocks_penalties.slope import half_mean_square, image_gradient
+from ganblocks import Player
+from ganblocks_penalties.slope import HalfSquaredSlope
 
 
 @frozen(kw_only=True)
 class R2:
-    """R2: the discriminator shall be flat at fakes.
+    """R2: pull the discriminator's slope to 0 at fakes.
 
     R = ½ E‖∇D(G(z))‖². The recipe's ``weight`` is the paper's γ.
 
@@ -27,11 +27,5 @@ class R2:
     reads_image_gradient: ClassVar[bool] = True
 
     def build(self) -> nn.Module:
-        return SlopeAtFake()
-
-
-class SlopeAtFake(nn.Module):
-    """forward(turn) -> ½ E‖∇D(G(z))‖² on the turn's fakes; reads the scores that the turn already has."""
-
-    def forward(self, turn: Turn) -> Tensor:
-        return half_mean_square(image_gradient(turn.fake.score.logits, turn.fake.image))
+        """Return the penalty's module: turn -> 0-dim."""
+        return HalfSquaredSlope("fake")

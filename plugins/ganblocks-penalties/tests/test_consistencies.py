@@ -224,7 +224,7 @@ def test_fakes_pull_on_the_generator_only_where_it_is_differentiated_through() -
 
 
 def test_bad_options_are_refused() -> None:
-    with pytest.raises(ValueError, match="both be 0"):
+    with pytest.raises(ValueError, match="must be above 0 where real is 0"):
         BalancedConsistency(augment=Shaken(), real=0, fake=0)
     for options in ({"noise": 0.0}, {"noise": "0.1"}, {"discriminator": -1.0}, {"generator": -0.5}):
         with pytest.raises((ValueError, TypeError)):

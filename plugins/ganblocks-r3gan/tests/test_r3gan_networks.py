@@ -96,7 +96,7 @@ def test_any_power_of_two(size: int, channels: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "size", "words"),
+    ("options", "size", "message"),
     [
         ({}, 44, "got 44×44 pixels; use images of 40×40 or 48×48 pixels"),
         (
@@ -110,8 +110,8 @@ def test_any_power_of_two(size: int, channels: int) -> None:
     ],
 )
 @pytest.mark.parametrize("player", Player)
-def test_what_does_not_fit_is_said(player: Player, options: dict[str, Any], size: int, words: str) -> None:
-    with pytest.raises(PlacementError, match=words):
+def test_what_does_not_fit_is_said(player: Player, options: dict[str, Any], size: int, message: str) -> None:
+    with pytest.raises(PlacementError, match=message):
         network(player, ImageSpec(3, size, 3), **options)
 
 
@@ -124,7 +124,7 @@ def test_options_out_of_range(player: Player, option: dict[str, Any]) -> None:
 
 def layers(module: nn.Module) -> dict[str, Any]:
     kinds = nn.Conv2d | nn.ConvTranspose2d | nn.Linear | nn.Embedding
-    return {name: each for name, each in module.named_modules() if isinstance(each, kinds)}
+    return {name: part for name, part in module.named_modules() if isinstance(part, kinds)}
 
 
 @pytest.mark.parametrize("player", Player)
@@ -172,7 +172,7 @@ def test_the_scale_of_each_layer_is_the_published_code_s() -> None:
 def test_branches_start_silent_also_under_a_weight_norm(player: Player, weight_norm: Any) -> None:
     """Every branch adds exactly 0, nothing divides 0 by 0, and the layer that is 0 has no norm around it."""
     network_ = network(player, weight_norm=weight_norm)
-    blocks = [each for each in network_.modules() if isinstance(each, ResidualBlock)]
+    blocks = [module for module in network_.modules() if isinstance(module, ResidualBlock)]
     x = torch.randn(2, 8, 4, 4, generator=torch.Generator().manual_seed(0))
     assert len(blocks) == 8
     for block in blocks:
@@ -183,8 +183,8 @@ def test_branches_start_silent_also_under_a_weight_norm(player: Player, weight_n
 @pytest.mark.parametrize("weight_norm", [NoWeightNorm(), Spectral()])
 def test_every_parameter_learns_by_the_third_step_under_r1_and_r2(weight_norm: Any) -> None:
     image = ImageSpec(3, 8, 3)
-    generator, discriminator = (component(each, **SMALL, weight_norm=weight_norm) for each in Player)
-    terms = [Term(name, each, each.build()) for name, each in (("r1", R1()), ("r2", R2()))]
+    generator, discriminator = (component(player, **SMALL, weight_norm=weight_norm) for player in Player)
+    terms = [Term(name, penalty, penalty.build()) for name, penalty in (("r1", R1()), ("r2", R2()))]
     game = toy_game(generator, discriminator, image=image, loss=RelativisticPaired(), terms=terms)
     play(game, batches(image))
 
@@ -228,9 +228,9 @@ def test_networks_are_their_equations(seed: int) -> None:
 
 def test_attention_follows_the_branches_of_its_size() -> None:
     for player in Player:
-        found = layers(network(player, width=16, attention_at=(8, 16), attention=SelfAttention()))
-        places = {name.rpartition(".")[0] for name in found if ".attention." in name}
-        assert places == {"stage8.blocks.attention", "stage16.blocks.attention"}
+        names = layers(network(player, width=16, attention_at=(8, 16), attention=SelfAttention()))
+        parents = {name.rpartition(".")[0] for name in names if ".attention." in name}
+        assert parents == {"stage8.blocks.attention", "stage16.blocks.attention"}
     assert not any("attention" in name for name in network(Player.GENERATOR).state_dict())
 
 
@@ -263,7 +263,7 @@ def test_the_second_derivative_is_right() -> None:
         return gradient.square().sum()
 
     parameters = list(down.parameters())
-    directions = [torch.randn(each.shape, generator=rng).double() for each in parameters]
+    directions = [torch.randn(parameter.shape, generator=rng).double() for parameter in parameters]
     felt = sum((g * d).sum() for g, d in zip(torch.autograd.grad(slope(), parameters), directions, strict=True))
     step, ends = 1e-6, []
     for sign in (1, -2):

@@ -125,7 +125,7 @@ def ours(layout: str, player: Player, network: nn.Module, theirs: State) -> dict
     unused = [name for name in theirs if name not in theirs.read and not name.endswith(".num_batches_tracked")]
     if unused:
         listed = ", ".join(unused[:3]) + (" and more" if len(unused) > 3 else "")
-        raise KeyError(f"{listed} would have no place in the recipe's network")
+        raise KeyError(f"{listed} would have no counterpart in the recipe's network")
     return converted
 
 

@@ -129,11 +129,15 @@ def test_without_its_convolutions_a_plain_block_is_the_identity(seed: int, into:
 @pytest.mark.parametrize("kind", ["up", "first", "down"])
 def test_attention_follows_the_sum(kind: str) -> None:
     def build(attention: Any) -> Any:
-        place = site(8, 8)
+        block_site = site(8, 8)
         if kind == "up":
-            return UpBlock(place, Stage("block1", 8, 16, 8, 16), NoNorm(), attention)
+            return UpBlock(block_site, Stage("block1", 8, 16, 8, 16), NoNorm(), attention)
         stage = Stage("block1", 8, 16, 8, 4)
-        return FirstBlock(place, stage, attention) if kind == "first" else DownBlock(place, stage, 16, NoNorm(), attention)
+        return (
+            FirstBlock(block_site, stage, attention)
+            if kind == "first"
+            else DownBlock(block_site, stage, 16, NoNorm(), attention)
+        )
 
     block, bare = build(SelfAttention(gamma=2.0)), build(Nothing())
     x = normal(0, 2, 8, 8, 8).float()

@@ -85,8 +85,8 @@ class StudioLinearNorm(nn.Module):
         self.gain, self.bias = (sn(nn.Linear(IMAGE.classes, channels, bias=False)) for _ in range(2))
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        told = one_hot(y, IMAGE.classes).to(x.dtype)
-        return self.bn(x) * (1 + self.gain(told))[:, :, None, None] + self.bias(told)[:, :, None, None]
+        label = one_hot(y, IMAGE.classes).to(x.dtype)
+        return self.bn(x) * (1 + self.gain(label))[:, :, None, None] + self.bias(label)[:, :, None, None]
 
 
 class Up(nn.Module):
@@ -256,11 +256,11 @@ def test_mimicry_s_own_spectral_norm_is_read_too() -> None:
     """Its cGAN-PD at 32 pixels has it around the head: u alone, as a row, and σ as it was in training."""
     foreign = settled(MimicryDiscriminator())
     state = foreign.state_dict()
-    for place in ("l4", "l_y"):
-        state[f"{place}.weight"] = state.pop(f"{place}.weight_orig")
-        state[f"{place}.sn_u"] = state.pop(f"{place}.weight_u")[None]
-        state[f"{place}.sn_sigma"] = torch.ones(1)
-        state.pop(f"{place}.weight_v")
+    for layer in ("l4", "l_y"):
+        state[f"{layer}.weight"] = state.pop(f"{layer}.weight_orig")
+        state[f"{layer}.sn_u"] = state.pop(f"{layer}.weight_u")[None]
+        state[f"{layer}.sn_sigma"] = torch.ones(1)
+        state.pop(f"{layer}.weight_v")
     component, network = discriminator()
     network.double().load_state_dict(component.from_foreign("mimicry", network, state))
     x, y = torch.randn(4, 3, 16, 16).double(), torch.tensor([0, 1, 4, 2])
@@ -322,7 +322,9 @@ def test_mimicry_s_attention_has_its_place_although_no_name_tells_it(blocks: int
 def test_no_entry_of_theirs_is_left_over() -> None:
     """A network with attention, say, in a recipe without."""
     component, network = generator(**SAME["mimicry"], attention_at=[])
-    with pytest.raises(KeyError, match=r"attn_block.gamma, attn_block\.\S+, attn_block\.\S+ and more would have no place"):
+    with pytest.raises(
+        KeyError, match=r"attn_block.gamma, attn_block\.\S+, attn_block\.\S+ and more would have no counterpart"
+    ):
         component.from_foreign("mimicry", network, MimicryGenerator().state_dict())
 
 
@@ -343,10 +345,10 @@ def test_what_only_happens_to_fit_is_refused(change: dict[str, Tensor], rule: st
 
 
 def test_spectral_norm_on_one_side_only_is_told() -> None:
-    for norm, stands in (("none", "_orig"), ("spectral", "")):
+    for norm, suffix in (("none", "_orig"), ("spectral", "")):
         component, network = generator(**SAME["mimicry"], weight_norm=norm)
-        theirs = {f"l1.weight{stands}": torch.zeros(WIDTH * 16, Z)}
-        with pytest.raises(KeyError, match=f'and l1.weight{stands} is; use weight_norm = "{"spectral" if stands else "none"}"'):
+        theirs = {f"l1.weight{suffix}": torch.zeros(WIDTH * 16, Z)}
+        with pytest.raises(KeyError, match=f'and l1.weight{suffix} is; use weight_norm = "{"spectral" if suffix else "none"}"'):
             component.from_foreign("mimicry", network, theirs)
 
 
@@ -390,12 +392,12 @@ def test_stale_vectors_settle_and_how_far_is_said(tmp_path: Path) -> None:
     for name in ("block3.c2.weight_u", "block3.c2.weight_v"):
         state[name] = torch.nn.functional.normalize(torch.randn_like(state[name]), dim=0)
     save_file(state, file)
-    told = import_weights(recipe(), ganblocks.discover(), "mimicry", {Player.GENERATOR: file}, tmp_path / "run")
+    settled_players = import_weights(recipe(), ganblocks.discover(), "mimicry", {Player.GENERATOR: file}, tmp_path / "run")
     network = ganblocks.load(tmp_path / "run").network
     true = torch.linalg.matrix_norm(state["block3.c2.weight_orig"].flatten(1), 2)
     assert float(network.get_submodule("block2.conv2").sigma().detach()) == pytest.approx(float(true), rel=1e-3)
     there = torch.dot(state["block3.c2.weight_u"], state["block3.c2.weight_orig"].flatten(1) @ state["block3.c2.weight_v"])
-    facts = told[Player.GENERATOR]
+    facts = settled_players[Player.GENERATOR]
     assert (facts.layers, facts.place) == (8 + 4, "block2.conv2")
     assert facts.moved == pytest.approx(abs(float(there / true) - 1), rel=1e-2)
     assert "did not belong to its weights" in words(Player.GENERATOR, facts)
@@ -408,8 +410,8 @@ def test_stale_vectors_of_a_class_table_are_said() -> None:
     component.from_foreign("studiogan", network, state)  # without a warning
     state["blocks.0.0.bn1.gain.weight_u"] = torch.nn.functional.normalize(torch.ones(WIDTH), dim=0)
     with pytest.warns(UserWarning, match=r"blocks\.0\.0\.bn1\.gain: σ is \S+, and \S+ by the file's u and v"):
-        found = component.from_foreign("studiogan", network, state)
-    torch.testing.assert_close(found["block1.norm1.gain"], 1 + table.mT / torch.linalg.matrix_norm(table, 2))
+        converted = component.from_foreign("studiogan", network, state)
+    torch.testing.assert_close(converted["block1.norm1.gain"], 1 + table.mT / torch.linalg.matrix_norm(table, 2))
 
 
 def test_what_the_command_asks_for_works_when_followed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -419,13 +421,13 @@ def test_what_the_command_asks_for_works_when_followed(tmp_path: Path, capsys: p
     for player, wrong in (("generator", 1), ("discriminator", 2)):
         sets += [f"{player}.width={WIDTH}", f"{player}.multipliers=[1, 1, 1]", f"{player}.attention_at=[8]"]
         sets += [f'{player}.weight_norm="spectral"', f'{player}.attention={{ use = "self_attention", pool = {wrong} }}']
-    judge = MimicryDiscriminator()
-    judge.l_y = sn(nn.Embedding(recipe().data.dataset.describe().classes, WIDTH))
+    discriminator_ = MimicryDiscriminator()
+    discriminator_.l_y = sn(nn.Embedding(recipe().data.dataset.describe().classes, WIDTH))
     torch.save(settled(labelled()).float().state_dict(), tmp_path / "g.pth")
-    torch.save(judge.state_dict(), tmp_path / "d.pth")
+    torch.save(discriminator_.state_dict(), tmp_path / "d.pth")
     command = ["import", str(source), "--layout", "mimicry", "--out", str(out)]
     command += ["--generator", str(tmp_path / "g.pth"), "--discriminator", str(tmp_path / "d.pth")]
-    command += [part for each in sets for part in ("--set", each)]
+    command += [part for change in sets for part in ("--set", change)]
     for _ in range(2):  # one player after the other
         assert main(command) == 2
         advice = shlex.split(capsys.readouterr().err.rpartition("; add ")[2])
@@ -523,8 +525,8 @@ def test_a_tensor_of_another_shape_is_the_file_s_fault(tmp_path: Path) -> None:
     """Spectral norm's v, which is turned before its size is compared."""
     wanted, state = recipe(), MimicryGenerator().state_dict()
     state["block2.c1.weight_v"] = torch.zeros(3)
-    for place in ("block2.b1", "block2.b2", "block3.b1", "block3.b2"):
-        state[f"{place}.embed.weight"] = torch.zeros(recipe().data.dataset.describe().classes, 2 * WIDTH)
+    for layer in ("block2.b1", "block2.b2", "block3.b1", "block3.b2"):
+        state[f"{layer}.embed.weight"] = torch.zeros(recipe().data.dataset.describe().classes, 2 * WIDTH)
     save_file(state, tmp_path / "g.safetensors")
     with pytest.raises(CheckpointError, match=r"g\.safetensors: no network of this recipe in the layout of mimicry: .*shape"):
         import_weights(

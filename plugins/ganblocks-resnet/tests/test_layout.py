@@ -1,4 +1,4 @@
-"""Tables of channels, places of attention, and what cannot be."""
+"""Tables of channels, blocks with attention, and errors."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_multipliers_of_ones_own() -> None:
 )
 def test_other_sizes_have_the_channels_of_that_with_as_many_doublings(size: Size, like: int, smallest: Size) -> None:
     def channels(stages: list[tuple[int, int, Size]]) -> list[tuple[int, int]]:
-        return [place[:2] for place in stages]
+        return [row[:2] for row in stages]
 
     assert channels(up(size)) == channels(up(like))
     assert channels(down(size)) == channels(down(like))
@@ -76,7 +76,7 @@ def test_512_has_the_tables_of_the_biggan_code() -> None:
 def test_tables_agree_between_players(doublings: int, start: Size, width: int) -> None:
     """Attention at one size is possible in both networks, save at the image's own."""
     size = as_size([side << doublings for side in sides(start)])
-    ups, downs = {place[2] for place in up(size, width)}, {place[2] for place in down(size, width)}
+    ups, downs = {row[2] for row in up(size, width)}, {row[2] for row in down(size, width)}
     assert ups - {size} <= downs
     assert set(GENERATOR) == set(DISCRIMINATOR)
 
@@ -100,13 +100,13 @@ def test_misfits_say_what_works() -> None:
     for build in (up, down):
         assert "got 100×100 pixels; use images of 96×96 or 112×112 pixels" in message(build, 100)
         assert "got 16×200 pixels; use images of 16×128 or 32×224 pixels" in message(build, (16, 200))
-    found = message(up, 96, 64, (4, 2, 1))
-    assert "3 multipliers make 2 blocks, which lead from no map of at most 8×8 to 96×96" in found
-    assert "name 5 (from 6×6 on) or 6 (from 3×3 on), such as multipliers = [4, 4, 4, 2, 1]" in found
+    text = message(up, 96, 64, (4, 2, 1))
+    assert "3 multipliers make 2 blocks, which lead from no map of at most 8×8 to 96×96" in text
+    assert "name 5 (from 6×6 on) or 6 (from 3×3 on), such as multipliers = [4, 4, 4, 2, 1]" in text
     assert "such as multipliers = [16, 16, 16, 8, 8, 4, 2, 1, 1]" in message(up, 1024)
     assert "such as multipliers = [1, 1, 1, 2, 4, 8, 8, 16, 16]" in message(down, 1024)
-    found = message(down, 128, 64, (1, 2))
-    assert "2 blocks cannot halve the size 5 times; set halvings = 2, or name 5 multipliers" in found
+    text = message(down, 128, 64, (1, 2))
+    assert "2 blocks cannot halve the size 5 times; set halvings = 2, or name 5 multipliers" in text
     assert "48×48 pixels cannot be halved 5 times; set halvings = 4" in message(down, 48, 1, (1,) * 5, 5)
     assert "48×200 pixels cannot be halved 4 times; set halvings = 3" in message(down, (48, 200), 1, (1,) * 5, 4)
 

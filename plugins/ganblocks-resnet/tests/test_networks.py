@@ -1,4 +1,4 @@
-"""Both networks: parameter counts of the papers' models, shapes, places, initial values, and what swapping leaves alone."""
+"""Both networks: parameter counts of the papers' models, shapes, sites, initial values, and what swapping leaves alone."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_images_are_in_range_and_scores_finite(seed: int, scale: float, training
     assert score.logits.isfinite().all()
 
 
-class FeatureCache(nn.Identity):
+class SiteRecorder(nn.Identity):
     """Keeps the site where it was built."""
 
     def __init__(self, site: Site) -> None:
@@ -180,15 +180,15 @@ class FeatureCache(nn.Identity):
 
 
 @frozen
-class Remembering:
+class Recording:
     """Stands in for a norm or for attention."""
 
     def build(self, site: Site) -> nn.Module:
-        return FeatureCache(site)
+        return SiteRecorder(site)
 
 
 @frozen
-class RememberingHead:
+class RecordingHead:
     def build(self, site: Site) -> nn.Module:
         assert site.size == 1
         head: Any = NoConditioning().build(site)
@@ -199,15 +199,15 @@ class RememberingHead:
 @pytest.mark.parametrize("player", Player)
 def test_sites_say_where_a_block_stands(player: Player) -> None:
     """Channels and size are those that arrive, and the path is the module's own name in the network."""
-    extra = {"final_norm": Remembering()} if player is Player.GENERATOR else {"conditioning": RememberingHead()}
+    extra = {"final_norm": Recording()} if player is Player.GENERATOR else {"conditioning": RecordingHead()}
     sizes = (8, 16) if player is Player.GENERATOR else (8, 4)
-    network = small(player, norm=Remembering(), attention=Remembering(), attention_at=sizes, weight_norm=Spectral(), **extra)
-    found = {name: module.site for name, module in network.named_modules() if hasattr(module, "site")}
+    network = small(player, norm=Recording(), attention=Recording(), attention_at=sizes, weight_norm=Spectral(), **extra)
+    sites = {name: module.site for name, module in network.named_modules() if hasattr(module, "site")}
     output(network, *inputs(player))
-    assert all(site.path == f"{player}.{name}" for name, site in found.items())
-    assert all((site.weight_norm, site.condition) == (Spectral(), Classes(3)) for site in found.values())
-    assert {name.rpartition(".")[2] for name in found} >= {"norm1", "norm2", "attention"}
-    assert {"final_norm", "head"} & set(found)
+    assert all(site.path == f"{player}.{name}" for name, site in sites.items())
+    assert all((site.weight_norm, site.condition) == (Spectral(), Classes(3)) for site in sites.values())
+    assert {name.rpartition(".")[2] for name in sites} >= {"norm1", "norm2", "attention"}
+    assert {"final_norm", "head"} & set(sites)
 
 
 PLACES = [(8, "block1", 1024, "block4", 512), (16, "block2", 512, "block3", 256), (32, "block3", 256, "block2", 128)]
@@ -215,14 +215,14 @@ PLACES = [(8, "block1", 1024, "block4", 512), (16, "block2", 512, "block3", 256)
 
 @pytest.mark.parametrize(("size", "up", "up_channels", "down", "down_channels"), [*PLACES, (64, "block4", 128, "block1", 64)])
 def test_attention_stands_where_sagan_has_it(size: int, up: str, up_channels: int, down: str, down_channels: int) -> None:
-    options = {"attention_at": (size,), "attention": Remembering()}
+    options = {"attention_at": (size,), "attention": Recording()}
     with torch.device("meta"):
         for network, block, channels in (
             (generator(IMAGENET, **options), up, up_channels),
             (discriminator(IMAGENET, **options), down, down_channels),
         ):
-            found = {name: module.site for name, module in network.named_modules() if isinstance(module, FeatureCache)}
-            assert {name: (site.channels, site.size) for name, site in found.items()} == {
+            sites = {name: module.site for name, module in network.named_modules() if isinstance(module, SiteRecorder)}
+            assert {name: (site.channels, site.size) for name, site in sites.items()} == {
                 f"{block}.attention": (channels, size)
             }
 
@@ -294,7 +294,7 @@ def test_swapping_attention_changes_nothing_else(player: Player, other: Any) -> 
 @pytest.mark.parametrize("player", Player)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_layers_start_from_seed_path_and_name(player: Player, seed: int) -> None:
-    """Every layer is filled by the named rule from its own place in the network, whatever was built before it."""
+    """Every layer is filled by the named rule by its own path in the network, whatever was built before it."""
     network = small(player, attention_at=(8,), seed=seed)
     layers = {
         name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d | nn.Linear | nn.Embedding)

@@ -1,4 +1,4 @@
-"""Every layer of both networks is seeded by its place: the dotted name under which the state keeps it."""
+"""Every layer of both networks is seeded by its path: the dotted name under which the state keeps it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ CHANNELS, CLASSES = 3, 4
 
 
 @frozen
-class Places:
-    """A norm, or an attention, that notes where it is asked to stand."""
+class Recording:
+    """A norm, or an attention, that records where it is built."""
 
     norm: Any
     seen: list[tuple[str, int, int]] = field(factory=list)
@@ -44,7 +44,7 @@ class OwnRule:
 
 
 def layers(network: nn.Module) -> Iterator[tuple[str, Any]]:
-    return ((name, each) for name, each in network.named_modules() if isinstance(each, nn.Conv2d | nn.Linear | nn.Embedding))
+    return ((name, layer) for name, layer in network.named_modules() if isinstance(layer, nn.Conv2d | nn.Linear | nn.Embedding))
 
 
 def networks(norm: Any, attention: Any) -> Iterator[tuple[str, nn.Module]]:
@@ -58,9 +58,9 @@ def networks(norm: Any, attention: Any) -> Iterator[tuple[str, nn.Module]]:
 
 def test_layers_are_seeded_by_their_dotted_names() -> None:
     for root, network in networks(NoNorm(), SelfAttention()):
-        found = list(layers(network))
-        assert len(found) > 8
-        for name, layer in found:
+        filled = list(layers(network))
+        assert len(filled) > 8
+        for name, layer in filled:
             *parents, last = [root, *name.split(".")]
             again = Site(channels=CHANNELS, path=".".join(parents), initialization=OwnRule()).layer(copy.deepcopy(layer), last)
             assert torch.equal(layer.weight, again.weight), name
@@ -68,7 +68,7 @@ def test_layers_are_seeded_by_their_dotted_names() -> None:
 
 @pytest.mark.parametrize("norm", [NoNorm(), ConditionalBatch()])
 def test_norms_and_attention_are_told_where_they_stand(norm: Any) -> None:
-    norms, attention = Places(norm), Places(SelfAttention())
+    norms, attention = Recording(norm), Recording(SelfAttention())
     list(networks(norms, attention))
     assert norms.seen == [
         ("g.block1.norm1", 8, 4),

@@ -9,4 +9,5 @@ GANBLOCKS_API = 1
 
 @ganblocks.hookimpl
 def ganblocks_weight_norms() -> dict[str, str]:
+    """Return the weight norms."""
     return {"spectral": "ganblocks_spectral.spectral:Spectral", "none": "ganblocks_spectral.none:NoWeightNorm"}

@@ -1,4 +1,4 @@
-"""How to call a layer with another weight, cheaply for the layers that GANs are made of."""
+"""Calling a layer with another weight, cheaply for the common types of layers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 Call = Callable[..., Tensor]
-"""(layer, weight, *args, **kwargs) -> what layer(*args, **kwargs) would give, had it that weight."""
+"""(layer, weight, *args, **kwargs) -> what layer(*args, **kwargs) would return with that weight."""
 
 
 def call_of(layer: nn.Module) -> Call:
-    """The way to call this very type; a subclass may have a forward of its own, and takes the general way."""
+    """Return the call for exactly this type; a subclass may override forward, and gets the general call."""
     return _CALLS.get(type(layer), _any)
 
 

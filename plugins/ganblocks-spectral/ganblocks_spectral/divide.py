@@ -1,4 +1,4 @@
-"""W / σ̂ and its gradient, in float32 or better and in few operations."""
+"""W / σ̂ and its gradient, in float32 at least."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import Tensor
 
 
 def matrix_of(weight: Tensor, order: tuple[int, ...]) -> Tensor:
-    """A weight as a matrix [first dimension of ``order``, all the others]; a view where memory allows."""
+    """Return a weight as a matrix [first dimension of ``order``, all others], as a view where the memory format allows."""
     return weight.permute(order).flatten(1)
 
 
-def full_precision(tensor: Tensor) -> AbstractContextManager[object]:
-    """Within it autocast, which takes matrix products in half precision, is off for the device of ``tensor``."""
+def without_autocast(tensor: Tensor) -> AbstractContextManager[object]:
+    """Return a context without autocast, so without half precision in matrix products, on the device of ``tensor`` [...]."""
     kind = tensor.device.type
     if kind == "meta" or not torch.is_autocast_enabled(kind):
         return nullcontext()
@@ -23,19 +23,19 @@ def full_precision(tensor: Tensor) -> AbstractContextManager[object]:
 
 
 def singular_value(weight: Tensor, u: Tensor, v: Tensor, order: tuple[int, ...]) -> Tensor:
-    """σ̂ = uᵀ M v, 0-dim, in the precision of u also under autocast."""
-    with full_precision(weight):
+    """Return σ̂ = uᵀ M v, 0-dim, in the precision of u even under autocast."""
+    with without_autocast(weight):
         return torch.dot(u, torch.mv(matrix_of(weight, order).to(u.dtype), v))
 
 
 def divide(weight: Tensor, u: Tensor, v: Tensor, order: tuple[int, ...]) -> Tensor:
-    """W̄ = W / σ̂, shaped as ``weight``; u and v count as constants in its gradient. Differentiable twice."""
+    """Return W̄ = W / σ̂, of the shape of ``weight`` and twice differentiable; the gradient treats u and v as constants."""
     normalised: Tensor = _Divide.apply(weight, u, v, order)
     return normalised
 
 
 class _Divide(torch.autograd.Function):
-    """Autograd's own backward of W / (uᵀ M v) passes over the weight nine times; the closed form does so four times."""
+    """W / (uᵀ M v): autograd's backward reads or writes the weight nine times, this closed form four times."""
 
     @staticmethod
     def forward(ctx: Any, weight: Tensor, u: Tensor, v: Tensor, order: tuple[int, ...]) -> Tensor:
@@ -49,7 +49,7 @@ class _Divide(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
         """dL/dW = (G - <G, W̄> u vᵀ) / σ̂ with G = dL/dW̄."""
         weight, u, v, sigma, normalised = ctx.saved_tensors
-        if torch.is_grad_enabled():  # somebody differentiates this gradient: σ̂ must hang on the weight
+        if torch.is_grad_enabled():  # for second derivatives σ̂ must depend on the weight
             sigma = singular_value(weight, u, v, ctx.order)
         grad = matrix_of(grads[0] / sigma, ctx.order)
         pull = torch.dot(grad.flatten(), matrix_of(normalised, ctx.order).flatten())
@@ -58,7 +58,7 @@ class _Divide(torch.autograd.Function):
 
 
 def _weight_like(matrix: Tensor, weight: Tensor, order: tuple[int, ...]) -> Tensor:
-    """The inverse of ``matrix_of``."""
+    """Undo ``matrix_of``."""
     shape = [weight.shape[dimension] for dimension in order]
     inverse = [order.index(dimension) for dimension in range(weight.ndim)]
     return matrix.view(shape).permute(inverse)

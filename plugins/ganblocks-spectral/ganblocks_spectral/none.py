@@ -1,4 +1,4 @@
-"""No weight norm: layers stay as they are."""
+"""No weight norm."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from torch import nn
 
 @frozen(kw_only=True)
 class NoWeightNorm:
-    """Leave every weight as it is: W̄ = W.
+    """Leave every weight unchanged: W̄ = W.
 
-    Use it in generators, and in a discriminator that something else restrains, such as ``gradient_penalty`` or ``r1``.
+    Use it in generators, and in a discriminator that is bounded otherwise, for example by ``gradient_penalty`` or ``r1``.
 
     Source: the baseline of Miyato et al. (2018), "Spectral Normalization for GANs", arXiv:1802.05957.
     """
 
     def wrap(self, layer: nn.Module) -> nn.Module:
+        """Return ``layer``."""
         return layer

@@ -1,4 +1,4 @@
-"""Spectral normalisation: every weight divided by its largest singular value."""
+"""Spectral normalisation: every weight is divided by its largest singular value."""
 
 from __future__ import annotations
 
@@ -11,48 +11,48 @@ from torch.nn import functional
 
 from ganblocks import HasEstimates, PlacementError, SingularValue, option
 from ganblocks_spectral.call import call_of
-from ganblocks_spectral.divide import divide, full_precision, matrix_of, singular_value
+from ganblocks_spectral.divide import divide, matrix_of, singular_value, without_autocast
 
 WARM_UP = 15
-"""Power iterations at construction, as in torch's parametrization: a random start is then within a few percent of σ."""
+"""Power iterations at construction, as in torch's parametrization: they bring a random start within a few percent of σ."""
 
 
 @frozen(kw_only=True)
 class Spectral:
-    """Divide each weight by an estimate of its largest singular value, kept up to date by power iteration.
+    """Divide each weight by an estimate of its largest singular value, updated by power iteration.
 
-    W̄ = W / σ̂ with σ̂ = uᵀ M v, where M is the weight as a matrix of (output channels, all the rest). One iteration is
-    v = Mᵀu / |Mᵀu|, u = M v / |M v|. The gradient takes u and v as constants, and passes through W in both places:
-    dL/dW = (G - <G, W̄> u vᵀ) / σ̂ with G = dL/dW̄. σ̂ never exceeds the true value, so the largest singular value of W̄ comes
-    down to 1 from above. What is bounded is M, not the convolution: for a k×k kernel the operator's norm may reach k.
+    W̄ = W / σ̂ with σ̂ = uᵀ M v, where M is the weight as a matrix (output channels, all other dimensions). One iteration is
+    v = Mᵀu / |Mᵀu|, u = M v / |M v|. The gradient treats u and v as constants, and σ̂ as a function of W:
+    dL/dW = (G - <G, W̄> u vᵀ) / σ̂ with G = dL/dW̄. σ̂ never exceeds the true value, so the largest singular value of W̄
+    approaches 1 from above. This bounds M, not the convolution: for a k×k kernel the operator norm may reach k.
 
-    Use it in the discriminator with ``hinge``, at hardly any cost; in the generator too if training is unsteady, as SAGAN does.
-    Not with ``wasserstein``, and not beside a gradient penalty, which bounds the slope already.
+    Use it in the discriminator with ``hinge``, at hardly any cost; in the generator too if training is unstable, as in SAGAN.
+    Do not use it with ``wasserstein``, or with a gradient penalty, which already bounds the slope.
 
     Source: Miyato et al. (2018), "Spectral Normalization for GANs", arXiv:1802.05957, equations 7 to 9 and Appendix A;
     SAGAN, arXiv:1805.08318, section 4.1, uses it in both networks.
 
     Options:
         iterations: power iterations per turn of the network that holds the layer.
-        eps: lower bound of the norms that u and v are divided by. A large one would shrink u and v, and σ̂ with them, to 0.
+        eps: lower bound of the norms that u and v are divided by; a large one would shrink u, v and σ̂.
     """
 
     iterations: int = option(1, low=1)
     eps: float = option(1e-12, above=0, high=1e-6)
 
     def wrap(self, layer: nn.Module) -> SpectralNorm:
-        """Own ``layer``, and start u from torch's global random numbers.
+        """Return ``layer`` wrapped, with a start for u from torch's global random numbers.
 
-        Raises ``PlacementError`` where the layer is wrapped already, owns no weight of two or more dimensions, or a weight of zeros.
+        Raise PlacementError if the layer is wrapped already, has no weight of two or more dimensions, or a weight of zeros.
         """
         return SpectralNorm(layer, self.iterations, self.eps)
 
 
 class SpectralNorm(nn.Module, HasEstimates, SingularValue):
-    """Calls ``layer`` with W̄ in place of its weight; same arguments, same output.
+    """Calls ``layer`` with W̄ in place of its weight; arguments and output are the layer's.
 
-    The buffers u [output channels] and v [the rest] have unit norm, and are float32 also where the weight is of lower
-    precision. Forward reads them and never writes them, in training or evaluation: only ``advance`` and ``settle`` do.
+    The buffers u [output channels] and v [all others] have unit norm, and are float32 even if the weight has lower precision.
+    Forward never writes them, in training or evaluation: only ``advance`` and ``settle`` do.
     """
 
     u: Tensor
@@ -67,7 +67,7 @@ class SpectralNorm(nn.Module, HasEstimates, SingularValue):
         self._order = _order_of(layer, weight)
         rows, columns = matrix_of(weight, self._order).shape
         precision = torch.promote_types(weight.dtype, torch.float32)
-        start = torch.randn(rows, dtype=precision, device="meta" if weight.is_meta else "cpu")  # the same wherever it lives
+        start = torch.randn(rows, dtype=precision, device="meta" if weight.is_meta else "cpu")  # equal on every device
         self.register_buffer("u", functional.normalize(start, dim=0).to(weight.device))
         self.register_buffer("v", torch.zeros(columns, dtype=precision, device=weight.device))
         if not weight.is_meta:
@@ -75,12 +75,12 @@ class SpectralNorm(nn.Module, HasEstimates, SingularValue):
 
     @property
     def weight(self) -> Tensor:
-        """W̄, shaped as the layer's weight and differentiable (twice). Each reading computes it afresh."""
+        """W̄, of the shape of the layer's weight and twice differentiable; computed anew at each access."""
         return divide(self._parameter, self.u, self.v, self._order)
 
     @property
     def bias(self) -> Tensor | None:
-        """The layer's own bias, which is never normalised; None where it has none."""
+        """The layer's bias [output channels], which is not normalised, or None."""
         bias: Tensor | None = getattr(self.layer, "bias", None)
         return bias
 
@@ -90,32 +90,32 @@ class SpectralNorm(nn.Module, HasEstimates, SingularValue):
         return parameter
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
-        """Whatever the layer computes, with W̄ for W."""
+        """Return the layer's output, of the layer's shape, with W̄ as its weight."""
         return self._call(self.layer, self.weight, *args, **kwargs)
 
     def sigma(self) -> Tensor:
-        """σ̂ = uᵀ M v, 0-dim: never more than the largest singular value."""
+        """Return σ̂ = uᵀ M v, 0-dim, at most the largest singular value."""
         return singular_value(self._parameter, self.u, self.v, self._order)
 
     def advance(self) -> None:
-        """``iterations`` power iterations."""
+        """Run ``iterations`` power iterations."""
         self.settle(self.iterations)
 
     @torch.no_grad()
     def settle(self, n: int = 20) -> None:
-        """n power iterations: after initialising, averaging or loading foreign weights."""
+        """Run n power iterations: after initialising, averaging or loading foreign weights."""
         matrix = matrix_of(self._parameter, self._order).to(self.u.dtype)
-        with full_precision(matrix):
+        with without_autocast(matrix):
             for _ in range(n):
                 functional.normalize(torch.mv(matrix.mT, self.u), dim=0, eps=self.eps, out=self.v)
                 functional.normalize(torch.mv(matrix, self.v), dim=0, eps=self.eps, out=self.u)
 
 
 def _weight_of(layer: nn.Module) -> nn.Parameter:
-    """The weight to normalise, if it can be."""
+    """Return the weight to normalise. Raise PlacementError if there is none."""
     name = type(layer).__name__
     if isinstance(layer, SpectralNorm):
-        raise PlacementError(name, "the layer is spectrally normalised already", "wrap it once")
+        raise PlacementError(name, "the layer is already spectrally normalised", "wrap it once")
     weight = dict(layer.named_parameters(recurse=False)).get("weight")
     if weight is None or weight.ndim < 2:
         raise PlacementError(name, "spectral norm needs a layer with a weight of its own, of two or more dimensions")
@@ -127,11 +127,11 @@ def _weight_of(layer: nn.Module) -> nn.Parameter:
 
 
 def _order_of(layer: nn.Module, weight: Tensor) -> tuple[int, ...]:
-    """The order of dimensions, output channels first, in which the weight becomes a matrix.
+    """Return the order of dimensions, output channels first, in which the weight becomes a matrix.
 
-    It is the order of memory in channels_last, where the matrix is then a view; elsewhere it is a copy. The order of columns
-    does not matter to singular values, but it must not change under u and v, so it does not follow the memory.
-    Transposed convolutions store (in, out, kernel), so that dimension 1 comes first.
+    It is the memory order of channels_last, where the matrix is a view; otherwise it is a copy. Singular values do not depend
+    on the order of columns, but u and v do, so it must not change with the memory format. Transposed convolutions store (in,
+    out, kernel): dimension 1 comes first.
     """
     if isinstance(layer, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d):
         return (1, 0, *range(2, weight.ndim))

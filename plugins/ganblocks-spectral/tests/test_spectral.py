@@ -7,7 +7,7 @@ import math
 
 import pytest
 import torch
-from ganblocks_spectral.divide import full_precision
+from ganblocks_spectral.divide import without_autocast
 from ganblocks_spectral.none import NoWeightNorm
 from ganblocks_spectral.spectral import Spectral, SpectralNorm
 from hypothesis import given
@@ -333,7 +333,7 @@ def test_layers_that_cannot_be_normalised_are_refused(layer: nn.Module) -> None:
 
 
 def test_wrapping_twice_is_refused() -> None:
-    with pytest.raises(PlacementError, match="normalised already"):
+    with pytest.raises(PlacementError, match="already spectrally normalised"):
         Spectral().wrap(Spectral().wrap(nn.Linear(2, 2)))
 
 
@@ -420,7 +420,7 @@ def test_matrix_products_are_full_precision_where_it_is_asked_for() -> None:
     x = torch.randn(4, 4)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert (x @ x).dtype == torch.bfloat16
-        with full_precision(x):
+        with without_autocast(x):
             assert (x @ x).dtype == torch.float32
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from ganblocks import ImageSpec, PlacementError, Player, Site, discover
-from ganblocks.game import Game, Term
+from ganblocks.game import Term, TwoPlayerGame
 from ganblocks.testing import examples
 from ganblocks.testing.toys import TOY_IMAGE, ToyDiscriminator, toy_batches, toy_game
 
@@ -25,12 +25,12 @@ RESNET: ResnetDiscriminator = discover().create("discriminator", "resnet", width
 NAMES = [name for name, _ in RESNET.build(TOY_IMAGE, Site(1, 8)).named_children()]
 
 
-def place(image: ImageSpec = TOY_IMAGE, seed: int = 0) -> Site:
+def site(image: ImageSpec = TOY_IMAGE, seed: int = 0) -> Site:
     return Site(image.channels, image.size, image.channels, D, "discriminator", seed=seed)
 
 
 def build(seed: int = 0, **options: Any) -> nn.Module:
-    return Frozen(network=RESNET, **options).build(TOY_IMAGE, place(seed=seed))
+    return Frozen(network=RESNET, **options).build(TOY_IMAGE, site(seed=seed))
 
 
 def frozen_names(network: nn.Module) -> set[str]:
@@ -41,7 +41,7 @@ def under(network: nn.Module, *parts: str) -> set[str]:
     return {name for name, _ in network.named_parameters() if name.startswith(tuple(f"{part}." for part in parts))}
 
 
-def play(game: Game, optimizer: Any, steps: int = 3) -> None:
+def play(game: TwoPlayerGame, optimizer: Any, steps: int = 3) -> None:
     updater, batches = Alternating(generator=optimizer, discriminator=optimizer).start(game), toy_batches()
     for step in range(steps):
         updater.step(batches, 8 * step)
@@ -50,12 +50,12 @@ def play(game: Game, optimizer: Any, steps: int = 3) -> None:
 @examples(10)
 @given(st.integers(0, 2**16), st.integers(1, len(NAMES) - 1))
 def test_it_is_the_network_itself_with_the_first_blocks_frozen(seed: int, blocks: int) -> None:
-    bare, found = RESNET.build(TOY_IMAGE, place(seed=seed)), build(seed, blocks=blocks)
-    assert type(found) is type(bare)
-    ours, theirs = found.state_dict(), bare.state_dict()
+    bare, partial = RESNET.build(TOY_IMAGE, site(seed=seed)), build(seed, blocks=blocks)
+    assert type(partial) is type(bare)
+    ours, theirs = partial.state_dict(), bare.state_dict()
     assert list(ours) == list(theirs)
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
-    assert frozen_names(found) == under(found, *NAMES[:blocks])
+    assert frozen_names(partial) == under(partial, *NAMES[:blocks])
 
 
 def test_parts_are_frozen_by_name() -> None:
@@ -104,20 +104,20 @@ def test_the_optimizer_is_saved_and_loaded_without_the_frozen_parts() -> None:
 
 def test_blocks_are_the_parts_that_have_parameters() -> None:
     toy = discover().create("attention", "none"), discover().create("conditioning", "none")
-    network = Frozen(network=ToyDiscriminator(attention=toy[0], conditioning=toy[1]), blocks=2).build(TOY_IMAGE, place())
+    network = Frozen(network=ToyDiscriminator(attention=toy[0], conditioning=toy[1]), blocks=2).build(TOY_IMAGE, site())
     assert frozen_names(network) == under(network, "first", "second")
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "message"),
     [
         ({"blocks": 9}, "the network has .*block1"),
         ({"blocks": len(NAMES)}, "nothing is left to learn"),
         ({"names": ("block7",)}, "no part of the network is called 'block7'; name one of its blocks .block1"),
     ],
 )
-def test_what_cannot_be_frozen_is_refused_with_what_could(options: dict[str, Any], words: str) -> None:
-    with pytest.raises(PlacementError, match=words):
+def test_what_cannot_be_frozen_is_refused_with_what_could(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(PlacementError, match=message):
         build(**options)
 
 

@@ -1,4 +1,4 @@
-"""Update rules, which own the order of turns, and optimizers: torch's, and one that clips."""
+"""Update rules, which own the order of turns, and optimizers: torch's, and gradient clipping around one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ GANBLOCKS_API = 1
 
 @ganblocks.hookimpl
 def ganblocks_update_rules() -> dict[str, str]:
+    """Return the update rules."""
     return {
         "alternating": "ganblocks_update_rules.alternating:Alternating",
         "consensus": "ganblocks_update_rules.consensus:Consensus",
@@ -22,6 +23,7 @@ def ganblocks_update_rules() -> dict[str, str]:
 
 @ganblocks.hookimpl
 def ganblocks_optimizers() -> dict[str, str]:
+    """Return the optimizers."""
     return {
         "adam": "ganblocks_update_rules.optimizers:Adam",
         "adamw": "ganblocks_update_rules.optimizers:AdamW",

@@ -1,4 +1,4 @@
-"""Gradient clipping, as an optimizer around another."""
+"""Gradient clipping, as an optimizer that wraps another."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from ganblocks import Moving, Optimizer, option, socket
 
 @frozen(kw_only=True)
 class Clipped:
-    """Another optimizer that sees no gradient longer than a bound: g ← g · min(1, norm / ‖g‖), over all parameters together.
+    """Clip the norm of a player's whole gradient before another optimizer uses it: g ← g · min(1, norm / ‖g‖).
 
-    The direction stays. The gradient norm that a step reports is the one before clipping, and whatever is not finite is still
-    stopped before it arrives here.
+    The direction is kept. A step reports the norm before clipping, and non-finite gradients are still stopped before clipping.
 
-    Use it where a few batches have gradients many times as long as the others: with "sgd" or "rmsprop" with momentum, and with
-    "adam" so that its running means are not spoilt for long. A bound that most steps reach only scales the rate.
+    Use it where the gradients of a few batches are many times as long as the others: with "sgd", with "rmsprop" with momentum,
+    and with "adam", whose running means they would spoil for many steps. A bound that most steps reach only scales the rate.
 
     Source: Pascanu et al. (2013), "On the difficulty of training recurrent neural networks", arXiv:1211.5063, algorithm 1.
 
     Options:
-        optimizer: what steps along the clipped gradient.
+        optimizer: the optimizer that uses the clipped gradient.
         norm: the largest Euclidean norm of a player's gradient.
     """
 
@@ -34,19 +33,21 @@ class Clipped:
 
     @property
     def rate(self) -> Moving:
-        """The inner optimizer's, for rules that ask whether it moves."""
+        """The inner optimizer's rate, for rules that check whether it is a schedule."""
         rate: Moving = self.optimizer.rate  # type: ignore[attr-defined]  # absent where the inner one has none
         return rate
 
     def start(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """Return the inner optimizer of ``parameters``, clipping before each step."""
         optimizer = self.optimizer.start(parameters)
         optimizer.register_step_pre_hook(self._clip)
         return optimizer
 
     def settings(self, images_seen: int) -> dict[str, Any]:
+        """Return the inner optimizer's settings for the next step."""
         return self.optimizer.settings(images_seen)
 
     def _clip(self, optimizer: torch.optim.Optimizer, *_: object) -> None:
-        """Called by torch before each step, after the guard has read the norm."""
+        """Clip the gradients; torch calls this before each step, after the norm has been recorded."""
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         nn.utils.clip_grad_norm_(parameters, self.norm)

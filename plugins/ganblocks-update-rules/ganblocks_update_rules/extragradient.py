@@ -1,4 +1,4 @@
-"""The extragradient method: both players try a step, look from there, and take that look's step from where they stood."""
+"""The extragradient method: both players step along the gradients at a point one step ahead."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from typing import Literal
 
 from attrs import define, frozen
 
-from ganblocks import Game, Metrics, NextBatch, Optimizer, Player, option, socket
-from ganblocks_update_rules.player_optimizer import start_both
+from ganblocks import Game, Metrics, NextBatch, Player, option
+from ganblocks_update_rules.player_optimizer import TwoOptimizers
 from ganblocks_update_rules.simultaneous import SimultaneousUpdater
-from ganblocks_update_rules.weights import copied, put_back
+from ganblocks_update_rules.weights import copied, set_weights
 
 Sampling = Literal["fresh_batch", "same_batch"]
 
 
 @frozen(kw_only=True)
-class Extragradient:
-    """Extragradient: both players step along the gradient that they would see after a step.
+class Extragradient(TwoOptimizers):
+    """Extragradient: both players step along the gradients that they would have after a step.
 
     w_{t+½} = w_t − η F(w_t)  and  w_{t+1} = w_t − η F(w_{t+½}), where w = (φ, θ) and F = (∇_φ L_D, ∇_θ L_G).
 
-    Any optimizer takes the place of η: it steps twice, both times from w_t, and its moments see both gradients, so that Adam
-    makes it Extra-Adam. The extrapolation is no turn: no buffer moves, nothing observes, no turn is counted.
+    Any optimizer replaces η: it steps twice, both times from w_t, and its moments include both gradients; with Adam this is
+    Extra-Adam. The extrapolation is not a turn: no buffer changes, nothing observes it, and it is not counted.
 
-    Use it where the players circle each other: on the bilinear game it converges and plain descent does not. An iteration costs
+    Use it where the players circle each other: on the bilinear game it converges, plain descent does not. An iteration costs
     two gradients of each player, so compare it with other rules at equal time, not at equal iterations.
 
     Source: Korpelevich (1976), "The extragradient method for finding saddle points and other problems", Matecon 12, 747-756;
@@ -33,33 +33,32 @@ class Extragradient:
 
     Options:
         generator, discriminator: each player's optimizer.
-        sampling: what w_{t+½} is judged on. ``fresh_batch``, as Gidel et al. do: two batches, which both count as images seen,
-            so that a training of as many images has half as many iterations. ``same_batch``: the batch of the extrapolation
-            again, which converges on noisy bilinear games where independent batches need not.
+        sampling: the batch for the gradient at w_{t+½}. ``fresh_batch``, as in Gidel et al.: a second batch; both count as
+            images seen, so that training on the same number of images has half as many iterations. ``same_batch``: the batch
+            of the extrapolation, which converges on noisy bilinear games where independent batches need not.
     """
 
-    generator: Optimizer = socket("optimizer", default="adam")
-    discriminator: Optimizer = socket("optimizer", default="adam")
     sampling: Sampling = option("fresh_batch")
 
     def start(self, game: Game) -> ExtragradientUpdater:
-        return ExtragradientUpdater(game, start_both(game, self.generator, self.discriminator), self.sampling)
+        """Return the updater of ``game``."""
+        return ExtragradientUpdater(game, self.start_players(game), self.sampling)
 
 
 @define(eq=False)
 class ExtragradientUpdater(SimultaneousUpdater):
-    """Remembers nothing between iterations but its optimizers."""
+    """Has no state but its optimizers'."""
 
     sampling: Sampling
 
     def step(self, next_batch: NextBatch, images_seen: int) -> Metrics:
-        """Losses are those at w_{t+½}; the gradient norms of the extrapolation stand under ``extrapolation/``."""
-        here, batch = copied(self.game), next_batch(Player.DISCRIMINATOR)
-        self.extract_features(batch, images_seen, observe=False)
-        extrapolation = self.move(images_seen)
+        """Run one iteration; losses are those at w_{t+½}, and ``extrapolation/`` has the extrapolation's gradient norms."""
+        start, batch = copied(self.game), next_batch(Player.DISCRIMINATOR)
+        self.backward(batch, images_seen, observe=False)
+        extrapolation = self.step_both(images_seen)
         if self.sampling == "fresh_batch":
             batch = next_batch(Player.DISCRIMINATOR)
-        metrics = self.extract_features(batch, images_seen)
-        put_back(self.game, here)
-        metrics |= self.move(images_seen)
+        metrics = self.backward(batch, images_seen)
+        set_weights(self.game, start)
+        metrics |= self.step_both(images_seen)
         return metrics | {f"extrapolation/{name}": value for name, value in extrapolation.items()}

@@ -1,40 +1,40 @@
-"""What every update rule keeps for each player: an optimizer at work, and its state by name."""
+"""The optimizers of both players: as options of a rule, and at work, with state by parameter name."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
-from attrs import define, field
+from attrs import define, field, frozen
 from torch import Tensor, nn
 
-from ganblocks import CheckpointError, Game, Metrics, Optimizer, Player, guarded_step
+from ganblocks import CheckpointError, Game, Metrics, Optimizer, Player, guarded_step, socket
 from ganblocks_update_rules.weights import laid_out
 
 
 @define(eq=False)
 class PlayerOptimizer:
-    """One player's optimizer, the steps it has taken, and its state by parameter name."""
+    """One player's optimizer, its number of steps, and its state by parameter name."""
 
     player: Player
     component: Optimizer
     network: nn.Module
     updates: int = 0
-    """Steps taken since the training began."""
+    """Number of steps since the start of training."""
     optimizer: torch.optim.Optimizer = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.optimizer = self.component.start(list(self.network.parameters()))
 
     def step(self, images_seen: int, rate_factor: float = 1.0) -> Metrics:
-        """Move along the gradients that a game has set, at ``rate_factor`` times the optimizer's own rate."""
+        """Step along the gradients that a game has set, at ``rate_factor`` times the optimizer's rate, and return metrics."""
         settings = self.component.settings(images_seen)
         report = guarded_step(self.optimizer, settings | {"lr": settings["lr"] * rate_factor})
         self.updates += 1
         return {f"{self.player}/{name}": value for name, value in report.items()}
 
     def state_dict(self) -> dict[str, Any]:
-        """``updates``, ``groups`` (plain values) and ``parameters`` (parameter name -> state name -> tensor)."""
+        """Return ``updates``, ``groups`` (plain values) and ``parameters`` (parameter name -> state name -> tensor)."""
         state = self.optimizer.state_dict()
         names = self._names()
         return {
@@ -44,7 +44,7 @@ class PlayerOptimizer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Copy what :meth:`state_dict` gave. Raises ``CheckpointError`` where it belongs to another network or optimizer."""
+        """Restore what :meth:`state_dict` returned. Raise CheckpointError if it belongs to another network or optimizer."""
         index, parameters = {name: i for i, name in enumerate(self._names())}, dict(self.network.named_parameters())
         current = self.optimizer.state_dict()["param_groups"]
         self._refuse_foreign(state, set(index), current)
@@ -54,7 +54,7 @@ class PlayerOptimizer:
         self.updates = state["updates"]
 
     def _names(self) -> list[str]:
-        """Parameter names in the optimizer's own order: not the network's, where an optimizer sorts them into groups."""
+        """Return parameter names in the optimizer's order, which differs from the network's if it sorts them into groups."""
         name_of = {id(parameter): name for name, parameter in self.network.named_parameters()}
         return [name_of[id(parameter)] for group in self.optimizer.param_groups for parameter in group["params"]]
 
@@ -71,26 +71,35 @@ class PlayerOptimizer:
 
 
 def _copied(values: dict[str, Any], parameter: nn.Parameter) -> dict[str, Any]:
-    """Copies, because torch would go on to change the very tensors that it is given, in the parameter's memory layout."""
+    """Return copies in the parameter's memory format; torch would change the given tensors in place."""
     return {name: laid_out(value, parameter) if isinstance(value, Tensor) else value for name, value in values.items()}
 
 
 @define(eq=False)
 class PairUpdater:
-    """The part of an updater that owns both players' optimizers; a rule adds ``step``."""
+    """The base of updaters that own both players' optimizers; a rule adds ``step``."""
 
     game: Game
     players: dict[Player, PlayerOptimizer]
 
     def state_dict(self) -> dict[str, Any]:
-        return {str(player): at_work.state_dict() for player, at_work in self.players.items()}
+        """Return both optimizers' state, by player."""
+        return {str(player): optimizer.state_dict() for player, optimizer in self.players.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        for player, at_work in self.players.items():
-            at_work.load_state_dict(state[str(player)])
+        """Restore what :meth:`state_dict` returned. Raise CheckpointError if it belongs to another network or optimizer."""
+        for player, optimizer in self.players.items():
+            optimizer.load_state_dict(state[str(player)])
 
 
-def start_both(game: Game, generator: Optimizer, discriminator: Optimizer) -> dict[Player, PlayerOptimizer]:
-    """Start each player's optimizer on that player's network."""
-    components = {Player.GENERATOR: generator, Player.DISCRIMINATOR: discriminator}
-    return {player: PlayerOptimizer(player, each, game.networks[player]) for player, each in components.items()}
+@frozen(kw_only=True)
+class TwoOptimizers:
+    """The options of rules that step each player with an optimizer of its own."""
+
+    generator: Optimizer = socket("optimizer", default="adam")
+    discriminator: Optimizer = socket("optimizer", default="adam")
+
+    def start_players(self, game: Game) -> dict[Player, PlayerOptimizer]:
+        """Start each player's optimizer on that player's network."""
+        components = {Player.GENERATOR: self.generator, Player.DISCRIMINATOR: self.discriminator}
+        return {player: PlayerOptimizer(player, optimizer, game.networks[player]) for player, optimizer in components.items()}

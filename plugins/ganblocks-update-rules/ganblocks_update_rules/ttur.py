@@ -1,4 +1,4 @@
-"""The two time-scale update rule: alternating descent whose discriminator learns faster, by a ratio that never changes."""
+"""The two time-scale update rule: alternating descent whose discriminator learns faster, by a constant ratio."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ganblocks_update_rules.alternating import Alternating, AlternatingUpdater
 
 @frozen(kw_only=True)
 class TTUR(Alternating, Checked):
-    """Two time scales: alternating descent with a larger rate for the discriminator, and one factor on both rates.
+    """Two time scales: alternating descent with a larger rate for the discriminator, and one factor of both rates.
 
     η_D(t) / η_G(t) is constant: η_D(t) = s(t) · η_D and η_G(t) = s(t) · η_G, with η_D > η_G.
 
-    Use it where the discriminator has to keep up without several steps for each one of the generator, above all under spectral
-    norm, which slows it down. It does not cure rotation: where losses circle, try "extragradient" or "lookahead".
+    Use it where the discriminator must keep up without several steps per generator step, above all under spectral norm, which
+    slows it down. It does not cure rotation: if the players circle each other, try "extragradient" or "lookahead".
 
     Source: Heusel et al. (2017), "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium",
     arXiv:1706.08500, section 2. SAGAN uses 1e-4 for the generator and 4e-4 for the discriminator (Zhang et al. 2019,
@@ -25,17 +25,19 @@ class TTUR(Alternating, Checked):
 
     Options:
         generator, discriminator: each player's optimizer, with constant rates.
-        discriminator_steps: steps of the discriminator for each one of the generator.
-        order: who moves first in an iteration.
-        rate_factor: s, the factor on both rates; a number or a schedule.
+        discriminator_steps: discriminator steps per generator step.
+        order: who steps first in an iteration.
+        rate_factor: s, the factor of both rates; a number or a schedule.
     """
 
     rate_factor: Moving = moving(1.0, low=0)
 
     def start(self, game: Game) -> AlternatingUpdater:
+        """Return the updater of ``game``."""
         return self._start(game, self.rate_factor)
 
     def check(self, facts: Facts) -> Iterator[str]:
+        """Complain about rates that are schedules, equal, or lower for the discriminator."""
         moving_rates = [name for name in ("generator", "discriminator") if _moves(getattr(self, name))]
         if moving_rates:
             yield (
@@ -46,7 +48,7 @@ class TTUR(Alternating, Checked):
             yield from self._check_ratio()
 
     def _check_ratio(self) -> Iterator[str]:
-        slow, fast = (each.settings(0)["lr"] for each in (self.generator, self.discriminator))
+        slow, fast = (optimizer.settings(0)["lr"] for optimizer in (self.generator, self.discriminator))
         if fast == slow:
             yield (
                 f"both rates are {slow:g}, which is one time scale; give update.discriminator a larger rate than "
@@ -60,6 +62,6 @@ class TTUR(Alternating, Checked):
 
 
 def _moves(optimizer: Optimizer) -> bool:
-    """Whether the optimizer's own rate is anything but one number."""
+    """Return whether the optimizer's rate is a schedule that is not constant."""
     rate = getattr(optimizer, "rate", None)
     return isinstance(rate, Schedule) and not isinstance(rate, Constant)

@@ -1,4 +1,4 @@
-"""Both players' parameters by name, and copies of them: what a rule keeps that steps back or looks ahead."""
+"""Both players' parameters by name, and copies of them, for rules that move weights back or extrapolate them."""
 
 from __future__ import annotations
 
@@ -14,39 +14,37 @@ Weights = dict[str, Tensor]
 
 
 def parameters_of(game: Game) -> dict[str, nn.Parameter]:
-    """Every parameter of both players, by the names that a game's state has."""
+    """Return every parameter of both players by its name in a game's state."""
     networks = game.networks.items()
     return {f"{player}.{name}": parameter for player, network in networks for name, parameter in network.named_parameters()}
 
 
 def copied(game: Game) -> Weights:
-    """Where both players stand now."""
+    """Return copies of both players' parameters."""
     return {name: parameter.detach().clone() for name, parameter in parameters_of(game).items()}
 
 
 @torch.no_grad()
-def put_back(game: Game, weights: Weights) -> None:
-    """Both players stand at ``weights`` again; buffers, gradients and moments stay as they are."""
+def set_weights(game: Game, weights: Weights) -> None:
+    """Set both players' parameters to ``weights``, without changing buffers, gradients or moments."""
     for name, parameter in parameters_of(game).items():
         parameter.copy_(weights[name])
 
 
 def restored(state: Mapping[str, Tensor], game: Game) -> Weights:
-    """What a checkpoint kept, copied into the memory layout and onto the device of the parameters of the same names.
+    """Return a checkpoint's weights in the memory format and on the device of the game's parameters; empty if it has none.
 
-    A rule that has not stepped yet keeps nothing. Raises ``CheckpointError`` where names or shapes are another network's.
+    Raise CheckpointError if names or shapes are another network's.
     """
     parameters = parameters_of(game) if state else {}
     for name in sorted(set(state) | set(parameters)):
         if name not in state or name not in parameters or state[name].shape != parameters[name].shape:
-            raise CheckpointError(
-                f"the weights that the update rule keeps do not fit at {name}: the state is another network's"
-            )
+            raise CheckpointError(f"the update rule's saved weights do not fit at {name}: the state is another network's")
     return {name: laid_out(state[name], parameter) for name, parameter in parameters.items()}
 
 
 def laid_out(value: Tensor, parameter: nn.Parameter) -> Tensor:
-    """A file keeps no strides; mixed ones would cost a launch for each parameter instead of one for all."""
+    """Return a copy of ``value`` [...] with the strides of ``parameter``: a file keeps none, and mixed ones slow down steps."""
     if value.shape != parameter.shape:
         return value.clone()
     return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)

@@ -29,7 +29,7 @@ from ganblocks import (
     Game,
     HasEstimates,
     ImageSpec,
-    Linear,
+    LinearSchedule,
     Metrics,
     Observes,
     Player,
@@ -202,7 +202,7 @@ def test_with_adam_it_is_optimistic_adam() -> None:
 
 
 def test_each_gradient_of_optimistic_descent_has_the_rate_of_its_own_moment() -> None:
-    rate, x, y = Linear(start=0.1, end=0.3, images=20), 1.0, 1.0
+    rate, x, y = LinearSchedule(start=0.1, end=0.3, images=20), 1.0, 1.0
     before_x = before_y = 0.0
     game = BilinearGame()
     updater = Optimistic(generator=SGD(rate=rate), discriminator=SGD(rate=rate)).start(game)
@@ -261,7 +261,7 @@ def test_a_lookahead_of_a_lookahead_nests() -> None:
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({"steps": 1}, "steps at least 2"), ({"alpha": 1.0}, "nobody steps back"), ({"steps": 2, "alpha": 0.5}, None)],
+    [({"steps": 1}, "steps at least 2"), ({"alpha": 1.0}, "nothing steps back"), ({"steps": 2, "alpha": 0.5}, None)],
 )
 def test_a_lookahead_that_does_nothing_of_its_own_is_refused(options: dict[str, Any], words: str | None) -> None:
     rule = Lookahead(rule=Alternating(**SGDS), **options)

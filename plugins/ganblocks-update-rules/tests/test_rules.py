@@ -32,7 +32,7 @@ from ganblocks import (
     Facts,
     Game,
     ImageSpec,
-    Linear,
+    LinearSchedule,
     Metrics,
     Player,
     UpdateRule,
@@ -52,7 +52,7 @@ def rules(generator: Any, discriminator: Any) -> dict[str, UpdateRule]:
     return {
         "alternating": Alternating(**both, discriminator_steps=2),
         "generator_first": Alternating(**both, order="generator_first"),
-        "ttur": TTUR(**both, rate_factor=Linear(start=1.0, end=0.1, images=60)),
+        "ttur": TTUR(**both, rate_factor=LinearSchedule(start=1.0, end=0.1, images=60)),
         "simultaneous": Simultaneous(**both),
         "extragradient": Extragradient(**both),
         "optimistic": Optimistic(**both),
@@ -180,7 +180,9 @@ def test_simultaneous_reads_both_gradients_at_one_point_of_a_real_game() -> None
         assert metrics[f"{player}/gradient_norm"] > 0
 
 
-rise = st.builds(WarmUp, images=st.integers(1, 50), start=st.just(0.1), then=st.just(Linear(start=1.0, end=0.01, images=200)))
+rise = st.builds(
+    WarmUp, images=st.integers(1, 50), start=st.just(0.1), then=st.just(LinearSchedule(start=1.0, end=0.01, images=200))
+)
 fall = st.builds(Cosine, start=st.floats(0.1, 2), end=st.floats(1e-3, 0.1), images=st.integers(1, 200))
 factors = st.one_of(st.floats(1e-3, 10), rise, fall)
 

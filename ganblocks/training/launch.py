@@ -1,0 +1,196 @@
+"""Start a run, and resume one."""
+
+from __future__ import annotations
+
+import shlex
+import warnings
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganblocks.assembly import Session, assemble
+from ganblocks.devices import computes_in_bf16, pick_device, with_precision
+from ganblocks.errors import CheckpointError
+from ganblocks.plugins import discover
+from ganblocks.recipe import Recipe, rooted, write_recipe
+from ganblocks.registry import Registry
+from ganblocks.training.classes import count_classes, untrained
+from ganblocks.training.continuing import Continuation
+from ganblocks.training.determinism import deterministic, rehearse
+from ganblocks.training.initialising import start_from
+from ganblocks.training.loop import NoScorer, Scorer, Watch, train
+from ganblocks.training.memory import advising
+from ganblocks.training.provenance import provenance, recorded
+from ganblocks.training.run import Run, class_names
+from ganblocks.training.run_folder import RECIPE, RunFolder
+from ganblocks.training.stopping import StopRequest, stop_on_signals
+from ganblocks.training.trainer import Trainer
+
+FEW_HELD_OUT = 50
+"""Fewer held-out images than this give rough scores and controls."""
+
+
+def run(
+    recipe: Recipe,
+    out: str | Path,
+    device: str = "auto",
+    seed: int = 0,
+    registry: Registry | None = None,
+    watch: Watch = lambda record: None,
+    scorer: Scorer | None = None,
+    init_from: str | Path | None = None,
+) -> StopRequest:
+    """Train a recipe into the folder ``out``, as ``ganblocks run`` does.
+
+    Args:
+        recipe: from :func:`ganblocks.read_recipe`, or built in Python.
+        out: the run folder; it must be empty or absent.
+        device: ``"cpu"``, ``"cuda"``, or ``"auto"``: CUDA if available.
+        seed: of initial values, data order, latents and augmentation.
+        registry: where the recipe's components come from; by default :func:`ganblocks.discover`.
+        watch: called with the record of every step.
+        scorer: scores the generator when the recipe's ``[evaluation]`` asks for it; ``ganblocks run`` passes
+            ``ganblocks.evaluation.Scoring``.
+        init_from: another run, whose weights both networks start from where they fit.
+
+    Returns:
+        Whether a signal requested an early stop (false: the run reached its end). The folder is usable either way.
+
+    Raises:
+        RecipeError: the recipe cannot be assembled.
+        DataError: the data is missing or does not fit the recipe.
+        Diverged: a loss or gradient was not finite.
+        OutOfMemory: a step needs more memory than there is.
+
+    """
+    registry, chosen = registry or discover(), pick_device(device)
+    recipe = resolved(recipe, chosen)
+    if recipe.training.precision == "bf16" and not computes_in_bf16(chosen):
+        fix = 'set precision = "auto" or "fp32"'
+        warnings.warn(f"bfloat16 is emulated on this device and many times slower; {fix}", stacklevel=2)
+    with deterministic(recipe.training.deterministic):
+        session = assemble(recipe, registry, device=chosen, seed=seed)
+        _warn_of_data(session, scored=scorer is not None)
+        origin = _initialize(session, init_from, registry)
+        if scorer is not None and recipe.evaluation is not None:
+            scorer.prepare()
+        with closing(RunFolder(Path(out))) as folder:
+            facts = provenance(session, registry) | {"recipe": recorded(recipe, registry)}
+            folder.write(write_recipe(recipe, registry), facts | ({} if origin is None else {"init_from": origin}))
+            return _train(Trainer(session), folder, watch, scorer or NoScorer())
+
+
+def resume(
+    path: str | Path | Run,
+    device: str | None = None,
+    registry: Registry | None = None,
+    watch: Watch = lambda record: None,
+    scorer: Scorer | None = None,
+    exact: bool = False,
+    images: int | None = None,
+    data: str | Path | None = None,
+) -> StopRequest:
+    """Resume a stopped run from its newest good checkpoint, as ``ganblocks resume`` does.
+
+    The result is bit for bit that of a run that was never stopped, given the same versions, device, threads and recipe; a
+    warning names each of them that differs. A run that was stopped before its first checkpoint starts again.
+
+    Args:
+        path: the run folder, or an opened :class:`Run`.
+        device: None: that of the run.
+        registry: where the recipe's components come from; by default :func:`ganblocks.discover`.
+        watch: as in :func:`ganblocks.run`.
+        scorer: as in :func:`ganblocks.run`.
+        exact: raise instead of warning if anything differs that may change the result.
+        images: train until this many images, whatever the recipe says. Warnings name schedules and cadences that follow the
+            length; if no schedule does, the result is that of a run of this length from the start.
+        data: where the data set is now, if its files have moved.
+
+    Raises:
+        CheckpointError: no run, no good checkpoint, a component that is not installed, or, with ``exact``, a difference.
+        DataError: the images are not those that the run has seen.
+        UsageError: another process is training there, or ``images`` were seen already.
+
+    """
+    opened = path if isinstance(path, Run) else Run.open(path, registry)
+    with closing(RunFolder.reopen(opened.path)) as folder:
+        continuation = Continuation.of(opened, images, data)
+        facts = opened.provenance
+        continuation.warn_of_edits(exact)
+        with _threads(facts["threads"]), deterministic(continuation.recipe.training.deterministic):
+            session = _reassembled(continuation, device or ("cpu" if facts["device"] == "cpu" else "cuda"))
+            now = provenance(session, opened.registry)
+            continuation.warn_of_environment(now, exact)
+            trainer = _restored(opened, session)
+            continuation.record(folder, now["components"])
+            folder.cut(trainer.steps)
+            scorer = scorer or NoScorer()
+            scorer.forget(trainer.images_seen)
+            return _train(trainer, folder, watch, scorer)
+
+
+def resolved(recipe: Recipe, device: torch.device) -> Recipe:
+    """Return the recipe as a run folder keeps it: with the precision of the device, and with absolute paths."""
+    return rooted(with_precision(recipe, device))
+
+
+def _train(trainer: Trainer, folder: RunFolder, watch: Watch, scorer: Scorer) -> StopRequest:
+    with stop_on_signals() as stop, advising(trainer.session):
+        train(trainer, folder, stop, watch, scorer)
+    return stop
+
+
+def _initialize(session: Session, init_from: str | Path | None, registry: Registry) -> dict[str, Any] | None:
+    """Take the weights of another run, if one is given, and return its origin; name operations that are not deterministic."""
+    other = None if init_from is None else Path(init_from)
+    origin = None if other is None else start_from(session, other, class_names(other, registry))
+    if session.recipe.training.deterministic:
+        rehearse(session)
+    return origin
+
+
+def _reassembled(continuation: Continuation, device: str) -> Session:
+    run = continuation.run
+    with run.naming_data("resume"):
+        seed = run.provenance["seed"]
+        session = assemble(continuation.recipe, run.registry, device=pick_device(device), seed=seed)
+        run.refuse_other_images(session.batches.images, "restore them, or start a new run")
+    return session
+
+
+def _restored(run: Run, session: Session) -> Trainer:
+    """Return a trainer with the state of the newest checkpoint, or with that of a new run if there is none."""
+    trainer = Trainer(session)
+    if run.newest is not None:
+        trainer.restore(run.read_checkpoint())
+        return trainer
+    origin = run.provenance.get("init_from")
+    current = _initialize(session, origin and origin["run"], run.registry)
+    if origin and current and current["manifest"] != origin["manifest"]:
+        rule = f"began with the weights of {origin['run']}, which has been trained further, and has no checkpoint of its own"
+        command = f"ganblocks run {shlex.quote(str(run.path / RECIPE))} --init-from {shlex.quote(origin['run'])} --out ANOTHER"
+        raise CheckpointError(f"{run.path}: {rule}; start anew with {command}")
+    return Trainer(session)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Use as many threads as the run had: other numbers of threads round sums differently."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _warn_of_data(session: Session, scored: bool) -> None:
+    images = session.batches.images
+    if problem := untrained(count_classes(session.image, images)):
+        warnings.warn(problem, stacklevel=3)
+    held_out = len(images.split["held_out"])
+    if scored and session.recipe.evaluation is not None and held_out < FEW_HELD_OUT:
+        warnings.warn(f"only {held_out} images are held out: scores, and controls on these images, will be rough", stacklevel=3)

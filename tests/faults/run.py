@@ -132,7 +132,11 @@ def write_page(of_wiring: bool, rows: Mapping[str, str]) -> None:
     lines = [PAGES[of_wiring][1], f"{killed} of {len(known)} killed ({100 * killed / max(len(known), 1):.1f} %).", ""]
     if survivors:
         lines += ["Survivors:", "", *(f"- `{fault.name}`: {fault.survives or 'no reason yet'}" for fault in survivors), ""]
-    lines += ["| fault | what is wrong | file | killed by |", "| --- | --- | --- | --- |", *(rows[fault.name] for fault in known)]
+    lines += [
+        "| fault | what is wrong | file | killed by |",
+        "| --- | --- | --- | --- |",
+        *(rows[fault.name] for fault in known),
+    ]
     page.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -12,7 +12,13 @@ from tests.faults.faults import ROOT, WIRING, Fault, locate, read_faults, read_s
 FAULTS, SOURCES = read_faults(), read_sources()
 ROW = re.compile(r"^\| `([\w-]+)` \| (.+) \| `(\S+)` \| (?:`(\S+?)(?:::(\w+))?`|no end|\*\*survived\*\*) \|$", re.MULTILINE)
 A_FAULT = Fault(
-    name="a", fault="it subtracts", file="ganblocks/a.py", old="if x:\n    return y", new="if not x:\n    return -y", tests=(), area="b"
+    name="a",
+    fault="it subtracts",
+    file="ganblocks/a.py",
+    old="if x:\n    return y",
+    new="if not x:\n    return -y",
+    tests=(),
+    area="b",
 )
 
 

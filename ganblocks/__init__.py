@@ -9,8 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ganblocks import deprecated
 from ganblocks._version import __version__ as __version__
-from ganblocks.deprecated import RENAMED, warn_renamed
 from ganblocks.errors import (
     AmbiguousComponent,
     BrokenPlugin,
@@ -31,15 +31,17 @@ from ganblocks.kinds.attention import Attention
 from ganblocks.kinds.augment import Augment
 from ganblocks.kinds.component_capabilities import (
     Checked,
+    ClassicNames,
+    ClassicWeights,
     CouplesSamples,
     DifferentiatesTwice,
-    ExaminesGenerator,
     Inspects,
-    JudgesAlone,
     ReadsForeign,
+    ReferenceFree,
 )
 from ganblocks.kinds.conditioning import Conditioning
 from ganblocks.kinds.dataset import Dataset
+from ganblocks.kinds.diagnostic import Diagnostic
 from ganblocks.kinds.discriminator import Discriminator
 from ganblocks.kinds.feature_extractor import FeatureExtractor
 from ganblocks.kinds.game import Game, Turn
@@ -86,6 +88,7 @@ from ganblocks.values import (
     Vector,
     View,
     full_precision,
+    without_autocast,
 )
 
 if TYPE_CHECKING:
@@ -113,9 +116,10 @@ _LATER = {
 def __getattr__(name: str) -> Any:
     if name in _LATER:
         return getattr(import_module(_LATER[name]), name)
-    if name in RENAMED:
-        warn_renamed(f"ganblocks.{name}", f"ganblocks.{RENAMED[name]}")
-        return globals()[RENAMED[name]]
+    if name in deprecated.RENAMED:
+        new = deprecated.RENAMED[name]
+        deprecated.warn_renamed(f"ganblocks.{name}", f"ganblocks.{new}")
+        return vars(deprecated).get(name, globals()[new])
     raise AttributeError(f"module 'ganblocks' has no attribute {name!r}")
 
 
@@ -137,6 +141,8 @@ __all__ = [
     "CheckpointError",
     "ClassCount",
     "Classes",
+    "ClassicNames",
+    "ClassicWeights",
     "Collapsed",
     "Condition",
     "Conditioning",
@@ -145,11 +151,11 @@ __all__ = [
     "CouplesSamples",
     "DataError",
     "Dataset",
+    "Diagnostic",
     "DifferentiatesTwice",
     "Discriminator",
     "Diverged",
     "Doublings",
-    "ExaminesGenerator",
     "Facts",
     "FeatureExtractor",
     "Features",
@@ -163,7 +169,6 @@ __all__ = [
     "Images",
     "Initialization",
     "Inspects",
-    "JudgesAlone",
     "LinearSchedule",
     "Loss",
     "Metric",
@@ -183,6 +188,7 @@ __all__ = [
     "ReadsForeign",
     "Recipe",
     "RecipeError",
+    "ReferenceFree",
     "Registry",
     "Sample",
     "Schedule",
@@ -217,4 +223,5 @@ __all__ = [
     "shorter",
     "sides",
     "socket",
+    "without_autocast",
 ]

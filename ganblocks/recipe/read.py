@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ganblocks.deprecated import warn_renamed
 from ganblocks.errors import Mistake, RecipeError
 from ganblocks.options import Resolve, structure
 from ganblocks.options.words import key_text, suggestion
@@ -52,7 +53,8 @@ def read_recipe(
     for change, mistake in apply(root, wanted):
         mistakes.append(attrs.evolve(mistake, source=_source(change, files) if change.ablation else files[0].name))
     mistakes += emptied(wanted)
-    recipe = _structured(name_terms(table), registry.get, mistakes)
+    _move_diagnostics(name_terms(table), registry)
+    recipe = _structured(table, registry.get, mistakes)
     if recipe is None:
         raise RecipeError([_located(hinted(mistake), files, wanted) for mistake in _distinct(mistakes)], files[0].name)
     return recipe
@@ -60,8 +62,25 @@ def read_recipe(
 
 def recipe_from(table: Mapping[str, Any], registry: Registry) -> Recipe:
     """The recipe that a table of plain values says, as :func:`ganblocks.recipe.write.table_of` gives it. Raises RecipeError."""
+    table = {key: dict(value) if key == "evaluation" else value for key, value in table.items()}
+    _move_diagnostics(table, registry)
     recipe: Recipe = structure(Recipe, table, "", registry.get)
     return recipe
+
+
+def _move_diagnostics(table: dict[str, Any], registry: Registry) -> None:
+    """Move diagnostics from ``[evaluation.metrics]``, where the previous version had them, to ``[evaluation.diagnostics]``."""
+    section = table.get("evaluation")
+    metrics = section.get("metrics") if isinstance(section, dict) else None
+    if not isinstance(section, dict) or not isinstance(metrics, dict):
+        return
+    uses = {name: term["use"] for name, term in metrics.items() if isinstance(term, dict) and isinstance(term.get("use"), str)}
+    moved = {name: metrics[name] for name, use in uses.items() if registry.kind_of_metric(use) == "diagnostic"}
+    if moved:
+        section["metrics"] = {name: term for name, term in metrics.items() if name not in moved}
+        section["diagnostics"] = moved | section.get("diagnostics", {})
+        first = next(iter(moved))
+        warn_renamed(f"[evaluation.metrics.{first}]", f"[evaluation.diagnostics.{first}]", stacklevel=4)
 
 
 def _refuse_bombs(overrides: Mapping[str, Any]) -> None:
@@ -82,7 +101,8 @@ def _structured(table: dict[str, Any], resolve: Resolve, mistakes: list[Mistake]
 
 def name_terms(table: dict[str, Any]) -> dict[str, Any]:
     """Fill in ``use`` from the names of terms: ``[penalties.r1]`` is an r1, ``[evaluation.metrics.kernel]`` a kernel."""
-    for above, last in ((table, "penalties"), (table.get("evaluation"), "metrics")):
+    evaluation = table.get("evaluation")
+    for above, last in ((table, "penalties"), (evaluation, "metrics"), (evaluation, "diagnostics")):
         if isinstance(above, dict) and isinstance(above.get(last), dict):
             terms = above[last].items()
             above[last] = {name: {"use": name, **term} if isinstance(term, dict) else term for name, term in terms}

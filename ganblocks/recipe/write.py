@@ -33,4 +33,6 @@ def table_of(recipe: Recipe, registry: Registry) -> dict[str, Any]:
     table = unstructure(recipe, registry.name_of)
     for name, ablation in table["ablation"].items():
         table["ablation"][name] = {key: value for key, value in ablation.items() if value}
+    if not table.get("evaluation", {}).get("diagnostics", True):
+        del table["evaluation"]["diagnostics"]  # earlier versions had none: the text of their recipes stays the same
     return {key: value for key, value in table.items() if value != {}}

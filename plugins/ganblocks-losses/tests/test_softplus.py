@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 import torch
 from ganblocks_losses.minimax import Minimax
-from ganblocks_losses.non_saturating import NonSaturating
+from ganblocks_losses.non_saturating import NonSaturating, softplus
 from ganblocks_losses.relativistic_average import RelativisticAverage
 from ganblocks_losses.relativistic_paired import RelativisticPaired
-from ganblocks_losses.softplus import softplus
 from hypothesis import example, given
 from hypothesis import strategies as st
 

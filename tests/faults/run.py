@@ -1,8 +1,8 @@
-"""Seed one fault at a time into a copy of the tree, and see which test notices.
+"""Seed one fault at a time into a copy of the tree, and see which test fails.
 
-``python tests/faults/run.py [--only PATTERN] [--area PATTERN] [--jobs N]`` from anywhere. The faults are the tables of the TOML
-files beside this module; ``faults.py`` says what each key means. A witness begins after ``PREAMBLE``. ``--broken`` only lists
-the faults that the tree has outgrown.
+``python tests/faults/run.py [--only PATTERN] [--area PATTERN] [--jobs N]`` from any folder. The faults are the tables of the
+TOML files beside this module; ``faults.py`` documents their keys. Witnesses run after ``PREAMBLE``. ``--broken`` only lists
+faults whose text or test files no longer exist.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ x, site = torch.randn(2, 16, 4, 4), Site(channels=16)
 """
 
 COMMAND = """
-The page is what this writes:
+This command writes the page:
 
 ```
 python tests/faults/run.py
@@ -41,21 +41,22 @@ python tests/faults/run.py
 """
 SEEDED = f"""# Seeded faults
 
-Each row is a fault that somebody might write: a table in `tests/faults/*.toml`, with a witness (code that prints something else
-once the fault is in) and the tests that ought to notice. The runner seeds one at a time into a copy of the tree, checks that the
-witness tells it from the clean one, and runs those tests until the first failure.
+Each row is a plausible bug: a table in `tests/faults/*.toml` with a text of the code, the text that replaces it, a witness
+(Python code whose output the fault changes) and the tests that should fail. The runner seeds one fault at a time into a copy of
+the tree, checks that the witness prints something else than before, and runs those tests until the first failure. If code moves
+to another file, its faults follow without an edit; `--broken` lists those whose text has changed.
 {COMMAND}"""
-OF_WIRING = f"""# Faults of wiring
+OF_WIRING = f"""# Wiring faults
 
-The right parts, passed on wrongly: the wrong weights, labels, split, column, moment or name on the way from a part to what a
-person looks at. These were written in November 2026 by somebody who had read the code and the pages, and no test. The authors
-of the tests then saw which went unnoticed, and wrote tests for those, so that a row says what the tests notice now; what they
-noticed at first, each by the few tests that were run for it, stands here:
+The right parts, connected wrongly: the wrong weights, labels, split, column, step or name on the way from a component to the
+reported result. They were written in November 2026 by a person who had read the code and the pages, but no test. Tests were then
+added for those that went unnoticed, so the rows show what the tests detect now. At first, with the few tests that were run for
+each, they detected:
 
 31 of 44. Not `ablate-cells-not-filtered`, `batches-without-seed`, `chosen-order-for-places`, `class-zero-is-all`,
 `controls-shared-between-options`, `exact-not-passed-on`, `fake-labels-not-of-train`, `import-hash-under-other-player`,
 `plot-label-by-place-among-all`, `seconds-not-loaded`, `seeds-needed-for-one-comparison`, `skips-limited-by-rollbacks`,
-`truncation-convention-lost`.
+`truncation-convention-lost`. A fault whose code was removed since is not listed any more.
 {COMMAND}"""
 PAGES = {False: ("seeded-faults.md", SEEDED), True: ("wiring-faults.md", OF_WIRING)}
 """Whether the faults are of wiring -> their page in docs/reference, and how it begins."""

@@ -158,7 +158,7 @@ COMPLAINTS: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
         'or weight_norm "none" for the discriminator and the penalty "gradient_penalty"',
         {"discriminator.weight_norm": "none", "penalties": {"gradient_penalty": {"weight": 10.0}}},
     ),
-    ({"data.augment": "ada"}, "put it into discriminator.augment", {"data.augment": None, "discriminator.augment": "ada"}),
+    ({"data.augment": "ada"}, "use it as discriminator.augment", {"data.augment": None, "discriminator.augment": "ada"}),
 ]
 LOOKAHEAD = {"use": "lookahead", "rule": {"use": "alternating", "generator": "adam", "discriminator": "adam"}}
 INNER = {"update": LOOKAHEAD["rule"]}

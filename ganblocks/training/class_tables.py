@@ -1,7 +1,7 @@
 """Tensors with an entry per class, and how to carry them from one run's classes to another's by name.
 
-Which dimension of a tensor counts classes follows from the recipe's own networks: the one that grows by one entry with one class
-more. A size that merely equals the number of classes does not count.
+Which dimension of a tensor counts classes follows from the recipe's own networks: the one that grows by one entry with one
+class more. A size that merely equals the number of classes does not count.
 """
 
 from __future__ import annotations

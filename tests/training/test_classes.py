@@ -20,10 +20,10 @@ from ganblocks.training.classes import (
     count_classes,
     counts_of,
     differing,
-    kept,
     listed,
     names_of,
     plain,
+    recorded_classes,
     untrained,
 )
 from ganblocks.values import ClassCount, Images, ImageSpec
@@ -116,7 +116,7 @@ COUNTED = st.lists(st.builds(ClassCount, st.text(), st.none() | st.integers(0, 1
 @given(COUNTED)
 def test_a_provenance_keeps_classes(classes: list[ClassCount]) -> None:
     facts = json.loads(json.dumps({"classes": plain(classes)}))
-    assert kept(facts, ImageSpec(3, 8, len(classes))) == kept(facts, None) == tuple(classes)
+    assert recorded_classes(facts, ImageSpec(3, 8, len(classes))) == recorded_classes(facts, None) == tuple(classes)
 
 
 UNNAMED, NAMED = ImageSpec(3, 8, 2), ImageSpec(3, 8, 2, ("a", "b"))
@@ -131,8 +131,8 @@ JSON = st.recursive(
 @given(JSON | st.fixed_dictionaries({"classes": JSON}) | st.lists(JSON).map(lambda part: {"classes": part}))
 def test_a_provenance_of_anybody_s_names_nothing_wrong(facts: Any) -> None:
     """Another number of classes, other types, nothing at all: the data set's own names hold, if it has some."""
-    assert names_of(kept(facts, UNNAMED)) == ()
-    assert names_of(kept(facts, NAMED)) == ("a", "b")
+    assert names_of(recorded_classes(facts, UNNAMED)) == ()
+    assert names_of(recorded_classes(facts, NAMED)) == ("a", "b")
 
 
 def test_a_class_without_a_count_leaves_all_counts_unknown() -> None:

@@ -59,7 +59,7 @@ MEETING: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"loss": "relativistic_average"},
-        "training.microbatch=4 needs less, .*: loss relativistic_average then looks at 4 samples",
+        "training.microbatch=4 needs less, .*: loss relativistic_average then couples 4 samples",
     ),
     (
         {"discriminator.conditioning": "data_to_data"},

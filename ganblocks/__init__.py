@@ -6,11 +6,13 @@ the few that need it are loaded when they are first used.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ganblocks import deprecated
 from ganblocks._version import __version__ as __version__
-from ganblocks.deprecated import RENAMED, warn_renamed
 from ganblocks.errors import (
     AmbiguousComponent,
     BrokenPlugin,
@@ -31,15 +33,17 @@ from ganblocks.kinds.attention import Attention
 from ganblocks.kinds.augment import Augment
 from ganblocks.kinds.component_capabilities import (
     Checked,
+    ClassicNames,
+    ClassicWeights,
     CouplesSamples,
     DifferentiatesTwice,
-    ExaminesGenerator,
     Inspects,
-    JudgesAlone,
     ReadsForeign,
+    ReferenceFree,
 )
 from ganblocks.kinds.conditioning import Conditioning
 from ganblocks.kinds.dataset import Dataset
+from ganblocks.kinds.diagnostic import Diagnostic
 from ganblocks.kinds.discriminator import Discriminator
 from ganblocks.kinds.feature_extractor import FeatureExtractor
 from ganblocks.kinds.game import Game, Turn
@@ -86,11 +90,12 @@ from ganblocks.values import (
     Vector,
     View,
     full_precision,
+    without_autocast,
 )
 
 if TYPE_CHECKING:
     from ganblocks.plugins import discover
-    from ganblocks.recipe import Recipe, read_recipe
+    from ganblocks.recipe import Recipe
     from ganblocks.registry import Registry
     from ganblocks.stepping import guarded_step
     from ganblocks.training.average import Average
@@ -104,18 +109,42 @@ _LATER = {
     "discover": "ganblocks.plugins",
     "guarded_step": "ganblocks.stepping",
     "load": "ganblocks.training.run",
-    "read_recipe": "ganblocks.recipe",
     "resume": "ganblocks.training.launch",
     "run": "ganblocks.training.launch",
 }
 
 
+def read_recipe(
+    path: str | os.PathLike[str],
+    overrides: Mapping[str, Any] | None = None,
+    ablation: str | None = None,
+    registry: Registry | None = None,
+) -> Recipe:
+    """Read a recipe strictly.
+
+    Args:
+        path: a TOML file.
+        overrides: dotted path -> value, as ``--set`` gives them; they come after the ablation.
+        ablation: the name of one of the recipe's ablations, to apply it; ``a+b`` applies two.
+        registry: the components that the recipe may name; by default all that are installed.
+
+    Raises:
+        RecipeError: with every mistake, each with file, line, path, what arrived, the rule and the likely fix.
+
+    """
+    from ganblocks.plugins import discover
+    from ganblocks.recipe import read
+
+    return read.read_recipe(path, overrides, ablation, registry=registry or discover())
+
+
 def __getattr__(name: str) -> Any:
     if name in _LATER:
         return getattr(import_module(_LATER[name]), name)
-    if name in RENAMED:
-        warn_renamed(f"ganblocks.{name}", f"ganblocks.{RENAMED[name]}")
-        return globals()[RENAMED[name]]
+    if name in deprecated.RENAMED:
+        new = deprecated.RENAMED[name]
+        deprecated.warn_renamed(f"ganblocks.{name}", f"ganblocks.{new}")
+        return vars(deprecated).get(name, globals()[new])
     raise AttributeError(f"module 'ganblocks' has no attribute {name!r}")
 
 
@@ -137,6 +166,8 @@ __all__ = [
     "CheckpointError",
     "ClassCount",
     "Classes",
+    "ClassicNames",
+    "ClassicWeights",
     "Collapsed",
     "Condition",
     "Conditioning",
@@ -145,11 +176,11 @@ __all__ = [
     "CouplesSamples",
     "DataError",
     "Dataset",
+    "Diagnostic",
     "DifferentiatesTwice",
     "Discriminator",
     "Diverged",
     "Doublings",
-    "ExaminesGenerator",
     "Facts",
     "FeatureExtractor",
     "Features",
@@ -163,7 +194,6 @@ __all__ = [
     "Images",
     "Initialization",
     "Inspects",
-    "JudgesAlone",
     "LinearSchedule",
     "Loss",
     "Metric",
@@ -183,6 +213,7 @@ __all__ = [
     "ReadsForeign",
     "Recipe",
     "RecipeError",
+    "ReferenceFree",
     "Registry",
     "Sample",
     "Schedule",
@@ -217,4 +248,5 @@ __all__ = [
     "shorter",
     "sides",
     "socket",
+    "without_autocast",
 ]

@@ -4,6 +4,9 @@ A plugin is a module that defines any of these functions, marked ``@ganblocks.ho
 group ``ganblocks``. Each hook takes no argument and returns ``{name: component}``, where a component is a frozen attrs class,
 or the string ``"package.module:Class"``, which is imported only when somebody asks for it. A hook only offers: nothing runs
 because it happens to be installed.
+
+A plugin module may also state ``GANBLOCKS_DEFAULTS = {"metric": ("name", …)}``: its components for evaluations that name none
+of that kind, the first choice first.
 """
 
 from __future__ import annotations
@@ -91,9 +94,14 @@ def ganblocks_datasets() -> Offer:  # type: ignore[empty-body]
 
 @hookspec
 def ganblocks_metrics() -> Offer:  # type: ignore[empty-body]
-    """Offer numbers that compare made images with real ones (kind ``metric``, ``ganblocks/kinds/metric.py``)."""
+    """Offer numbers that compare generated images with real ones (kind ``metric``, ``ganblocks/kinds/metric.py``)."""
+
+
+@hookspec
+def ganblocks_diagnostics() -> Offer:  # type: ignore[empty-body]
+    """Offer numbers about the generator itself (kind ``diagnostic``, ``ganblocks/kinds/diagnostic.py``)."""
 
 
 @hookspec
 def ganblocks_feature_extractors() -> Offer:  # type: ignore[empty-body]
-    """Offer what metrics see of images (kind ``feature_extractor``, ``ganblocks/kinds/feature_extractor.py``)."""
+    """Offer networks whose features metrics compare (kind ``feature_extractor``, ``ganblocks/kinds/feature_extractor.py``)."""

@@ -198,11 +198,18 @@ def _ask(candidate: _Candidate, plugin: Any) -> _Found:
     for kind in KINDS.values():
         for implementation in manager.subset_hook_caller(kind.hook, []).get_hookimpls():
             _collect(candidate, kind.name, implementation.function, found)
-    former = tuple(getattr(plugin, "GANBLOCKS_FORMER_NAMES", ()))
-    found.offers[:] = [attrs.evolve(offer, former_owners=former) for offer in found.offers]
+    found.offers[:] = [_with_statements(offer, plugin) for offer in found.offers]
     if not found.offers and not found.warnings:
         found.warnings.append("registers nothing")
     return found
+
+
+def _with_statements(offer: Offer, plugin: Any) -> Offer:
+    """Return the offer with what the plugin states about it: its former owners, and its position among the defaults."""
+    former = tuple(getattr(plugin, "GANBLOCKS_FORMER_NAMES", ()))
+    defaults = tuple(getattr(plugin, "GANBLOCKS_DEFAULTS", {}).get(offer.kind, ()))
+    rank = defaults.index(offer.name) if offer.name in defaults else None
+    return attrs.evolve(offer, former_owners=former, default_rank=rank)
 
 
 def _unmarked(manager: pluggy.PluginManager, plugin: Any) -> list[str]:

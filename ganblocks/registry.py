@@ -17,6 +17,7 @@ from attrs import field, frozen
 from ganblocks.errors import AmbiguousComponent, BrokenPlugin, UnknownComponent
 from ganblocks.kinds import KINDS, Kind
 from ganblocks.options import structure
+from ganblocks.options.fields import PLUGIN_DEFAULT
 from ganblocks.origins import Origin, origin_of, remember
 
 
@@ -73,6 +74,8 @@ class Offer:
     version: str = ""
     former_owners: tuple[str, ...] = ()
     """Former names of the plugin, under which recipes and run folders may still name it as the owner."""
+    default_rank: int | None = None
+    """Its position in ``GANBLOCKS_DEFAULTS`` of the plugin; None: it is used only where it is named."""
 
     @property
     def full_name(self) -> str:
@@ -155,6 +158,16 @@ class Registry:
         """The sorted names of a kind; a name that is offered twice appears once."""
         return tuple(sorted({offer.name for offer in self.offers(kind)}))
 
+    def defaults(self, kind: str) -> tuple[Offer, ...]:
+        """The offers that are used where no component of a kind is named, the first choice first."""
+        ranked = [(offer.default_rank, offer.owner, offer) for offer in self.offers(kind) if offer.default_rank is not None]
+        return tuple(offer for *_, offer in sorted(ranked, key=lambda row: row[:2]))
+
+    def kind_of_metric(self, name: str) -> str:
+        """Return ``diagnostic`` for a name that means only a diagnostic, which the previous version had as a metric."""
+        short = name.rpartition(":")[2]
+        return "diagnostic" if short in self.names("diagnostic") and short not in self.names("metric") else "metric"
+
     def find(self, kind: str, name: str) -> Offer:
         """The one offer that a name means; ``owner:name`` says whose.
 
@@ -164,6 +177,8 @@ class Registry:
 
         """
         _kind(kind)
+        if name == PLUGIN_DEFAULT and (ranked := self.defaults(kind)):
+            return ranked[0]
         owner, colon, short = name.rpartition(":")
         offers = self._offers.get((kind, short), ())
         found = [offer for offer in offers if not colon or offer.owner == owner]
@@ -182,6 +197,7 @@ class Registry:
 
     def create(self, kind: str, name: str, **options: Any) -> Any:
         """A component, its options checked as in a recipe. Raises RecipeError with every mistake, and what ``get`` does."""
+        name = self.short_name(self.find(kind, name)) if name == PLUGIN_DEFAULT else name
         component = structure(self.get(kind, name), options, f"{kind}.{name}", self.get)
         remember(component, Origin(kind, name))
         return component

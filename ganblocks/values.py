@@ -7,6 +7,7 @@ positions.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -136,6 +137,15 @@ def full_precision(x: Tensor) -> Tensor:
     import torch
 
     return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def without_autocast(x: Tensor) -> AbstractContextManager[object]:
+    """Return a context without autocast on the device of ``x``, of any shape: no half precision in matrix products."""
+    import torch
+
+    kind = x.device.type
+    active = kind != "meta" and torch.is_autocast_enabled(kind)
+    return torch.autocast(kind, enabled=False) if active else nullcontext()
 
 
 class View(NamedTuple):

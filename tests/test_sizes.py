@@ -114,6 +114,18 @@ def test_feature_maps_go_by_their_shorter_side() -> None:
         site.expect_sizes("attention_at", (8, 32), [(16, 32), (4, 8)])
 
 
+@pytest.mark.parametrize("fewest", [0, 1])
+def test_a_site_returns_the_doublings_or_names_the_nearest_sizes(fewest: int) -> None:
+    site = Site(channels=3, path="generator")
+    assert site.doublings(64, fewest) == Doublings.all(64, fewest) != []
+    rule = "generator: needs images that can be halved to a feature map of at most 8×8, got 100×100 pixels"
+    with pytest.raises(UnfitSize, match=f"{rule}; use images of 96×96 or 112×112 pixels"):
+        site.doublings(100, fewest)
+    assert site.doublings(7, 0)
+    with pytest.raises(UnfitSize, match="got 7×7 pixels; use images of 6×6 or 8×8 pixels"):
+        site.doublings(7, 1)
+
+
 def test_a_network_without_any_size_says_so() -> None:
     error = Site(channels=3, path="generator").unfit(7, "needs no images", lambda size: False)
     assert isinstance(error, UnfitSize)

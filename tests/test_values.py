@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from ganblocks import Batch, Initialization, Site, WeightNorm, seed_of, seeded
+from ganblocks import Batch, Initialization, Site, WeightNorm, full_precision, seed_of, seeded
 
 words = st.text("ab.1", max_size=4)
 
@@ -81,6 +81,26 @@ def test_what_a_block_draws_is_seeded_by_its_place() -> None:
     assert drawn("a", 0) == drawn("a", 0)
     assert drawn("a", 0) != drawn("b", 0)
     assert drawn("a", 0) != drawn("a", 1)
+
+
+def test_a_network_is_built_at_a_changed_site_under_numbers_of_its_path() -> None:
+    """What it draws follows from (seed, path), and torch's global random numbers go on unchanged."""
+    site, state = Site(channels=3, path="generator", seed=5), torch.get_rng_state()
+    with site.seeded(size=7, initialization=Uniform()) as changed:
+        drawn = torch.rand(3)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert (changed.size, changed.initialization, changed.path, changed.seed) == (7, Uniform(), "generator", 5)
+    with seeded(seed_of(5, "generator")):
+        assert torch.equal(drawn, torch.rand(3))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
+def test_full_precision_is_float32_at_least(dtype: torch.dtype) -> None:
+    x = torch.tensor([1.5, -2.0], dtype=dtype)
+    y = full_precision(x)
+    assert y.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
+    assert torch.equal(y.double(), x.double())
+    assert (y is x) == (y.dtype == dtype)
 
 
 class Measured(nn.Module):

@@ -23,8 +23,7 @@ from torch import Tensor, nn
 
 import ganblocks
 from ganblocks.assembly import Session, assemble
-from ganblocks.evaluation import evaluation_settings
-from ganblocks.evaluation.evaluator import Evaluator
+from ganblocks.evaluation import Evaluator, evaluation_settings
 from ganblocks.training.average import settle
 from ganblocks.training.batch_statistics import Inputs, estimate, mixing, running
 from ganblocks.training.sampler import Sampler

@@ -38,8 +38,8 @@ MEETS: dict[str, tuple[str, ...]] = {
     "discriminator": ("ImageSpec", "Site", "Score", "MixesSamples"),
     "augment": ("Observes", "Turn"),
     "dataset": ("ImageSpec", "Images", "Inspects", "Finding"),
-    "metric": ("Sample", "JudgesAlone", "ExaminesGenerator"),
-    "feature_extractor": ("Features",),
+    "metric": ("Sample", "ReferenceFree", "ClassicNames"),
+    "feature_extractor": ("Features", "ClassicWeights"),
 }
 """Kind -> the public names that its page documents; components of every kind may also be ``Checked``."""
 FORMER = "Former name of"

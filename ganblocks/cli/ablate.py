@@ -1,4 +1,4 @@
-"""``ganblocks ablate``: variants of a recipe over several seeds, and what their numbers allow to say."""
+"""``ganblocks ablate``: compare variants of a recipe over several seeds."""
 
 from __future__ import annotations
 
@@ -13,52 +13,61 @@ from ganblocks.cli.recipes import blaming
 from ganblocks.devices import pick_device
 from ganblocks.errors import UsageError
 from ganblocks.recipe import parse_override
-from ganblocks.study.cells import Place, Runner, alone, result_of
+from ganblocks.registry import Registry
+from ganblocks.study.cells import Runner, StudyFolder, locked, result_of
 from ganblocks.study.plan import Plan, parse_seeds, plan
+from ganblocks.study.rows import END
 from ganblocks.study.table import Table, tabulate
 from ganblocks.study.writing import document, grid, plan_document, write
 from ganblocks.training.stopping import stop_on_signals
 
 FAILED = 1
 HANGUP = [number for number in signal.Signals if number.name == "SIGHUP"]
-"""Of a closed terminal, which Windows does not have; cells, which have sessions of their own, would train on without us."""
+"""Sent when a terminal closes, except on Windows. Cells have sessions of their own, and would train on."""
+
+SHOWN = ("variant", "parameters", "runs", END, "difference")
+"""Columns that fit into a terminal."""
 
 
 def ablate(context: Context, options: AblateOptions) -> int:
-    """Returns the exit code: 0, 1 where a cell failed or a file was not written, or 128 and the number of a signal."""
-    if options.dry_run and options.score is not None:
-        raise UsageError(
-            f"--score {options.score}: a dry run makes no table, and cannot tell what scores there will be; leave it out"
-        )
-    registry, path = context.registry(), options.recipe
-    names = None if options.variants is None else [name.strip() for name in options.variants.split(",") if name.strip()]
-    pick_device(options.device)
-    with blaming(path):
-        wanted = plan(path, names, parse_seeds(options.seeds), dict(map(parse_override, options.sets)), registry)
-    folder = options.out or Path("ablations") / path.stem
-    _announce(wanted, folder)
+    """Return the exit code: 0, 1 if a cell failed or a file was not written, or 128 and the number of a signal."""
+    registry = context.registry()
+    wanted = _plan(registry, options)
+    folder = StudyFolder(options.out or Path("ablations") / options.recipe.stem)
+    _announce(wanted, folder.path)
     if options.dry_run:
         if options.as_json:
-            print_json({"out": str(folder), **plan_document(wanted)})
+            print_json({"out": str(folder.path), **plan_document(wanted)})
         return 0
-    wanted.variants[0].recipe.data.dataset.open()  # missing data is one error now, not one in every cell
-    place = Place(folder)
-    with alone(folder), stop_on_signals(*HANGUP) as stop:
-        runner = Runner(place, context.arguments(), options.device, options.jobs, say, registry)
+    wanted.variants[0].recipe.data.dataset.open()  # missing data is one error now, not one per cell
+    with locked(folder.path), stop_on_signals(*HANGUP) as stop:
+        runner = Runner(folder, context.arguments(), options.device, options.jobs, say, registry)
         failed = runner.run(wanted, stop)
         if stop.signal is not None:
-            say(f"stopped; {folder} keeps the cells that have finished, and the same command goes on from there")
+            say(f"stopped; {folder.path} keeps the cells that have finished, and the same command goes on from there")
             return 128 + stop.signal
-        table, unwritten = _tabulated(wanted, place, options)
+        table, unwritten = _tabulated(wanted, folder, options)
     if options.as_json:
         print_json(document(table))
     else:
-        _show(table, folder)
-    for words in unwritten:
-        say(f"{words}; the same command tries it again, without training")
+        _show(table, folder.path)
+    for message in unwritten:
+        say(f"{message}; the same command tries it again, without training")
     if failed:
         say(f"{len(failed)} cells failed: {'; '.join(cell.name for cell in failed)}; the same command tries them again")
     return FAILED if failed or unwritten else 0
+
+
+def _plan(registry: Registry, options: AblateOptions) -> Plan:
+    """Return the checked plan. Raises UsageError and RecipeError."""
+    if options.dry_run and options.score is not None:
+        rule = f"--score {options.score}: a dry run makes no table, and cannot tell what scores there will be"
+        raise UsageError(rule, "leave it out")
+    names = None if options.variants is None else [name.strip() for name in options.variants.split(",") if name.strip()]
+    pick_device(options.device)
+    with blaming(options.recipe):
+        overrides = dict(map(parse_override, options.sets))
+        return plan(options.recipe, names, parse_seeds(options.seeds), overrides, registry)
 
 
 def _announce(wanted: Plan, folder: Path) -> None:
@@ -69,31 +78,30 @@ def _announce(wanted: Plan, folder: Path) -> None:
         say(f"  {variant.name}: {cost}{against}")
 
 
-def _tabulated(wanted: Plan, place: Place, options: AblateOptions) -> tuple[Table, list[str]]:
-    """The table, and what of it could not be written."""
-    results = [result for cell in wanted.cells() if (result := result_of(cell, place)) is not None]
+def _tabulated(wanted: Plan, folder: StudyFolder, options: AblateOptions) -> tuple[Table, list[str]]:
+    """Return the table, and a message for each file that could not be written."""
+    results = [result for cell in wanted.cells() if (result := result_of(cell, folder)) is not None]
     table = tabulate(wanted, results, options.score)
-    written, failed = write(table, results, place.folder, _command(options))
-    for each in written:
-        say(f"wrote {each}")
+    written, failed = write(table, results, folder.path, _command(options))
+    for path in written:
+        say(f"wrote {path}")
     return table, failed
 
 
 def _command(options: AblateOptions) -> str:
-    """What was typed, as far as it says what was measured."""
+    """Return the part of the command line that determines what is measured."""
     words = ["ganblocks", "ablate", str(options.recipe), "--seeds", options.seeds]
     words += ["--variants", options.variants] if options.variants else []
-    for each in options.sets:
-        words += ["--set", each]
+    words += [word for text in options.sets for word in ("--set", text)]
     return shlex.join(words)
 
 
 def _show(table: Table, folder: Path) -> None:
-    columns, rows = grid(table)
-    keep = [i for i, name in enumerate(columns) if name not in ("against", "FLOPs / image")]
-    print_table(
-        [columns[i] for i in keep], [[row[i] for i in keep] for row in rows], title=f"{table.title}: {table.score.name}"
-    )
+    """Print the main columns and the verdicts; the files hold all columns."""
+    names, rows = grid(table)
+    indices = [index for index, name in enumerate(names) if name in SHOWN]
+    cells = [[row[index] for index in indices] for row in rows]
+    print_table([names[index] for index in indices], cells, title=f"{table.title}: {table.score.name}")
     for verdict in table.verdicts():
         print(verdict)
     if (folder / "table.md").is_file():

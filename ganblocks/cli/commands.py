@@ -104,7 +104,7 @@ class EvaluateOptions:
     """Score a run, with controls beside each number.  Example: ganblocks evaluate runs/sagan --metric kernel"""
 
     run: RunPath
-    metric: Annotated[list[str], typer.Option(help="A metric; repeatable. By default the recipe's.")] = repeatable()
+    metric: Annotated[list[str], typer.Option(help="Metric or diagnostic; repeatable. By default the recipe's.")] = repeatable()
     extractor: Annotated[str | None, typer.Option(help="The feature extractor used by the metrics.")] = None
     n: Annotated[int | None, typer.Option("--n", min=2, help="Samples; by default as many as training images.")] = None
     truncation: Truncation = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -12,12 +12,12 @@ from ganblocks.cli.commands import EvaluateOptions
 from ganblocks.cli.context import Context
 from ganblocks.cli.output import print_json, print_table, printable
 from ganblocks.errors import UsageError
-from ganblocks.evaluation import EvaluationSettings, Report, evaluation_settings, kept_or_said
+from ganblocks.evaluation import EvaluationSettings, Report, evaluation_settings, try_add_report
 from ganblocks.evaluation import evaluate as evaluate_run
-from ganblocks.evaluation.evaluating import KEPT
 from ganblocks.recipe import parse_override
 from ganblocks.registry import Registry
 from ganblocks.training.run import Run
+from ganblocks.training.run_folder import SCORES
 
 
 def evaluate(context: Context, options: EvaluateOptions) -> None:
@@ -25,9 +25,9 @@ def evaluate(context: Context, options: EvaluateOptions) -> None:
     registry = context.registry()
     run = Run.open(options.run, registry)
     report = evaluate_run(run, _settings(options, run), registry, options.feature_cache, options.data)
-    kept = kept_or_said(options.run, report)
+    kept = try_add_report(options.run, report)
     if options.as_json:
-        print_json(report.plain())
+        print_json(report.to_dict())
     else:
         show(report, kept)
 
@@ -41,24 +41,40 @@ def _settings(options: EvaluateOptions, run: Run) -> EvaluationSettings:
     }
     changes |= {name: value for name in ("n", "truncation") if (value := getattr(options, name)) is not None}
     if options.metric:
-        changes["metrics"] = {text: component(registry, "metric", text) for text in options.metric}
+        changes |= _metrics(registry, options.metric)
     if options.extractor is not None:
         changes["extractor"] = component(registry, "feature_extractor", options.extractor)
-    return attrs.evolve(settings, **changes, **({"weights": "live"} if options.live else {}))
+    changes |= {"weights": "live"} if options.live else {}
+    return attrs.evolve(settings, **changes)
+
+
+def _metrics(registry: Registry, texts: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the metrics and the diagnostics that ``--metric`` names."""
+    chosen: dict[str, dict[str, Any]] = {"metrics": {}, "diagnostics": {}}
+    for text in texts:
+        kind = registry.kind_of_metric(_parse("metric", text)[0])
+        chosen[f"{kind}s"][text] = component(registry, kind, text)
+    return chosen
 
 
 def component(registry: Registry, kind: str, text: str) -> Any:
-    """What a recipe would read from the same text: a name, or a table with ``use`` and options."""
+    """Return the component that a recipe would make of the same text: a name, or a table with ``use`` and options."""
+    name, options = _parse(kind, text)
+    return registry.create(kind, name, **options)
+
+
+def _parse(kind: str, text: str) -> tuple[str, dict[str, Any]]:
+    """Return name and options of a component. Raises UsageError for a table without ``use``."""
     value = parse_override(f"{kind}={text}")[1]
     options = dict(value) if isinstance(value, dict) else {"use": text}
     name = options.pop("use", None)
     if not isinstance(name, str):
         raise UsageError(f"{text}: a table needs use, the name of a {kind}, such as \"{{ use = '…', size = 64 }}\"")
-    return registry.create(kind, name, **options)
+    return name, options
 
 
 def show(report: Report, kept: bool, stderr: bool = False) -> None:
-    """Print a report: its numbers, what it has none of, their protocol, and whether the run folder holds it."""
+    """Print a report: numbers, missing numbers, the protocol, and whether the run folder holds it."""
     rows = [
         (score.name, f"{score.value:.4g}", _number(score.held_out), _number(score.noise), score.better, score.id)
         for score in report.scores
@@ -69,15 +85,15 @@ def show(report: Report, kept: bool, stderr: bool = False) -> None:
 
 
 def _foot(report: Report, kept: bool) -> Iterator[str]:
-    """The lines below the table."""
+    """Yield the lines below the table."""
     if untrained := report.untrained():
         yield untrained
     if report.nearest is not None:
         nearest = f"nearest training image: {report.nearest:.3g} times as far as from held-out images"
         yield f"{nearest} (far below 1: memorised)"
-    yield from (missing.words() for missing in report.missing)
-    yield from (f"  {name}: {words}" for name, words in report.scores[0].protocol.items())
-    yield f"after {report.images:,} images; {f'kept in {KEPT}' if kept else 'not kept'}"
+    yield from (missing.message() for missing in report.missing)
+    yield from (f"  {key}: {text}" for key, text in report.scores[0].protocol.items())
+    yield f"after {report.images:,} images; {f'kept in {SCORES}' if kept else 'not kept'}"
 
 
 def _number(value: float | None) -> str:

@@ -25,7 +25,7 @@ class RecipeOptions(Protocol):
 
 def read(registry: Registry, options: RecipeOptions) -> Recipe:
     """Return the recipe that a command names, with ``--set`` and ``--ablation`` applied."""
-    return read_recipe(options.recipe, dict(map(parse_override, options.sets)), options.ablation, registry)
+    return read_recipe(options.recipe, dict(map(parse_override, options.sets)), options.ablation, registry=registry)
 
 
 @contextmanager

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from ganblocks.evaluation.evaluating import Scoring, evaluate, keep, kept, kept_or_said
+from ganblocks.evaluation.evaluating import Scoring, evaluate
 from ganblocks.evaluation.evaluator import Evaluator
-from ganblocks.evaluation.report import Missing, Report, Score, refuse_unlike
+from ganblocks.evaluation.report import MetricValue, Missing, Report
+from ganblocks.evaluation.scores_file import add_report, read_reports, try_add_report
 from ganblocks.evaluation.settings import EvaluationSettings, evaluation_settings
 
 __all__ = [
     "EvaluationSettings",
     "Evaluator",
+    "MetricValue",
     "Missing",
     "Report",
-    "Score",
     "Scoring",
+    "add_report",
     "evaluate",
     "evaluation_settings",
-    "keep",
-    "kept",
-    "kept_or_said",
-    "refuse_unlike",
+    "read_reports",
+    "try_add_report",
 ]

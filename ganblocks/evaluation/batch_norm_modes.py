@@ -1,4 +1,4 @@
-"""The statistics by which a generator's batch norms normalise while it is scorer."""
+"""The statistics by which a generator's batch norms normalise while it is evaluated."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ MODES = ("moving", "batch", "standing")
 
 
 @contextmanager
-def normalising(
+def batch_norm_mode(
     sampler: Sampler, mode: str, seed: int, truncation: float | None = None, convention: str = RESAMPLE
 ) -> Iterator[None]:
-    """Within it batch norms use one of three kinds of statistics; afterwards all is as before.
+    """Switch batch norms to one of three kinds of statistics within the context, and restore them afterwards.
 
-    ``"moving"``: what ``sampler.sample`` uses: those that the weights were saved with, and under truncation an estimate from
-    latents that are cut alike. ``"batch"``: those of each batch. ``"standing"``: an estimate from samples of ``seed`` (Brock et
-    al. 2019, arXiv:1809.11096, Appendix B), which the first agree with where they belong to the weights.
+    ``"moving"``: as in ``sampler.sample``: those saved with the weights, or estimated from truncated latents under truncation.
+    ``"batch"``: those of each batch. ``"standing"``: estimated from samples of ``seed`` (Brock et al. 2019, arXiv:1809.11096,
+    Appendix B).
+
+    Raises UsageError for another mode, or for a norm without running statistics that would need them.
     """
     if mode not in MODES:
         raise UsageError(f"no batch-norm mode {mode!r}: {', '.join(MODES)}")
@@ -44,4 +46,5 @@ def normalising(
 def _refuse_without_statistics(norms: list[nn.Module]) -> None:
     for norm in norms:
         if running(norm) is None:
-            raise UsageError(f"{type(norm).__name__} keeps no running mean and variance: evaluate with --batch-norm batch")
+            rule = f"{type(norm).__name__} keeps no running mean and variance"
+            raise UsageError(rule, "evaluate with --batch-norm batch")

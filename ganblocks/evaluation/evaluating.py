@@ -1,35 +1,26 @@
-"""Evaluate a run: afterwards, or while it goes on."""
+"""Evaluate a run: a finished one, or one that is training."""
 
 from __future__ import annotations
 
-import json
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
 from attrs import define, field
-from filelock import FileLock
 
 from ganblocks.errors import CheckpointError, DataError, UsageError
 from ganblocks.evaluation.evaluator import Evaluator
 from ganblocks.evaluation.feature_cache import FeatureCache
+from ganblocks.evaluation.measurement import error_message
 from ganblocks.evaluation.report import Report
+from ganblocks.evaluation.scores_file import drop_reports_after, read_reports, try_add_report
 from ganblocks.evaluation.settings import EvaluationSettings
-from ganblocks.evaluation.trying import in_words
-from ganblocks.files import write_text
 from ganblocks.kinds.dataset import Dataset
 from ganblocks.recipe import with_data
 from ganblocks.registry import Registry
-from ganblocks.training.reading import read_json
 from ganblocks.training.run import Run
 from ganblocks.training.sampler import Sampler
 from ganblocks.values import Images
-
-KEPT = "scores.json"
-"""The file of a run folder that holds every report, newest last."""
-KEPT_LOCK = ".scores.lock"
-"""Whoever changes that file holds it: not the lock of the folder, which a run holds for as long as it trains."""
 
 
 def evaluate(
@@ -39,27 +30,27 @@ def evaluate(
     cache: Path | None = None,
     data: str | Path | None = None,
 ) -> Report:
-    """Judge the generator of a run against the training images that its recipe names, or that now lie at ``data``.
+    """Evaluate the generator of a run against the training images of its recipe, or against those at ``data``.
 
     Raises:
         CheckpointError: the folder is no finished run.
-        DataError: images or weights of the extractor are missing, the images are not those that the run has seen, or no number
-            can be had.
-        UsageError: the settings are impossible, or a cache that cannot be written.
+        DataError: images or weights of the extractor are missing, the run was trained on other images, or there is no number.
+        UsageError: impossible settings, or a cache that cannot be written.
 
     """
     FeatureCache(cache).refuse_unwritable()
     run = path if isinstance(path, Run) else Run.open(path, registry)
     sampler = run.sampler(settings.device, settings.weights)
-    recipe = run.recipe if data is None else with_data(run.recipe, Path(data))
+    dataset = (run.recipe if data is None else with_data(run.recipe, Path(data))).data.dataset
     with run.naming_data("evaluate"):
-        judge = _judge(recipe.data.dataset, settings, registry, cache)
-        judge.settings = attrs.evolve(settings, other_data=_others(run, judge.images, settings))
-    return judge.report(sampler, run.images_seen)
+        images = dataset.open()
+        settings = attrs.evolve(settings, other_data=_other_data(run, images, settings))
+        evaluator = Evaluator(images, dataset.describe(), settings, registry, cache)
+    return evaluator.report(sampler, run.images_seen)
 
 
-def _others(run: Run, images: Images, settings: EvaluationSettings) -> bool:
-    """Whether the images are not those that a run has seen. Raises DataError where that was not asked for."""
+def _other_data(run: Run, images: Images, settings: EvaluationSettings) -> bool:
+    """Return whether the run was trained on other images. Raises DataError where it was and the settings do not allow it."""
     try:
         if settings.other_data:
             return not run.trained_on(images)
@@ -71,9 +62,9 @@ def _others(run: Run, images: Images, settings: EvaluationSettings) -> bool:
 
 @define(eq=False)
 class Scoring:
-    """Scores a run while it goes on, into its folder; the judge is opened when it is first needed.
+    """Scores a run while it trains, and adds the reports to its folder. The data set is opened when it is first needed.
 
-    A run never stops because of a score: what goes wrong is a warning, and ``error`` once the run has ended.
+    No failed score stops the run: it is a warning, and ``error`` at the end of the run.
     """
 
     dataset: Dataset
@@ -82,99 +73,53 @@ class Scoring:
     folder: Path
     cache: Path | None = None
     last: Report | None = None
-    """Of the latest moment; None where it could not be scored."""
+    """The latest report; None where that evaluation failed."""
     error: Exception | None = None
-    """Why it could not."""
+    """The error of the latest evaluation."""
     kept: bool = True
-    """Whether the run folder holds it."""
-    _opened: Evaluator | None = field(default=None, init=False)
+    """Whether the run folder holds the latest report."""
+    _evaluator: Evaluator | None = field(default=None, init=False)
 
     @property
-    def judge(self) -> Evaluator:
-        self._opened = self._opened or _judge(self.dataset, self.settings, self.registry, self.cache)
-        return self._opened
+    def evaluator(self) -> Evaluator:
+        """The evaluator, opened at the first use."""
+        if self._evaluator is None:
+            dataset = self.dataset
+            self._evaluator = Evaluator(dataset.open(), dataset.describe(), self.settings, self.registry, self.cache)
+        return self._evaluator
 
     def prepare(self) -> None:
-        """Raise before the first step what is known by then to be impossible; see :meth:`Evaluator.refuse_impossible`."""
+        """Raise, before the first step, as :meth:`Evaluator.refuse_impossible` does."""
         try:
-            self.judge.refuse_impossible()
+            self.evaluator.refuse_impossible()
         except (DataError, UsageError) as error:
             kind = DataError if isinstance(error, DataError) else UsageError
             raise kind(f"{error}; to train without scores, add --no-score") from error
 
     def __call__(self, sampler: Sampler, images_seen: int) -> None:
+        """Score a generator; a failure is a warning."""
         self.last = self.error = None
         try:
-            self._score(sampler, images_seen)
-        except Exception as error:  # of a disk, an image, an extractor or a metric: what was trained is worth more
+            self.last = self._known(images_seen)
+            if self.last is None:
+                self.last = self.evaluator.report(sampler, images_seen)
+                self.kept = try_add_report(self.folder, self.last)
+        except Exception as error:  # of a disk, an image, an extractor or a metric: the training is worth more
             self.error = error
-            warnings.warn(f"{images_seen:,} images: not scored: {in_words(error)}", stacklevel=2)
-
-    def _score(self, sampler: Sampler, images_seen: int) -> None:
-        self.last = self._known(images_seen)
-        if self.last is None:
-            self.last = self.judge.report(sampler, images_seen)
-            self.kept = kept_or_said(self.folder, self.last)
+            warnings.warn(f"{images_seen:,} images: not scored: {error_message(error)}", stacklevel=2)
 
     def _known(self, images_seen: int) -> Report | None:
-        """The report of this moment, where a finished run is resumed."""
+        """Return the report of this point of the run, if the folder has it: a finished run was resumed."""
         try:
-            reports = [report for report in kept(self.folder) if report.images == images_seen]
-        except CheckpointError:  # said when the new report is to join them
+            reports = [report for report in read_reports(self.folder) if report.images == images_seen]
+        except CheckpointError:  # reported when the new report is added
             return None
-        ids, names = self.judge.ids(), self.judge.names()
-        return next((report for report in reports if report.ids() <= ids and names <= report.names()), None)
+        ids, names = self.evaluator.protocol_ids(), self.evaluator.names()
+        return next((report for report in reports if report.protocol_ids() <= ids and names <= report.names()), None)
 
     def forget(self, images_seen: int) -> None:
-        """Drop reports of later moments: the run comes to them again."""
+        """Drop reports of later points, because the run goes back."""
         try:
-            with FileLock(self.folder / KEPT_LOCK):
-                reports = kept(self.folder)
-                if any(report.images > images_seen for report in reports):
-                    _write(self.folder, [report for report in reports if report.images <= images_seen])
-        except (CheckpointError, OSError) as error:
-            warnings.warn(f"scores of later moments stay: {in_words(error)}", stacklevel=2)
-
-
-def keep(run: Path, report: Report) -> None:
-    """Add a report to those of a run folder, to which another process may be adding one.
-
-    Raises:
-        CheckpointError: the folder cannot be written, or what it holds are no reports.
-
-    """
-    try:
-        with FileLock(run / KEPT_LOCK):
-            _write(run, [*kept(run), report])
-    except OSError as error:
-        raise CheckpointError(f"{run / KEPT}: cannot be written: {error.strerror or error}") from error
-
-
-def kept_or_said(run: Path, report: Report) -> bool:
-    """Keep a report, or warn that it was not kept; says which. It has been computed at a price, and is worth showing."""
-    try:
-        keep(run, report)
-    except CheckpointError as error:
-        warnings.warn(f"the scores are not kept: {error}", stacklevel=2)
-        return False
-    return True
-
-
-def _write(run: Path, reports: Sequence[Report]) -> None:
-    plain = [report.plain() for report in reports]
-    write_text(run / KEPT, json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
-
-
-def kept(run: Path) -> list[Report]:
-    """All reports of a run folder, oldest first."""
-    path = run / KEPT
-    if not path.is_file():
-        return []
-    try:
-        return [Report.of(plain) for plain in read_json(path)]
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise CheckpointError(f"{path}: damaged: no reports that ganblocks has written; move it away") from error
-
-
-def _judge(dataset: Dataset, settings: EvaluationSettings, registry: Registry, cache: Path | None) -> Evaluator:
-    return Evaluator(dataset.open(), dataset.describe(), settings, registry, cache)
+            drop_reports_after(self.folder, images_seen)
+        except CheckpointError as error:
+            warnings.warn(f"scores of later moments stay: {error_message(error)}", stacklevel=2)

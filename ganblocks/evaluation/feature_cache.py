@@ -1,4 +1,4 @@
-"""Features of real images on disk, so that many evaluations of one data set look at it once."""
+"""Features of real images on disk, so that evaluations of one data set extract them once."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from ganblocks.values import Sample
 
 @frozen
 class FeatureCache:
-    """A folder of samples by what they depend on; without a folder, nothing is kept."""
+    """A folder of samples, named by all that they depend on; without a folder, nothing is kept."""
 
     folder: Path | None = None
 
     def sample(self, facts: Mapping[str, str], extract: Callable[[], Sample]) -> Sample:
-        """The sample of ``facts``, looked at where it is not there yet. A damaged file is written anew.
+        """Return the kept sample of ``facts``, or extract and keep it.
 
-        Where the folder cannot be written any more, a warning says so, and the sample is as good.
+        Damaged files are replaced; a failed write is a warning.
         """
         if self.folder is None:
             return extract()
@@ -51,7 +51,7 @@ class FeatureCache:
         return sample
 
     def refuse_unwritable(self) -> None:
-        """Raise UsageError where the folder cannot be written: before anything is computed that should be kept there."""
+        """Raise UsageError if the folder cannot be written."""
         if self.folder is None:
             return
         try:
@@ -59,8 +59,8 @@ class FeatureCache:
             with tempfile.TemporaryFile(dir=self.folder):
                 pass
         except OSError as error:
-            fix = "name another folder, or leave --feature-cache out"
-            raise UsageError(f"{self.folder}: features cannot be kept here: {error.strerror}; {fix}") from error
+            rule = f"{self.folder}: features cannot be kept here: {error.strerror}"
+            raise UsageError(rule, "name another folder, or leave --feature-cache out") from error
 
 
 def _bytes(sample: Sample) -> bytes:

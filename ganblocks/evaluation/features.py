@@ -1,62 +1,62 @@
-"""Images to samples of features, a batch at a time."""
+"""Features of images, extracted batch by batch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
+from ganblocks.training.pictures import to_bytes
 from ganblocks.values import Features, Images, Sample
 
 BATCH = 64
-Read = Callable[[Tensor], Tensor]
-"""int64 [B] places -> uint8 [B, C, H, W]."""
+ReadImages = Callable[[Tensor], Tensor]
+"""int64 [B] indices -> uint8 [B, C, H, W]."""
 
 
 @torch.no_grad()
 def extract_features(
-    network: nn.Module, read: Read, places: Tensor, labels: Tensor | None = None, device: torch.device | str = "cpu"
+    network: nn.Module,
+    read: ReadImages,
+    indices: Tensor,
+    labels: Tensor | None = None,
+    device: torch.device | str = "cpu",
 ) -> Sample:
-    """What ``network`` sees in the images at ``places``."""
-    seen: list[Features] = [network(read(part).to(device)) for part in torch.split(places, BATCH)]
-    logits = [part.logits.cpu() for part in seen if part.logits is not None]
-    return Sample(torch.cat([part.vector.cpu() for part in seen]), torch.cat(logits) if logits else None, labels)
+    """Return the features [n, D] and logits [n, K] of the images at ``indices`` [n], on the CPU, with their labels [n]."""
+    features: list[Features] = [network(read(part).to(device)) for part in torch.split(indices, BATCH)]
+    logits = [part.logits.cpu() for part in features if part.logits is not None]
+    return Sample(torch.cat([part.vector.cpu() for part in features]), torch.cat(logits) if logits else None, labels)
 
 
-def noise(shape: tuple[int, ...], seed: int) -> Read:
-    """Images of noise [C, H, W], each its own, for any places."""
+def noise_images(shape: tuple[int, ...], seed: int) -> ReadImages:
+    """Return a reader of uniform noise images of shape [C, H, W]; each depends on the seed and its index only."""
 
-    def read(places: Tensor) -> Tensor:
+    def read(indices: Tensor) -> Tensor:
         images = []
-        for place in places.tolist():
-            rng = torch.Generator().manual_seed(seed * 1_000_003 + place)
+        for index in indices.tolist():
+            rng = torch.Generator().manual_seed(seed * 1_000_003 + index)
             images.append(torch.randint(256, shape, generator=rng, dtype=torch.uint8))
         return torch.stack(images)
 
     return read
 
 
-def drawn(images: Tensor) -> Read:
-    """Images [n, C, H, W] in [-1, 1] that are held in memory, rounded to the bytes that a file would hold."""
-    pixels = ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-    return pixels.__getitem__
+def generated_images(images: Tensor) -> ReadImages:
+    """Return a reader of images [n, C, H, W] in [-1, 1], rounded to bytes as in a file."""
+    return to_bytes(images).__getitem__
 
 
-def chosen(images: Images, split: str, count: int, seed: int) -> Tensor:
-    """At most ``count`` places of a split: all of them, or as many drawn without replacement."""
-    places = images.split[split]
-    if len(places) <= count:
-        return places
-    order = torch.randperm(len(places), generator=torch.Generator().manual_seed(seed))
-    return places[order[:count]].sort().values
+def choose_indices(images: Images, split: str, count: int, seed: int) -> Tensor:
+    """Return at most ``count`` indices [n] of a split: all of them, or a sorted random subset."""
+    indices = images.split[split]
+    if len(indices) <= count:
+        return indices
+    order = torch.randperm(len(indices), generator=torch.Generator().manual_seed(seed))
+    return indices[order[:count]].sort().values
 
 
-def nearest(features: Tensor, among: Tensor) -> Tensor:
-    """[n]: Euclidean distance of each row to the nearest row of ``among``."""
-    return torch.cat(list(_nearest(features.double(), among.double())))
-
-
-def _nearest(features: Tensor, among: Tensor) -> Iterator[Tensor]:
-    for part in torch.split(features, 1024):
-        yield torch.cdist(part, among).min(dim=1).values
+def nearest_distances(features: Tensor, reference: Tensor) -> Tensor:
+    """Return the Euclidean distance [n] of each row of ``features`` [n, D] to its nearest row of ``reference`` [m, D]."""
+    parts = torch.split(features.double(), 1024)
+    return torch.cat([torch.cdist(part, reference.double()).min(dim=1).values for part in parts])

@@ -1,56 +1,54 @@
-"""A report: numbers, the protocol that they follow, and the controls beside them."""
+"""A report: numbers, the protocol behind each, and the controls beside them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
 from attrs import frozen
 
-from ganblocks.errors import UsageError
-
 SAMPLES, HELD_OUT, NOISE = "samples", "held-out real", "noise"
 """Columns of a report."""
 DERIVED = ("id", "no_better_than_noise")
-"""What a plain score says beside its fields."""
+"""Keys of a number in JSON that follow from its fields."""
 UNTRAINED = "not trained yet; do not compare"
 
 
 def id_of(protocol: Mapping[str, str]) -> str:
-    """Twelve digits that are equal for equal protocols only."""
+    """Return twelve hexadecimal digits that are equal for equal protocols only."""
     text = json.dumps(dict(protocol), sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 @frozen
-class Score:
-    """One number, its protocol, and what the same metric says of real and of meaningless images."""
+class MetricValue:
+    """One number with its protocol, and the same number for held-out real images and for noise."""
 
     name: str
     """Metric and extractor: ``kd[efficientnet-lite0]``."""
     value: float
     protocol: Mapping[str, str]
-    """All that the number depends on, beside the weights that were scorer."""
+    """All that the number depends on, except the evaluated weights."""
     better: str = ""
     """``higher`` or ``lower``; empty for numbers that only accompany another."""
     held_out: float | None = None
-    """The same number for real images that were held out: as good as it gets."""
+    """The same number for held-out real images: a bound from above on quality."""
     noise: float | None = None
-    """The same number for images of noise: as bad as it gets."""
+    """The same number for images of noise: a bound from below."""
 
     @property
     def id(self) -> str:
-        """Twelve digits: numbers of other digits do not compare with this one."""
+        """The id of the protocol: numbers with different ids are not comparable."""
         return id_of(self.protocol)
 
     @property
     def no_better_than_noise(self) -> bool | None:
-        """Whether images of noise score at least as well; None where that says nothing.
+        """Whether noise scores at least as well.
 
-        So it is without noise or a direction, and where the metric does not even rank held-out images above noise.
+        None where that is unknown: without noise or a direction, or if the metric does not rank held-out images above noise.
         """
         if self.noise is None or self.better not in ("higher", "lower"):
             return None
@@ -64,76 +62,64 @@ class Score:
 
 @frozen
 class Missing:
-    """Numbers that could not be had."""
+    """Numbers that could not be computed."""
 
     names: tuple[str, ...]
-    """What they would be called: ``is[efficientnet-lite0]``."""
+    """Their names, such as ``is[efficientnet-lite0]``."""
     reason: str
-    """Why there are none, and what to do."""
+    """The reason, and the fix."""
     column: str = SAMPLES
-    """Whose they are: the samples', or a control's."""
+    """The column that lacks them: the samples, or a control."""
 
-    def words(self) -> str:
-        whose = "" if self.column == SAMPLES else f" of {self.column} images"
-        return f"no {', '.join(self.names)}{whose}: {self.reason}"
+    def message(self) -> str:
+        """Return one sentence: the names, the column and the reason."""
+        images = "" if self.column == SAMPLES else f" of {self.column} images"
+        return f"no {', '.join(self.names)}{images}: {self.reason}"
 
 
 @frozen
 class Report:
-    """What one evaluation found."""
+    """The result of one evaluation."""
 
-    scores: tuple[Score, ...]
+    scores: tuple[MetricValue, ...]
     nearest: float | None = None
-    """Mean distance of samples to their nearest training image, over that of held-out images: far below 1, it has memorised."""
+    """Mean distance of samples to their nearest training image, over that of held-out images: far below 1, G has memorised."""
     images: int = 0
-    """Images seen by the weights that were scorer."""
+    """Images that the evaluated weights were trained on."""
     missing: tuple[Missing, ...] = ()
-    """What could not be had, and why."""
 
-    def ids(self) -> set[str]:
-        """The protocols of its numbers."""
+    def protocol_ids(self) -> set[str]:
+        """Return the ids of the protocols of its numbers."""
         return {score.id for score in self.scores}
 
     def names(self) -> set[str]:
-        """The numbers of the samples that it tells of: those that it has, and those that could not be had."""
-        missing = (name for each in self.missing if each.column == SAMPLES for name in each.names)
+        """Return the names of the samples' numbers, including those that are missing."""
+        missing = (name for item in self.missing if item.column == SAMPLES for name in item.names)
         return {score.name for score in self.scores} | set(missing)
 
     def untrained(self) -> str:
-        """A sentence where the samples score no better than noise does; empty where they score better.
+        """Return a sentence if the samples score no better than noise, else an empty string.
 
-        A metric whose held-out control is missing may rank noise above real images. Where all are like that, the first tells.
+        Numbers with a held-out control decide, because a metric without it may rank noise above real images. If none has one,
+        the first number decides.
         """
-        telling = [score for score in self.scores if score.no_better_than_noise is not None]
-        telling = [score for score in telling if score.held_out is not None] or telling[:1]
-        worse = [score for score in telling if score.no_better_than_noise]
+        known = [score for score in self.scores if score.no_better_than_noise is not None]
+        known = [score for score in known if score.held_out is not None] or known[:1]
+        worse = [score for score in known if score.no_better_than_noise]
         if not worse:
             return ""
         numbers = "; ".join(f"{score.name} {score.value:.4g}, noise {score.noise:.4g}" for score in worse)
-        return f"no better than noise ({numbers}): {UNTRAINED if worse[0] is telling[0] else 'do not compare by it'}"
+        return f"no better than noise ({numbers}): {UNTRAINED if worse[0] is known[0] else 'do not compare by it'}"
 
-    def plain(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON types."""
         scores = [attrs.asdict(score) | {name: getattr(score, name) for name in DERIVED} for score in self.scores]
-        missing = [attrs.asdict(each) | {"names": list(each.names)} for each in self.missing]
+        missing = [attrs.asdict(item) | {"names": list(item.names)} for item in self.missing]
         return {"images": self.images, "nearest": self.nearest, "scores": scores, "missing": missing}
 
     @classmethod
-    def of(cls, plain: Mapping[str, Any]) -> Report:
-        """The report that :meth:`plain` wrote, now or when nothing was told of missing numbers."""
-        scores = (Score(**{key: value for key, value in score.items() if key not in DERIVED}) for score in plain["scores"])
-        missing = (Missing(**{**each, "names": tuple(each["names"])}) for each in plain.get("missing", ()))
-        return cls(tuple(scores), plain["nearest"], plain["images"], tuple(missing))
-
-
-def refuse_unlike(reports: Iterable[Report]) -> None:
-    """Raise UsageError, naming the first difference, where a number stands in two reports under different protocols."""
-    first: dict[str, Score] = {}
-    for score in (score for report in reports for score in report.scores):
-        other = first.setdefault(score.name, score)
-        if score.id != other.id:
-            names = sorted(set(other.protocol) | set(score.protocol))
-            name = next(name for name in names if other.protocol.get(name) != score.protocol.get(name))
-            ours, theirs = (each.protocol.get(name, "nothing") for each in (other, score))
-            rule = f"{score.name}: protocols {other.id} and {score.id} do not compare: {name} is {ours!r} and {theirs!r}"
-            raise UsageError(f"{rule}; evaluate both alike")
+    def from_dict(cls, table: Mapping[str, Any]) -> Report:
+        """Return the report that :meth:`to_dict` wrote; earlier versions wrote no missing numbers."""
+        scores = (MetricValue(**{key: value for key, value in row.items() if key not in DERIVED}) for row in table["scores"])
+        missing = (Missing(**{**row, "names": tuple(row["names"])}) for row in table.get("missing", ()))
+        return cls(tuple(scores), table["nearest"], table["images"], tuple(missing))

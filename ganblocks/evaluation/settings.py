@@ -1,20 +1,20 @@
-"""What to evaluate by."""
+"""The settings of an evaluation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Literal
 
-from attrs import field, frozen
-from attrs.validators import in_
+from attrs import Factory, frozen
 
+from ganblocks.kinds.diagnostic import Diagnostic
 from ganblocks.kinds.feature_extractor import FeatureExtractor
 from ganblocks.kinds.metric import Metric
+from ganblocks.options.declare import option
+from ganblocks.options.fields import PLUGIN_DEFAULT
 from ganblocks.recipe.schema import Evaluation
 from ganblocks.registry import Registry
 from ganblocks.training.sampler import RESAMPLE
-
-USUAL = ("kernel", "frechet", "precision_recall", "density_coverage", "inception_score")
-"""Metrics of an evaluation that names none; the kernel distance leads, because it is unbiased where images are few."""
 
 
 @frozen(kw_only=True)
@@ -23,34 +23,42 @@ class EvaluationSettings:
 
     extractor: FeatureExtractor
     metrics: Mapping[str, Metric]
-    asked: bool = True
-    """Whether somebody chose the metrics: then one that cannot be had is known before a training, and not only after it."""
+    diagnostics: Mapping[str, Diagnostic] = Factory(dict)
+    explicit: bool = True
+    """Whether the user chose the metrics: one that is impossible is then an error before training, not only afterwards."""
     n: int | None = None
     """Samples, and real images; None: as many as there are training images, at most 10,000."""
-    weights: str = field(default="average", validator=in_(("average", "live")))
-    """Of the generator: the moving average, or as they were trained."""
+    weights: Literal["average", "live"] = option("average")
+    """Of the generator: its moving average, or as trained."""
     truncation: float | None = None
     truncation_by: str = RESAMPLE
-    """What the truncation means; see :func:`ganblocks.training.latents.latents`."""
+    """The convention of truncation; see :func:`ganblocks.training.latents.latents`."""
     batch_norm: str = "moving"
     seed: int = 0
     device: str = "auto"
     other_data: bool = False
-    """Score against the images that are there, also where they are not those that the run has seen."""
+    """Score against the given images even if the run was trained on others."""
+
+    @property
+    def truncated(self) -> dict[str, Any]:
+        """The truncation, as keyword arguments of the sampler."""
+        return {"truncation": self.truncation, "convention": self.truncation_by}
 
 
 def evaluation_settings(evaluation: Evaluation | None, registry: Registry, device: str = "auto") -> EvaluationSettings:
-    """What a recipe asks for; the usual metrics where it names none."""
-    usual = {name: registry.create("metric", name) for name in USUAL}
+    """Return the settings of a recipe's ``[evaluation]``; those of the plugins' defaults where it names no metric."""
+    defaults = {offer.name: registry.create("metric", registry.short_name(offer)) for offer in registry.defaults("metric")}
     if evaluation is None:
-        return EvaluationSettings(
-            extractor=registry.create("feature_extractor", "efficientnet_lite0"), metrics=usual, asked=False, device=device
-        )
-    metrics = {name: measure.metric for name, measure in evaluation.metrics.items()}
+        extractor = registry.create("feature_extractor", PLUGIN_DEFAULT)
+        return EvaluationSettings(extractor=extractor, metrics=defaults, explicit=False, device=device)
+    metrics = {name: item.metric for name, item in evaluation.metrics.items()}
+    diagnostics = {name: item.diagnostic for name, item in evaluation.diagnostics.items()}
+    explicit = bool(metrics or diagnostics)
     return EvaluationSettings(
         extractor=evaluation.extractor,
-        metrics=metrics or usual,
-        asked=bool(metrics),
+        metrics=metrics if explicit else defaults,
+        diagnostics=diagnostics,
+        explicit=explicit,
         n=evaluation.n,
         weights=evaluation.weights,
         device=device,

@@ -11,6 +11,7 @@ from ganblocks.kinds.attention import Attention
 from ganblocks.kinds.augment import Augment
 from ganblocks.kinds.conditioning import Conditioning
 from ganblocks.kinds.dataset import Dataset
+from ganblocks.kinds.diagnostic import Diagnostic
 from ganblocks.kinds.discriminator import Discriminator
 from ganblocks.kinds.feature_extractor import FeatureExtractor
 from ganblocks.kinds.generator import Generator
@@ -54,6 +55,7 @@ KINDS: dict[str, Kind] = {
         Kind("augment", "ganblocks_augments", Augment, ("build",), ("differentiable",)),
         Kind("dataset", "ganblocks_datasets", Dataset, ("describe", "open")),
         Kind("metric", "ganblocks_metrics", Metric, ("score",), ("reads", "better")),
+        Kind("diagnostic", "ganblocks_diagnostics", Diagnostic, ("examine",), ("better",)),
         Kind("feature_extractor", "ganblocks_feature_extractors", FeatureExtractor, ("protocol", "open"), ("named",)),
     )
 }

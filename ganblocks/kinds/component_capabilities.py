@@ -1,8 +1,8 @@
-"""What a component can do beside the contract of its kind: inherited explicitly, found in the class, never guessed from attributes."""
+"""What a component can do beside the contract of its kind: inherited explicitly, never guessed from attributes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -13,22 +13,18 @@ if TYPE_CHECKING:
         ClassCount,
         Facts,
         Finding,
-        Sample,
     )
-
-    Generate = Callable[[Tensor, Tensor | None], Tensor]
 
 
 class CouplesSamples:
-    """A component whose value for a batch is not the mean of those for its parts, because it compares samples with each other.
+    """A component that compares the samples of a batch, so that its value is not the mean over parts of the batch.
 
-    Smaller microbatches make another objective of it, and not only another order of the same sum. (A module whose forward mixes
-    samples inherits ``MixesSamples``.)
+    Smaller microbatches change its objective. (A module whose forward mixes samples inherits ``MixesSamples``.)
     """
 
 
 class DifferentiatesTwice:
-    """An update rule that takes gradients of gradients (consensus): every site is told ``twice_differentiable``."""
+    """An update rule that takes gradients of gradients (consensus): every site has ``twice_differentiable`` set."""
 
 
 class ReadsForeign:
@@ -38,53 +34,42 @@ class ReadsForeign:
     """Names of the layouts that it knows."""
 
     def from_foreign(self, layout: str, network: nn.Module, theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The whole state of ``network``, which this component built, from theirs. Raises KeyError, naming what is missing."""
-        raise NotImplementedError
+        """Return the whole state of ``network``, which this component built, from theirs (tensors of any shape).
 
-
-class JudgesAlone:
-    """A metric that reads something off made images without comparing them to real ones (whether two halves agree)."""
-
-
-class ExaminesGenerator:
-    """A metric that looks into the generator instead of at its samples (how much images turn with the latent)."""
-
-    reads: ClassVar[frozenset[str]] = frozenset()
-    better: ClassVar[Mapping[str, str]]
-
-    def examine(self, generate: Generate, latent: Tensor, label: Tensor | None, seed: int) -> dict[str, float]:
-        """Short name -> number; called instead of ``score``.
-
-        Args:
-            generate: (z [B, Z], label int64 [B] | None) -> image [B, C, H, W], in evaluation, differentiable in z by both modes
-                of automatic differentiation as far as the network is; a sample's image does not depend on the others.
-            latent: [n, Z], on the processor: what the samples of the same evaluation are made from.
-            label: int64 [n], where the images have classes.
-            seed: of whatever else is drawn. Equal seeds give equal numbers.
-
-        Raises ``DataError`` for images that are not finite. The generator stays as it is.
+        Raises KeyError, naming what is missing.
         """
         raise NotImplementedError
 
-    def score(self, real: Sample, fake: Sample, seed: int) -> dict[str, float]:
-        """Not for samples."""
-        raise NotImplementedError(f"{type(self).__name__} examines a generator, not samples: call examine")
+
+class ReferenceFree:
+    """A metric that reads its numbers off generated images alone, without comparing them with real ones."""
+
+
+class ClassicNames:
+    """A metric whose numbers have other names in papers, if the extractor's weights are those that papers use."""
+
+    classic_names: ClassVar[Mapping[str, str]]
+    """Short name -> the name in papers, such as ``fd`` -> ``fid``."""
+
+
+class ClassicWeights:
+    """An extractor with the weights that define FID, KID and the inception score: metrics get their :class:`ClassicNames`."""
 
 
 class Inspects:
-    """A data set whose files are somebody's own, and may be broken: it can look at all of them before a run does."""
+    """A data set of the user's own files, which may be broken: it can check all of them before a run."""
 
     def inspect(self) -> Iterable[Finding]:
-        """All that is wrong or doubtful, at once, whatever the data is. What ``open`` refuses is fatal."""
+        """Return all errors and doubtful findings at once. What ``open`` refuses is fatal."""
         raise NotImplementedError
 
     def count(self) -> Sequence[ClassCount]:
-        """The classes in the order of their numbers, with their training images, as far as names of files tell."""
+        """Return the classes in order of their numbers, with their training images as far as file names tell."""
         return ()
 
     @classmethod
     def at(cls, path: Path) -> Self | None:
-        """The data set that files at ``path`` suggest, for a look without a recipe; None where they suggest none."""
+        """Return the data set that the files at ``path`` suggest, for a check without a recipe; None if they suggest none."""
         return None
 
 
@@ -92,5 +77,5 @@ class Checked:
     """A component that knows combinations that cannot work."""
 
     def check(self, facts: Facts) -> Iterable[str]:
-        """One sentence per complaint: what is wrong, and what to use instead."""
+        """Return one sentence per mistake: what is wrong, and what to use instead."""
         raise NotImplementedError

@@ -9,18 +9,21 @@ if TYPE_CHECKING:
 
 
 class FeatureExtractor(Protocol):
-    """A fixed network whose features stand for what an image shows."""
+    """A fixed network whose features represent the content of an image."""
 
     named: ClassVar[str]
-    """How scores name it: ``kd[efficientnet-lite0]``."""
+    """Its name in the names of scores: ``kd[efficientnet-lite0]``."""
 
     def protocol(self) -> dict[str, str]:
-        """All that its numbers depend on: the hash of its weights, the resize filter. Others are not compared with them."""
+        """Return all that its features depend on, such as the hash of its weights and the resize filter.
+
+        Only scores of equal protocols are comparable.
+        """
         ...
 
     def open(self) -> nn.Module:
-        """A module in evaluation with forward(image uint8 [B, C, H, W]) -> Features; a sample's do not depend on the others.
+        """Return a module in evaluation mode with forward(image uint8 [B, C, H, W]) -> Features, image by image.
 
-        Raises ``DataError`` where its weights are missing or are not the ones that the protocol names.
+        Raises ``DataError`` where its weights are missing or are not those that the protocol names.
         """
         ...

@@ -1,4 +1,4 @@
-"""Metric: a number that compares made images with real ones, or tells of the generator that made them."""
+"""Metric: a number that compares generated images with real ones."""
 
 from __future__ import annotations
 
@@ -10,19 +10,16 @@ if TYPE_CHECKING:
 
 
 class Metric(Protocol):
-    """Compares two samples of features; knows nothing of networks, files or where the features come from.
-
-    One that looks into the generator instead inherits ``ExaminesGenerator``.
-    """
+    """Compares two samples of features; knows nothing of networks, files or the extractor of the features."""
 
     reads: ClassVar[frozenset[str]]
-    """What it needs of a sample: "features", "logits", "labels"."""
+    """The parts of a sample that it needs: "features", "logits", "labels"."""
     better: ClassVar[Mapping[str, str]]
-    """The numbers that lead: short name -> "higher" or "lower"."""
+    """The leading numbers: short name -> "higher" or "lower"."""
 
     def score(self, real: Sample, fake: Sample, seed: int) -> dict[str, float]:
-        """Short name -> number, computed in float64. Equal samples and seeds give equal numbers.
+        """Return short name -> number, computed in float64. Equal samples and seeds give equal numbers.
 
-        Raises ``DataError`` for features that are not finite or not alike, and for fewer samples than it needs.
+        Raises ``DataError`` for features that are not finite or of unequal width, and for too few samples.
         """
         ...

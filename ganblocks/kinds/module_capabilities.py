@@ -1,4 +1,4 @@
-"""What a module can do beside the contract of its kind: inherited explicitly, found in the class, never guessed from attributes."""
+"""What a module can do beside the contract of its kind: inherited explicitly, never guessed from attributes."""
 
 from __future__ import annotations
 

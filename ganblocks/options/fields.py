@@ -17,6 +17,8 @@ KIND = "ganblocks.socket"
 """Metadata key: the kind of component that a socket takes."""
 DEFAULT = "ganblocks.default"
 """Metadata key: the name of the component that fills an empty socket; None: it must be filled."""
+PLUGIN_DEFAULT = "default"
+"""A name that means the first component of a kind in the plugins' ``GANBLOCKS_DEFAULTS``."""
 INLINE = "ganblocks.inline"
 """Metadata key: the options of the component in this socket stand among the keys of the section that holds the socket."""
 

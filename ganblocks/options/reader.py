@@ -22,7 +22,7 @@ from ganblocks.errors import (
     UnknownComponent,
 )
 from ganblocks.options.draft import broken_rules
-from ganblocks.options.fields import DEFAULT, inline_of, key_of, options_of, types_of
+from ganblocks.options.fields import DEFAULT, PLUGIN_DEFAULT, inline_of, key_of, options_of, types_of
 from ganblocks.options.types import UNREADABLE, Component, OneOf, OptionType, Section
 from ganblocks.options.words import escaped, joined, shown, suggestion
 from ganblocks.options.write import plain
@@ -164,7 +164,7 @@ class _Reader:
             component = self.instance(cls, options, path, neighbours)
         except (UnknownComponent, AmbiguousComponent, BrokenPlugin) as error:
             return self.note(where, shown(name), error.rule, error.hint)
-        if component is not UNREADABLE:
+        if component is not UNREADABLE and name != PLUGIN_DEFAULT:  # a run folder says which component that was
             remember(component, Origin(kind, name))
         return component
 

@@ -1,4 +1,4 @@
-"""Two recipes, entry by entry."""
+"""Compare two recipes, entry by entry."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ganblocks.options.words import joined, shown
 
 @frozen
 class Difference:
-    """One entry that is another: its dotted path, and what stood and stands there."""
+    """One entry that differs: its dotted path and both values."""
 
     path: str
     was: Any
@@ -23,7 +23,7 @@ class Difference:
 
 
 def differences(was: Any, now: Any, path: str = "") -> Iterator[Difference]:
-    """The entries in which two tables differ, as deep as both are tables."""
+    """Iterate over the entries in which two tables differ, as deep as both are tables."""
     if isinstance(was, Mapping) and isinstance(now, Mapping):
         for key in sorted({*was, *now}):
             yield from differences(was.get(key), now.get(key), joined(path, key))

@@ -10,11 +10,11 @@ from ganblocks.options.words import shown
 from ganblocks.recipe.file import RecipeFile, read_file
 
 LONGEST_NAME = 255
-"""Bytes of a file's name, on every usual file system."""
+"""Maximum length of a file name in bytes, on every usual file system."""
 
 
 def with_parent(child: RecipeFile) -> tuple[dict[str, Any], tuple[RecipeFile, ...]]:
-    """The whole table of a recipe, and the files that it came from, nearest first. Raises RecipeError."""
+    """Return the whole table of a recipe, and its files, the child first. Raise RecipeError."""
     table = dict(child.table)
     if "extends" not in table:
         return table, (child,)
@@ -25,7 +25,7 @@ def with_parent(child: RecipeFile) -> tuple[dict[str, Any], tuple[RecipeFile, ..
 
 
 def merged(parent: Any, child: Any) -> Any:
-    """Tables merge, except that a table with another ``use`` replaces; everything else replaces."""
+    """Merge two values: tables merge, except that one with another ``use`` replaces; everything else replaces."""
     if not isinstance(child, dict):
         return child
     if isinstance(parent, str) and "use" not in child:
@@ -36,7 +36,7 @@ def merged(parent: Any, child: Any) -> Any:
 
 
 def _parent_of(child: RecipeFile, name: Any) -> RecipeFile:
-    """Open the parent, if it is a plain name of a file in the child's folder, also after links are followed."""
+    """Read the parent, which must be a file in the child's folder, also after links are followed."""
     hint = 'write the name of a file beside this one, such as extends = "sagan.toml"'
     if not isinstance(name, str):
         raise _refused(child, name, "must be a string", hint)
@@ -53,7 +53,7 @@ def _parent_of(child: RecipeFile, name: Any) -> RecipeFile:
 
 
 def _target(path: Path) -> Path:
-    """Where links lead; a link that leads to itself leads nowhere."""
+    """Follow links; a link to itself leads nowhere."""
     try:
         return path.resolve()
     except (OSError, RuntimeError):

@@ -1,4 +1,4 @@
-"""One recipe file: read within limits, parsed, and searched for the line of a mistake."""
+"""One recipe file: read it within limits, parse it, and find the line of a mistake."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ganblocks.errors import Mistake, RecipeError
 from ganblocks.options.words import escaped, joined
 
 LARGEST = 2**20
-"""Bytes of a file."""
+"""Maximum size of a file in bytes."""
 DEEPEST = 32
-"""Tables inside tables."""
+"""Maximum depth of tables inside tables."""
 MOST_VALUES = 10_000
 LONGEST_STRING = 4096
 MOST_DOTS = 100
-"""In one line: tomllib takes cubic time over a key of many parts."""
+"""Maximum per line: tomllib takes cubic time over a key of many parts."""
 MOST_LINES = 20_000
-"""And commas: tomllib takes seconds over a megabyte of brackets."""
+"""Maximum number of lines, and of commas: tomllib takes seconds over a megabyte of brackets."""
 
 _HINTS = {
     "overwrite": "this key or table stands twice",
@@ -43,7 +43,7 @@ _HINTS = {
 
 @frozen(eq=False)
 class RecipeFile:
-    """A file that was read: ``table`` is what its TOML says."""
+    """A file and the table that it holds."""
 
     path: Path
     table: dict[str, Any]
@@ -53,10 +53,11 @@ class RecipeFile:
 
     @property
     def name(self) -> str:
+        """The path, without control characters."""
         return escaped(str(self.path))
 
     def line_of(self, where: str) -> tuple[int, int]:
-        """(how much of the path ``where`` stands in this file, in characters; the line where that is), or (0, 0)."""
+        """Return (the number of characters of the path ``where`` that this file sets, the line), or (0, 0)."""
         if not self.lines:
             self.lines.update(_index(self._text) or {"": 0})
         while where and where not in self.lines:
@@ -65,7 +66,7 @@ class RecipeFile:
 
 
 def read_file(path: str | os.PathLike[str]) -> RecipeFile:
-    """Read and parse. Raises RecipeError for whatever is wrong with the file itself."""
+    """Read and parse. Raise RecipeError if anything is wrong with the file itself."""
     text = _read_text(Path(path))
     if max(text.count("\n"), text.count(",")) > MOST_LINES:
         rule = f"must not have more than {MOST_LINES:,} lines or commas"
@@ -107,15 +108,15 @@ def _refused(path: Path, rule: str, hint: str, line: int = 0) -> RecipeError:
 
 
 def _not_toml(path: Path, message: str) -> RecipeError:
-    """TOML's own mistakes come one at a time, with a line."""
-    found = re.search(r" \(at line (\d+), column \d+\)$", message)
+    """Return the error of a file that is not TOML; it has one mistake, with its line."""
+    position = re.search(r" \(at line (\d+), column \d+\)$", message)
     hint = next((hint for part, hint in _HINTS.items() if part in message), "see https://toml.io")
-    text = message[: found.start()] if found else message
-    return _refused(path, f"is not TOML: {escaped(text)}", hint, int(found[1]) if found else 0)
+    text = message[: position.start()] if position else message
+    return _refused(path, f"is not TOML: {escaped(text)}", hint, int(position[1]) if position else 0)
 
 
 def refuse_bombs(table: Mapping[str, Any], source: str) -> None:
-    """Count what a short text can say. Raises RecipeError, which names ``source``."""
+    """Raise RecipeError, which names ``source``, if a table is too deep or too large."""
 
     def refused(rule: str, hint: str) -> RecipeError:
         return RecipeError([Mistake("", "", rule, hint, source)], source)
@@ -135,7 +136,7 @@ def refuse_bombs(table: Mapping[str, Any], source: str) -> None:
 
 
 def _index(text: str) -> dict[str, int]:
-    """Dotted path -> line, of every table header and every key that opens a line. Good enough to point at."""
+    """Return dotted path -> line of every table header and every key that begins a line."""
     index: dict[str, int] = {}
     table = ""
     for number, line in enumerate(text.split("\n"), 1):
@@ -151,7 +152,7 @@ def _index(text: str) -> dict[str, int]:
 
 
 def _path(statement: str, path: str = "") -> str:
-    """The dotted path that one line of TOML declares, below ``path``; empty where the line is no statement of its own."""
+    """Return the dotted path that one line of TOML declares, below ``path``; empty if the line is no whole statement."""
     if len(statement) > 300:
         return ""
     try:

@@ -1,4 +1,4 @@
-"""What becomes of the schedules of a recipe where it gets another length."""
+"""Report how the schedules of a recipe change when training gets another length."""
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ from ganblocks.schedules import Constant, Moving, spanning
 
 @frozen
 class Fate:
-    """What becomes of one schedule."""
+    """How one schedule changes."""
 
     words: str
     follows: bool
-    """True where it depends on the length of the run, so that a run of the new length would have had other values so far."""
+    """True if it spans the run, so that a run of the new length would have had other values so far."""
 
 
 def fates(recipe: Recipe, before: int, seen: int) -> Iterator[Fate]:
-    """What becomes of every schedule of a recipe, which was of ``before`` images until now, after ``seen`` of them."""
+    """Report on every schedule of a recipe whose length was ``before`` images so far, after ``seen`` of them."""
     for path, schedule in schedules(recipe):
         was, now = (spanning(schedule, images) for images in (before, recipe.training.images))
         if was != now:
-            there, here = was.at(seen), now.at(seen)
-            jump = f"at {seen:,} images it was {there:.4g} and is {here:.4g} from here on"
+            jump = f"at {seen:,} images it was {was.at(seen):.4g} and is {now.at(seen):.4g} from here on"
             yield Fate(f"{path} follows the length of the run, now {recipe.training.images:,} images: {jump}", follows=True)
         else:
             end = now.at(recipe.training.images)
@@ -38,7 +37,7 @@ def fates(recipe: Recipe, before: int, seen: int) -> Iterator[Fate]:
 
 
 def schedules(value: Any, path: str = "") -> Iterator[tuple[str, Moving]]:
-    """(dotted path, schedule) of every option inside ``value`` that moves, deeply."""
+    """Iterate over (dotted path, schedule) of every option inside ``value`` that is not constant, deeply."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield from schedules(item, joined(path, str(key)))
@@ -47,6 +46,6 @@ def schedules(value: Any, path: str = "") -> Iterator[tuple[str, Moving]]:
             yield path, value
     elif attrs.has(type(value)):
         for attribute in attrs.fields(type(value)):
-            # the options of a section's own component stand in the section's table
-            place = path if attribute.metadata.get(INLINE) else joined(path, attribute.alias)
-            yield from schedules(getattr(value, attribute.name), place)
+            # the options of a section's own component are in the section's table
+            inner = path if attribute.metadata.get(INLINE) else joined(path, attribute.alias)
+            yield from schedules(getattr(value, attribute.name), inner)

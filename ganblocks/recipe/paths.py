@@ -1,4 +1,4 @@
-"""Paths in a recipe: options of type Path, wherever they stand."""
+"""Options of a recipe that are paths."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any, TypeVar, cast
 import attrs
 
 from ganblocks.errors import UsageError
+from ganblocks.options.fields import options_of
 from ganblocks.recipe.schema import Recipe
 
 T = TypeVar("T")
 
 
 def rooted(part: T) -> T:
-    """The same recipe, component or option, in which each path is absolute (deeply): it means the same file everywhere."""
+    """Return the recipe, component or option with every path absolute (deeply)."""
     match part:
         case Path():
             return cast("T", part.expanduser().absolute())
@@ -24,25 +25,25 @@ def rooted(part: T) -> T:
             return cast("T", {key: rooted(item) for key, item in part.items()})
     if not attrs.has(type(part)):
         return part
+    old = {key: getattr(part, attribute.name) for key, attribute in options_of(type(part)).items()}
+    new = {key: rooted(value) for key, value in old.items()}
     value: Any = part
-    olds = {each.alias: getattr(value, each.name) for each in attrs.fields(type(value)) if each.init}
-    news = {name: rooted(old) for name, old in olds.items()}
-    return cast("T", attrs.evolve(value, **{name: new for name, new in news.items() if new != olds[name]}))
+    return cast("T", attrs.evolve(value, **{key: item for key, item in new.items() if item != old[key]}))
 
 
 def paths_of(component: Any) -> list[str]:
-    """The names of a component's own options that hold a path."""
-    fields = attrs.fields(type(component))
-    return [each.alias for each in fields if each.init and isinstance(getattr(component, each.name), Path)]
+    """Return the names of a component's own options that hold a path."""
+    options = options_of(type(component)).items()
+    return [key for key, attribute in options if isinstance(getattr(component, attribute.name), Path)]
 
 
 def with_data(recipe: Recipe, path: Path) -> Recipe:
-    """The same recipe, whose data set lies at ``path``. Raises UsageError where its data set has no path, or several."""
+    """Return the recipe with its data set at ``path``. Raise UsageError unless the data set has exactly one path."""
     dataset: Any = recipe.data.dataset
     names = paths_of(dataset)
     if len(names) != 1:
-        found = "holds its images itself" if not names else f"has several paths ({', '.join(names)})"
-        fix = "leave --data out" if not names else "change them in the run's recipe.toml"
-        raise UsageError(f"--data {path}: the data set {type(dataset).__name__} {found}; {fix}")
+        reason = f"has several paths ({', '.join(names)})" if names else "holds its images itself"
+        fix = "change them in the run's recipe.toml" if names else "leave --data out"
+        raise UsageError(f"--data {path}: the data set {type(dataset).__name__} {reason}", fix)
     moved = attrs.evolve(dataset, **{names[0]: path.expanduser().absolute()})
     return attrs.evolve(recipe, data=attrs.evolve(recipe.data, dataset=moved))

@@ -12,6 +12,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from ganblocks.errors import OptionError
 from ganblocks.kinds.augment import Augment
 from ganblocks.kinds.dataset import Dataset
+from ganblocks.kinds.diagnostic import Diagnostic
 from ganblocks.kinds.discriminator import Discriminator
 from ganblocks.kinds.feature_extractor import FeatureExtractor
 from ganblocks.kinds.generator import Generator
@@ -20,6 +21,7 @@ from ganblocks.kinds.metric import Metric
 from ganblocks.kinds.penalty import Penalty
 from ganblocks.kinds.update_rule import UpdateRule
 from ganblocks.options.declare import inline_socket, moving, option, socket
+from ganblocks.options.fields import PLUGIN_DEFAULT
 from ganblocks.schedules import Moving
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -126,11 +128,22 @@ class Measure:
 
 
 @frozen(kw_only=True)
-class Evaluation:
-    """``[evaluation]``: how a run is scored at its end, and within it where ``every`` is set."""
+class Examination:
+    """``[evaluation.diagnostics.NAME]``: a diagnostic. Where ``use`` is absent, NAME names the component."""
 
-    extractor: FeatureExtractor = socket("feature_extractor", default="efficientnet_lite0")
+    diagnostic: Diagnostic = inline_socket("diagnostic")
+
+
+@frozen(kw_only=True)
+class Evaluation:
+    """``[evaluation]``: how a run is scored at its end, and during it where ``every`` is set.
+
+    One that names no metrics and no diagnostics uses the default metrics.
+    """
+
+    extractor: FeatureExtractor = socket("feature_extractor", default=PLUGIN_DEFAULT)
     metrics: dict[str, Measure] = option(Factory(dict), validator=_plain_names)
+    diagnostics: dict[str, Examination] = option(Factory(dict), validator=_plain_names)
     n: int | None = option(None, low=2)
     """Samples, and real images; None: as many as there are training images, at most 10,000."""
     weights: Literal["average", "live"] = option("average")

@@ -1,7 +1,7 @@
-"""Running the cells of a study: each a process of its own, so that one that dies takes no other with it.
+"""Run the cells of a study, each in a process of its own, so that one that fails stops no other.
 
-``cells/VARIANT/seed-S/`` is a run folder like any other. A cell counts once ``seed-S.json`` stands beside it, which is written
-last and holds all that the table reads: a cell that was killed has none, and is run again.
+``cells/VARIANT/seed-S/`` is an ordinary run folder. A cell has finished once ``seed-S.json`` is beside it, which is written
+last and holds all that the table needs: a cell that was killed has none, and is run again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from ganblocks.devices import pick_device
 from ganblocks.errors import CheckpointError, UsageError
-from ganblocks.evaluation import Report, kept
+from ganblocks.evaluation import Report, read_reports
 from ganblocks.files import write_text
 from ganblocks.recipe import write_recipe
 from ganblocks.registry import Registry
@@ -35,14 +35,14 @@ from ganblocks.training.run_folder import LOCK, RECIPE, read_metrics
 from ganblocks.training.stopping import StopRequest
 
 DIVERGED = 4
-"""Exit code of a run whose numbers were no longer finite."""
+"""Exit code of a diverged run."""
 POLL = 0.05
-"""Seconds between looks at the running cells."""
+"""Seconds between checks of the running cells."""
 
 
 @frozen
 class Result:
-    """A cell that has ended: it has finished, or it has diverged, which is a result too."""
+    """A cell that has finished or diverged."""
 
     variant: str
     seed: int
@@ -50,96 +50,101 @@ class Result:
     step_seconds: float | None
     """The median step."""
     reports: tuple[Report, ...]
-    """One per scored moment, by images seen; empty where it diverged."""
+    """By images seen; empty where it diverged."""
     step_images: float | None = None
-    """Real images that the median step saw: a batch for each turn of the discriminator, or as the update rule draws them."""
+    """Real images in the median step: a batch for each turn of the discriminator, or as the update rule draws them."""
 
-    def plain(self) -> dict[str, Any]:
-        reports = [report.plain() for report in self.reports]
+    def to_dict(self) -> dict[str, Any]:
+        """Return the measurements as JSON types."""
+        reports = [report.to_dict() for report in self.reports]
         steps = {"step_seconds": self.step_seconds, "step_images": self.step_images}
         return {"diverged": self.diverged, **steps, "reports": reports}
 
 
 @frozen
-class Place:
-    """Where a study keeps its cells."""
+class StudyFolder:
+    """The paths of a study."""
 
-    folder: Path
+    path: Path
 
     def run(self, cell: Cell) -> Path:
-        return self.folder / "cells" / cell.variant.name / f"seed-{cell.seed}"
+        """Return the run folder of a cell."""
+        return self.path / "cells" / cell.variant.name / f"seed-{cell.seed}"
 
     def result(self, cell: Cell) -> Path:
+        """Return the file with the result of a cell."""
         return self.run(cell).with_suffix(".json")
 
     def log(self, cell: Cell) -> Path:
+        """Return the file with the output of a cell's process."""
         return self.run(cell).with_suffix(".log")
 
     def recipe(self, name: str) -> Path:
-        return self.folder / "recipes" / f"{name}.toml"
+        """Return the recipe of a variant."""
+        return self.path / "recipes" / f"{name}.toml"
 
     @property
     def features(self) -> Path:
-        """Features of real images, which all cells share."""
-        return self.folder / "features"
+        """Features of real images, shared by all cells."""
+        return self.path / "features"
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Raises UsageError where another study runs in this folder."""
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a study. Raises UsageError if another one runs in this folder, or if it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / ".lock", blocking=False)
         lock.acquire()
     except Timeout as error:
-        raise UsageError(f"{folder}: another ganblocks ablate is at work here; wait, or name another --out") from error
+        raise UsageError(f"{folder}: another ganblocks ablate is at work here", "wait, or name another --out") from error
     except OSError as error:
-        raise UsageError(f"{folder}: cannot be written: {error.strerror}; name another --out") from error
+        raise UsageError(f"{folder}: cannot be written: {error.strerror}", "name another --out") from error
     try:
         yield
     finally:
         lock.release()
 
 
-def result_of(cell: Cell, place: Place) -> Result | None:
-    """What a finished cell has found; None where it is not finished.
+def result_of(cell: Cell, folder: StudyFolder) -> Result | None:
+    """Return the result of a cell; None if it has not finished.
 
     Raises:
         UsageError: it has run another recipe.
         CheckpointError: the file is damaged.
 
     """
-    path = place.result(cell)
+    path = folder.result(cell)
     if not path.is_file():
         return None
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
-        digest, plain = facts["recipe"], facts["result"]
-        reports = tuple(Report.of(report) for report in plain["reports"])
-        images = plain.get("step_images")  # older versions did not say it
-        result = Result(cell.variant.name, cell.seed, plain["diverged"], plain["step_seconds"], reports, images)
+        digest, table = facts["recipe"], facts["result"]
+        reports = tuple(Report.from_dict(report) for report in table["reports"])
+        images = table.get("step_images")  # absent in earlier versions
+        result = Result(cell.variant.name, cell.seed, table["diverged"], table["step_seconds"], reports, images)
     except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{path}: damaged ({error}); remove it, and the cell is run again") from error
+        raise CheckpointError(f"{path}: damaged ({error})", "remove it, and the cell is run again") from error
     if digest != cell.variant.digest:
-        rule = "this cell has run another recipe than the one that is asked for now"
-        raise UsageError(f"{path}: {rule}; name another --out, or remove {place.run(cell).parent}")
+        rule = f"{path}: this cell has run another recipe than the one that is asked for now"
+        raise UsageError(rule, f"name another --out, or remove {folder.run(cell).parent}")
     return result
 
 
 @define(eq=False)
 class Runner:
-    """Runs the cells that are missing.
+    """Runs the cells that have not finished.
 
     Args:
-        place: where.
-        options: what stands between ``ganblocks`` and ``run`` (``-p`` and its like).
+        folder: of the study.
+        options: between ``ganblocks`` and ``run``, such as ``-p``.
         device: for every cell.
-        jobs: how many cells at once; each gets its share of the processor's cores.
-        say: told what happens.
-        registry: what names mean.
+        jobs: cells at once; each gets its share of the cores.
+        say: prints progress.
+        registry: knows the names of components.
     """
 
-    place: Place
+    folder: StudyFolder
     options: Sequence[str]
     device: str
     jobs: int
@@ -148,71 +153,56 @@ class Runner:
     _failed: list[Cell] = field(factory=list, init=False)
 
     def run(self, plan: Plan, stop: StopRequest) -> list[Cell]:
-        """Run what is missing; returns the cells that failed. A stop ends those that are at work, which then do not count."""
+        """Run the missing cells and return those that failed. A stop interrupts the running ones, which do not count then."""
         for variant in plan.variants:
-            self.place.recipe(variant.name).parent.mkdir(parents=True, exist_ok=True)
-            write_text(self.place.recipe(variant.name), variant.text)
+            self.folder.recipe(variant.name).parent.mkdir(parents=True, exist_ok=True)
+            write_text(self.folder.recipe(variant.name), variant.text)
         cells = list(plan.cells())
-        waiting = [cell for cell in cells if result_of(cell, self.place) is None]
+        waiting = [cell for cell in cells if result_of(cell, self.folder) is None]
         self.say(f"{len(cells)} cells: {len(cells) - len(waiting)} finished before, {len(waiting)} to run")
-        working: dict[subprocess.Popen[bytes], tuple[Cell, float]] = {}
+        progress = _Progress(len(waiting))
+        running: dict[subprocess.Popen[bytes], tuple[Cell, float]] = {}
         try:
-            while (waiting or working) and not stop:
-                while waiting and len(working) < self.jobs:
+            while (waiting or running) and not stop:
+                while waiting and len(running) < self.jobs:
                     cell = waiting.pop(0)
-                    working[self._start(cell)] = cell, time.monotonic()
-                for process in [each for each in working if each.poll() is not None]:
-                    self._end(*working.pop(process), process.returncode)
+                    running[self._start(cell)] = cell, time.monotonic()
+                for process in [process for process in running if process.poll() is not None]:
+                    self._end(*running.pop(process), process.returncode)
+                    self.say(progress.advance())
                 time.sleep(POLL)
         finally:
-            _terminate(working)
+            _terminate(running)
         return self._failed
 
     def _start(self, cell: Cell) -> subprocess.Popen[bytes]:
-        """Go on with a cell that was stopped, which changes no bit of its result; else a fresh run in an empty folder."""
-        folder = self.place.run(cell)
-        _refuse_at_work(folder)
-        if not self._goes_on(cell):
-            shutil.rmtree(folder, ignore_errors=True)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with self.place.log(cell).open("ab") as log:
-            # in a session of its own: a terminal's Ctrl-C does not reach it, so that it is asked to stop once, by us, and saves
+        """Resume a cell that was stopped, with the same result bit for bit, or start it in an empty folder."""
+        run = self.folder.run(cell)
+        _refuse_running(run)
+        if not self._resumes(cell):
+            shutil.rmtree(run, ignore_errors=True)
+        run.parent.mkdir(parents=True, exist_ok=True)
+        with self.folder.log(cell).open("ab") as log:
+            # in a session of its own, out of reach of a terminal's Ctrl-C: it is stopped once, by us, and saves
             return subprocess.Popen(  # noqa: S603
                 self.command(cell), stdout=log, stderr=log, env=_environment(self.jobs), start_new_session=True
             )
 
     def command(self, cell: Cell) -> list[str]:
-        """What one would type to run this cell, or to go on with it."""
-        folder = str(self.place.run(cell))
-        fresh = [
-            "run",
-            str(self.place.recipe(cell.variant.name)),
-            "--seed",
-            str(cell.seed),
-            "--device",
-            self.device,
-            "--out",
-            folder,
-        ]
-        chosen = ["resume", folder] if self._goes_on(cell) else fresh
-        return [
-            sys.executable,
-            "-m",
-            "ganblocks",
-            *self.options,
-            *chosen,
-            "--feature-cache",
-            str(self.place.features),
-            "--quiet",
-        ]
+        """Return the command that runs or resumes a cell."""
+        run, recipe = str(self.folder.run(cell)), str(self.folder.recipe(cell.variant.name))
+        fresh = ["run", recipe, "--seed", str(cell.seed), "--device", self.device, "--out", run]
+        command = ["resume", run] if self._resumes(cell) else fresh
+        cache = ["--feature-cache", str(self.folder.features)]
+        return [sys.executable, "-m", "ganblocks", *self.options, *command, *cache, "--quiet"]
 
-    def _goes_on(self, cell: Cell) -> bool:
-        """Whether the cell's folder holds a good checkpoint of the very recipe, its precision settled for this device."""
-        folder = self.place.run(cell)
+    def _resumes(self, cell: Cell) -> bool:
+        """Return whether the run folder holds a good checkpoint of the same recipe, with the precision of this device."""
+        run = self.folder.run(cell)
         wanted = resolved(cell.variant.recipe, pick_device(self.device))
         try:
-            latest(folder)
-            return (folder / RECIPE).read_text(encoding="utf-8") == write_recipe(wanted, self.registry)
+            latest(run)
+            return (run / RECIPE).read_text(encoding="utf-8") == write_recipe(wanted, self.registry)
         except (CheckpointError, OSError, UnicodeDecodeError):
             return False
 
@@ -220,10 +210,10 @@ class Runner:
         seconds = time.monotonic() - started
         try:
             if code not in (0, DIVERGED):
-                raise CheckpointError(f"exit code {code}; see {self.place.log(cell)}")
-            result = _result(cell, self.place.run(cell), diverged=code == DIVERGED)
-            facts = {"recipe": cell.variant.digest, "seed": cell.seed, "seconds": round(seconds, 1), "result": result.plain()}
-            write_text(self.place.result(cell), json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+                raise CheckpointError(f"exit code {code}; see {self.folder.log(cell)}")
+            result = _result(cell, self.folder.run(cell), diverged=code == DIVERGED)
+            facts = {"recipe": cell.variant.digest, "seed": cell.seed, "seconds": round(seconds, 1), "result": result.to_dict()}
+            write_text(self.folder.result(cell), json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
         except (CheckpointError, OSError) as error:
             self._failed.append(cell)
             self.say(f"{cell.name}: failed: {error}")
@@ -231,31 +221,42 @@ class Runner:
         self.say(f"{cell.name}: {'diverged' if result.diverged else _leading(result)} ({seconds:.0f} s)")
 
 
-def _refuse_at_work(folder: Path) -> None:
-    """Raises UsageError where the cell of a study that was killed has outlived it."""
-    if not (folder / LOCK).exists():
+@define
+class _Progress:
+    """Counts finished cells and estimates the time left."""
+
+    total: int
+    done: int = 0
+    start: float = field(factory=time.monotonic)
+
+    def advance(self) -> str:
+        """Count a cell; return the progress."""
+        self.done += 1
+        left = (time.monotonic() - self.start) / self.done * (self.total - self.done)
+        return f"{self.done} of {self.total} cells" + (f", about {left / 60:.0f} min left" if left >= 60 else "")
+
+
+def _refuse_running(run: Path) -> None:
+    """Raise UsageError if the cell of a killed study is still running."""
+    if not (run / LOCK).exists():
         return
     try:
-        with FileLock(folder / LOCK, blocking=False):
+        with FileLock(run / LOCK, blocking=False):
             return
     except Timeout as error:
-        raise UsageError(
-            f"{folder}: a process still trains here, left over from a study that was killed; stop it first"
-        ) from error
+        rule = f"{run}: a process still trains here, left over from a study that was killed"
+        raise UsageError(rule, "stop it first") from error
 
 
 def _result(cell: Cell, run: Path, diverged: bool) -> Result:
-    """What a run that has ended has found. Raises CheckpointError where its last score is not that of its end."""
-    name, seed = cell.variant.name, cell.seed
+    """Return the result of a run that has ended. Raises CheckpointError if its end is not scored."""
     records = read_metrics(run)
     seconds = _median_step([record["seconds"] for record in records])
     images = _median_step([0, *(record["images"] for record in records)])
-    if diverged:
-        return Result(name, seed, True, seconds, (), images)
-    reports = tuple(sorted(kept(run), key=lambda report: report.images))
-    if not reports or reports[-1].images < cell.variant.recipe.training.images:
+    reports = () if diverged else tuple(sorted(read_reports(run), key=lambda report: report.images))
+    if not diverged and (not reports or reports[-1].images < cell.variant.recipe.training.images):
         raise CheckpointError(f"{run}: no score of its end")
-    return Result(name, seed, False, seconds, reports, images)
+    return Result(cell.variant.name, cell.seed, diverged, seconds, reports, images)
 
 
 def _median_step(values: Sequence[float]) -> float | None:
@@ -264,20 +265,20 @@ def _median_step(values: Sequence[float]) -> float | None:
 
 
 def _leading(result: Result) -> str:
-    """The first score of the end, and a word where it says that the run is not worth comparing."""
+    """Return the first score at the end, and a note if it is no better than noise."""
     last = result.reports[-1]
     numbers = (f"{score.name} {score.value:.4g}" for score in last.scores)
     return next(numbers, "no score") + ("; no better than noise" if last.untrained() else "")
 
 
 def _environment(jobs: int) -> Mapping[str, str]:
-    """Cells at work together share the cores; without it each would take all of them, and all would crawl."""
+    """Return an environment in which parallel cells share the cores: otherwise each would use all of them."""
     share = max((os.cpu_count() or 1) // jobs, 1)
     return {**os.environ, **({"OMP_NUM_THREADS": str(share)} if jobs > 1 else {})}
 
 
-def _terminate(working: Mapping[subprocess.Popen[bytes], object]) -> None:
-    for process in working:
+def _terminate(running: Mapping[subprocess.Popen[bytes], object]) -> None:
+    for process in running:
         process.terminate()
-    for process in working:
+    for process in running:
         process.wait()

@@ -1,8 +1,9 @@
-"""What a variant costs, and what it swaps."""
+"""The size and work of a variant's networks, and the parameters that it swaps."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 
 import torch
 from attrs import frozen
@@ -13,26 +14,28 @@ from ganblocks.summary import network_costs
 from ganblocks.values import ImageSpec
 
 MOST_APART = 0.025
-"""Swapped blocks whose parameters differ by more of the larger are not of one size."""
+"""Largest relative difference in parameters of swapped blocks that count as equal in size."""
+Shape = tuple[int, ...]
 
 
 @frozen
 class Cost:
     """Both networks of a variant."""
 
-    shapes: Mapping[str, tuple[int, ...]]
+    shapes: Mapping[str, Shape]
     """Name of every parameter of both networks -> its shape."""
     flops: int
-    """Of one forward of one image through both networks (a multiply-add counts as two)."""
+    """Of one forward pass of one image through both networks; a multiply-add counts as two."""
 
     @property
     def parameters(self) -> int:
-        return sum(_numbers(shape) for shape in self.shapes.values())
+        """Number of parameters of both networks."""
+        return _count(self.shapes.items())
 
 
 @frozen
 class Swap:
-    """What one variant has and another has not, and the other way round."""
+    """The parameters in which two variants differ."""
 
     mine: int
     """Parameters that only this variant has."""
@@ -46,14 +49,16 @@ class Swap:
 
     @property
     def adds_or_removes(self) -> bool:
-        """One of both has nothing in that place: the block's size is what is compared, not its kind."""
+        """Whether one variant lacks the block altogether: the comparison is then of its presence, not of its kind."""
         return (self.mine == 0) != (self.theirs == 0)
 
     @property
     def alike(self) -> bool:
+        """Whether the swap leaves the size about equal, or adds or removes a block."""
         return self.adds_or_removes or self.apart <= MOST_APART
 
-    def words(self) -> str:
+    def summary(self) -> str:
+        """Return the swap in a few words."""
         if not self.mine and not self.theirs:
             return "same parameters"
         if self.adds_or_removes:
@@ -62,8 +67,8 @@ class Swap:
 
 
 def cost_of(recipe: Recipe, image: ImageSpec) -> Cost:
-    """Measured on the meta device: nothing is allocated."""
-    shapes: dict[str, tuple[int, ...]] = {}
+    """Measure a recipe's networks on the meta device, without allocating memory."""
+    shapes: dict[str, Shape] = {}
     with torch.device("meta"):
         for player, build in (("generator", build_generator), ("discriminator", build_discriminator)):
             network = build(recipe, image, seed=0)
@@ -72,17 +77,10 @@ def cost_of(recipe: Recipe, image: ImageSpec) -> Cost:
 
 
 def swap(mine: Cost, theirs: Cost) -> Swap:
-    """Parameters are the same where name and shape are."""
-    return Swap(*(sum(_numbers(shape) for name, shape in one - other) for one, other in _both(mine, theirs)))
+    """Compare two variants; parameters are the same where name and shape are."""
+    own, other = set(mine.shapes.items()), set(theirs.shapes.items())
+    return Swap(_count(own - other), _count(other - own))
 
 
-def _both(mine: Cost, theirs: Cost) -> list[tuple[set[tuple[str, tuple[int, ...]]], set[tuple[str, tuple[int, ...]]]]]:
-    one, other = set(mine.shapes.items()), set(theirs.shapes.items())
-    return [(one, other), (other, one)]
-
-
-def _numbers(shape: tuple[int, ...]) -> int:
-    count = 1
-    for size in shape:
-        count *= size
-    return count
+def _count(parameters: Iterable[tuple[str, Shape]]) -> int:
+    return sum(math.prod(shape) for _, shape in parameters)

@@ -250,7 +250,7 @@ def _refuse_missing(path: Path, facts: Any, registry: Registry) -> None:
         return  # reading the recipe reports what is missing
     for kind, name, distribution, version in sorted(uses, key=str):
         try:
-            registry.find(kind, name)
+            registry.find(registry.kind_of_metric(name) if kind == "metric" else kind, name)
         except UnknownComponent as error:
             rule = f"needs the {kind} {name!r} of {distribution} {version}"
             raise CheckpointError(f"{path}: {rule}, which is not here: {_how_to_add(distribution)}") from error

@@ -63,6 +63,25 @@ def test_a_folder_alone(photos: Path) -> None:
     assert {Path(place).name for place in fatal} == {"a.gif", "b\x1b[31m.png"}
 
 
+def test_a_folder_is_checked_for_the_size_of_training(photos: Path) -> None:
+    assert "size = 64" in ganblocks("check", photos).stdout
+    assert "--size" in ganblocks("check", photos).stdout
+    done = ganblocks("check", photos, "--size", "16")
+    assert "size = 16" in done.stdout
+    assert "enlarged" not in done.stdout
+    wrong = ganblocks("check", photos, "--size", "x")
+    assert wrong.returncode == 2
+    assert "size: must be" in wrong.stderr
+    assert ganblocks("check", "recipes/sagan.toml", "--size", "16").returncode == 2
+
+
+def test_a_run_folder_is_no_folder_of_images(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text("")
+    done = ganblocks("check", tmp_path)
+    assert done.returncode == 2
+    assert f"ganblocks evaluate {tmp_path}" in done.stderr
+
+
 def test_a_data_set_of_its_own_is_opened() -> None:
     done = ganblocks("check", "recipes/sagan.toml", *tiny(), "--data", "--json")
     assert done.returncode == 0, done.stderr

@@ -78,6 +78,35 @@ def test_show_says_what_a_component_is_and_takes() -> None:
     assert sockets["norm"] == "norm component"
 
 
+def test_list_has_a_sentence_about_each_component() -> None:
+    offers = json.loads(ganblocks("list", "--json").stdout)
+    assert [offer["name"] for offer in offers if not offer["summary"].endswith(".")] == []
+    for offer in offers[:3]:
+        component = public.discover().get(offer["kind"], offer["name"])
+        assert (component.__doc__ or "").split()[0] == offer["summary"].split()[0]
+    assert offers[0]["summary"].split(".")[0][:40] in ganblocks("list").stdout
+
+
+def test_show_without_a_name_lists_the_kind() -> None:
+    assert ganblocks("show", "loss").stdout == ganblocks("list", "loss").stdout
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "line"),
+    [
+        ("loss", "hinge", 'loss = "hinge"'),
+        ("norm", "group", 'generator.norm = { use = "group", groups = 8, eps = 1e-05 }'),
+        ("metric", "kernel", 'evaluation.metrics.kernel = { use = "kernel", subsets = 100, subset = 1000 }'),
+        ("optimizer", "sgd", 'update.generator = { use = "sgd", rate = 0.01'),
+    ],
+)
+def test_show_ends_with_a_line_for_a_recipe(kind: str, name: str, line: str) -> None:
+    done = ganblocks("show", kind, name)
+    assert f"in a recipe: {line}" in done.stdout
+    assert "``" not in done.stdout
+    assert "Options:" not in done.stdout
+
+
 def test_every_component_can_be_shown() -> None:
     registry = public.discover()
     from ganblocks.options.describe import describe

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,24 @@ import torch
 import ganblocks as public
 from ganblocks import MixesSamples
 from ganblocks.errors import UsageError
-from ganblocks.evaluation import EvaluationSettings, Report, Score, evaluate, keep, kept, refuse_unlike
-from ganblocks.evaluation.batch_norm_modes import normalising
-from ganblocks.evaluation.features import chosen, drawn, nearest, noise
+from ganblocks.evaluation import EvaluationSettings, MetricValue, Report, add_report, evaluate, read_reports
+from ganblocks.evaluation.batch_norm_modes import batch_norm_mode
+from ganblocks.evaluation.features import choose_indices, generated_images, nearest_distances, noise_images
 from ganblocks.training.run import load
 from tests.cli.commands import ganblocks, tiny
 
 PIXELS = ("--extractor", "pixels", "--metric", "kernel", "--metric", "frechet")
+
+
+def refuse_unlike(reports: Iterable[Report]) -> None:
+    """Raise UsageError, naming the first difference, if a number stands in two reports under different protocols."""
+    first: dict[str, MetricValue] = {}
+    for score in (score for report in reports for score in report.scores):
+        other = first.setdefault(score.name, score)
+        for name in sorted(set(other.protocol) | set(score.protocol)) if score.id != other.id else ():
+            values = other.protocol.get(name, "nothing"), score.protocol.get(name, "nothing")
+            if values[0] != values[1]:
+                raise UsageError(f"{score.name}: protocols do not compare: {name} is {values[0]!r} and {values[1]!r}")
 
 
 @pytest.fixture(scope="module")
@@ -90,12 +102,12 @@ def test_conventions_of_truncation_are_different_protocols(run: Path) -> None:
 
 def test_reports_go_through_json(run: Path) -> None:
     found = report(run)
-    assert Report.of(json.loads(json.dumps(found.plain()))) == found
+    assert Report.from_dict(json.loads(json.dumps(found.to_dict()))) == found
 
 
 def test_different_metrics_beside_each_other_are_no_quarrel() -> None:
-    one = Report((Score("kd[x]", 1.0, {"seed": "0"}),))
-    refuse_unlike([one, Report((Score("fd[x]", 2.0, {"seed": "1"}),))])
+    one = Report((MetricValue("kd[x]", 1.0, {"seed": "0"}),))
+    refuse_unlike([one, Report((MetricValue("fd[x]", 2.0, {"seed": "1"}),))])
 
 
 @pytest.mark.parametrize("mode", ["moving", "batch", "standing"])
@@ -103,7 +115,7 @@ def test_statistics_are_back_afterwards(run: Path, mode: str) -> None:
     sampler = load(run)
     before = {name: value.clone() for name, value in sampler.network.state_dict().items()}
     plain = sampler.sample(8, seed=1)
-    with normalising(sampler, mode, seed=0):
+    with batch_norm_mode(sampler, mode, seed=0):
         other = sampler.sample(8, seed=1)
     assert torch.equal(plain, other) == (mode == "moving")
     assert not sampler.network.training
@@ -116,11 +128,11 @@ def test_standing_statistics_are_the_means_over_batches(run: Path) -> None:
     norm = sampler.network.get_submodule("final_norm")
     latent, label = sampler.representative(seed=0)(1024)
     seen: list[torch.Tensor] = []
-    with normalising(sampler, "batch", seed=0):
+    with batch_norm_mode(sampler, "batch", seed=0):
         hook = norm.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
         sampler.draw(latent, label, batch=64)
         hook.remove()
-    with normalising(sampler, "standing", seed=0):
+    with batch_norm_mode(sampler, "standing", seed=0):
         mean, var = norm.running_mean.clone(), norm.running_var.clone()
     assert len(seen) == 16
     torch.testing.assert_close(mean, torch.stack([x.mean((0, 2, 3)) for x in seen]).mean(0))
@@ -132,7 +144,7 @@ def test_standing_statistics_are_those_of_truncated_samples_where_these_are_judg
     norm = sampler.network.get_submodule("final_norm")
     means = []
     for how in ({}, {"truncation": 0.01}, {"truncation": 0.01, "convention": "std"}):
-        with normalising(sampler, "standing", seed=0, **how):
+        with batch_norm_mode(sampler, "standing", seed=0, **how):
             means.append(norm.running_mean.clone())
     assert not torch.allclose(means[0], means[1])
     assert not torch.equal(means[1], means[2])
@@ -158,28 +170,28 @@ def test_truncated_samples_are_normalised_by_statistics_of_latents_cut_alike(run
 
 
 def test_an_unknown_mode_is_a_user_s_mistake(run: Path) -> None:
-    with pytest.raises(UsageError, match="moving, batch, standing"), normalising(load(run), "frozen", seed=0):
+    with pytest.raises(UsageError, match="moving, batch, standing"), batch_norm_mode(load(run), "frozen", seed=0):
         pass
 
 
 def test_a_memorised_set_is_near() -> None:
     real = torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
-    assert nearest(real, real).max() < 1e-6
-    assert nearest(torch.zeros(1, 3), torch.tensor([[3.0, 4.0, 0.0], [9.0, 9.0, 9.0]])).item() == pytest.approx(5)
+    assert nearest_distances(real, real).max() < 1e-6
+    assert nearest_distances(torch.zeros(1, 3), torch.tensor([[3.0, 4.0, 0.0], [9.0, 9.0, 9.0]])).item() == pytest.approx(5)
 
 
 def test_images_in_memory_are_rounded_to_bytes_and_noise_is_each_place_s_own() -> None:
     image = torch.tensor([-1.0, 0.0, 0.999, 1.0]).view(1, 1, 2, 2)
-    assert drawn(image)(torch.tensor([0])).flatten().tolist() == [0, 128, 255, 255]
-    read = noise((1, 4, 4), seed=3)
+    assert generated_images(image)(torch.tensor([0])).flatten().tolist() == [0, 128, 255, 255]
+    read = noise_images((1, 4, 4), seed=3)
     assert torch.equal(read(torch.tensor([5, 2]))[0], read(torch.tensor([5]))[0])
     assert not torch.equal(read(torch.tensor([1])), read(torch.tensor([2])))
 
 
 def test_real_images_are_drawn_without_replacement() -> None:
     images = public.discover().create("dataset", "digits").open()
-    assert torch.equal(chosen(images, "train", 10**6, 0), images.split["train"])
-    some = chosen(images, "train", 50, 0)
+    assert torch.equal(choose_indices(images, "train", 10**6, 0), images.split["train"])
+    some = choose_indices(images, "train", 50, 0)
     assert len(set(some.tolist())) == 50
     assert set(some.tolist()) <= set(images.split["train"].tolist())
 
@@ -204,7 +216,7 @@ def test_the_command_prints_keeps_and_adds(run: Path) -> None:
 
 def test_the_command_speaks_json(run: Path) -> None:
     done = ganblocks("evaluate", run, *PIXELS, "--n", "50", "--json")
-    found = Report.of(json.loads(done.stdout))
+    found = Report.from_dict(json.loads(done.stdout))
     assert {score.protocol["fake"].split()[0] for score in found.scores} == {"50"}
 
 
@@ -238,7 +250,7 @@ def test_an_extractor_takes_options_as_a_recipe_writes_them(run: Path) -> None:
     arguments = ("--extractor", "{ use = 'pixels', size = 4 }", "--metric", "{ use = 'kernel', subsets = 5 }", "--n", "20")
     done = ganblocks("evaluate", run, *arguments, "--json")
     assert done.returncode == 0, done.stderr
-    (score,) = Report.of(json.loads(done.stdout)).scores
+    (score,) = Report.from_dict(json.loads(done.stdout)).scores
     assert score.protocol["resize"].endswith("to 4")
     assert score.protocol["metric"] == "kernel(subset = 1000, subsets = 5)"
 
@@ -253,21 +265,21 @@ def test_what_two_keep_at_once_is_kept(tmp_path: Path, monkeypatch: pytest.Monke
     """A live run scores itself while somebody evaluates it."""
 
     def slowly(run: Path) -> list[Report]:
-        found = kept(run)
+        found = read_reports(run)
         time.sleep(0.05)
         return found
 
-    monkeypatch.setattr("ganblocks.evaluation.evaluating.kept", slowly)
+    monkeypatch.setattr("ganblocks.evaluation.scores_file.read_reports", slowly)
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda images: keep(tmp_path, Report((), None, images)), range(8)))
-    assert sorted(each.images for each in kept(tmp_path)) == list(range(8))
+        list(pool.map(lambda images: add_report(tmp_path, Report((), None, images)), range(8)))
+    assert sorted(each.images for each in read_reports(tmp_path)) == list(range(8))
 
 
 def test_fewer_real_images_than_there_are_come_from_their_split() -> None:
     split = {"train": torch.arange(1, 40, 2), "held_out": torch.arange(0, 40, 2)}
     images = public.Images(torch.zeros(40, 1, 2, 2, dtype=torch.uint8).__getitem__, torch.zeros(40).long(), "f", split)
     for seed in range(5):
-        places = chosen(images, "train", 7, seed)
+        places = choose_indices(images, "train", 7, seed)
         assert len(set(places.tolist())) == 7
         assert (places % 2 == 1).all()
 

@@ -88,8 +88,8 @@ def scorer(photos: Path, network: type[Painter]) -> tuple[Report, Images, Sample
     settings = EvaluationSettings(
         extractor=registry.create("feature_extractor", "pixels"), metrics=metrics, n=30, device="cpu", seed=3
     )
-    judge, sampler = Evaluator(images, image, settings, registry), Sampler(network_, 3 * SIZE * SIZE, image)
-    return judge.report(sampler, 64), images, sampler, judge
+    evaluator, sampler = Evaluator(images, image, settings, registry), Sampler(network_, 3 * SIZE * SIZE, image)
+    return evaluator.report(sampler, 64), images, sampler, evaluator
 
 
 def on_disk(photos: Path) -> dict[bytes, Array]:
@@ -147,9 +147,9 @@ def painted(photos: Path) -> tuple[Report, Images, Sampler, Evaluator]:
 @pytest.fixture(scope="module")
 def parts(photos: Path, painted: tuple[Report, Images, Sampler, Evaluator]) -> dict[str, Array]:
     """Features of the real images, the held-out ones, noise and the samples."""
-    _, images, sampler, judge = painted
+    _, images, sampler, evaluator = painted
     files = on_disk(photos)
-    real = judge.places
+    real = evaluator.indices
     latent, labels = sampler.inputs(30, images.labels[real].tolist(), 3)
     made = ((sampler.draw(latent, labels).numpy() + 1) * 127.5).round().clip(0, 255) / 255
     return {
@@ -163,24 +163,24 @@ def parts(photos: Path, painted: tuple[Report, Images, Sampler, Evaluator]) -> d
 def test_training_and_held_out_images_have_nothing_in_common(
     photos: Path, painted: tuple[Report, Images, Sampler, Evaluator]
 ) -> None:
-    _, images, _, judge = painted
+    _, images, _, evaluator = painted
     train, held_out = (set(images.split[name].tolist()) for name in ("train", "held_out"))
     assert train.isdisjoint(held_out)
     assert train | held_out == set(range(3 * EACH))
-    assert set(judge.places.tolist()) <= train
+    assert set(evaluator.indices.tolist()) <= train
     assert len(on_disk(photos)) == 3 * EACH
 
 
 def test_samples_are_asked_for_in_the_classes_of_the_real_images(painted: tuple[Report, Images, Sampler, Evaluator]) -> None:
     """Told by their brightness, one by one: not by counts, which a turned order would keep."""
-    _, images, sampler, judge = painted
-    real = [folder_of(pixels.numpy()) for pixels in images.read(judge.places)]
+    _, images, sampler, evaluator = painted
+    real = [folder_of(pixels.numpy()) for pixels in images.read(evaluator.indices)]
     assert len(set(real)) == 3
     seen: list[int] = []
     hook = sampler.network.register_forward_hook(
         lambda _module, _inputs, made: seen.extend(folder_of((each.numpy() + 1) * 127.5) for each in made.detach())
     )
-    judge.report(sampler, 64)
+    evaluator.report(sampler, 64)
     hook.remove()
     assert seen == real
 

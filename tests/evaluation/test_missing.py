@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ganblocks import DataError, Images, ImageSpec, Sample, discover
 from ganblocks.errors import GanblocksError, UsageError
-from ganblocks.evaluation import EvaluationSettings, Evaluator, Missing, Report, Score, kept
+from ganblocks.evaluation import EvaluationSettings, Evaluator, MetricValue, Missing, Report, read_reports
 from ganblocks.registry import Offer, Registry
 from ganblocks.testing import examples
 from ganblocks.training.sampler import Sampler
@@ -71,7 +71,7 @@ def fifteen(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_fifteen_images_end_with_the_scores_that_exist_and_a_sentence_for_each_that_does_not(fifteen: Path) -> None:
-    said, reports = (fifteen / "said").read_text(), kept(fifteen / "run")
+    said, reports = (fifteen / "said").read_text(), read_reports(fifteen / "run")
     assert [report.images for report in reports] == [16, 32]
     for report in reports:
         leading = {score.name.partition("[")[0] for score in report.scores if score.better}
@@ -82,7 +82,7 @@ def test_fifteen_images_end_with_the_scores_that_exist_and_a_sentence_for_each_t
         lacking = {name.partition("[")[0] for each in report.missing if each.column == "held-out real" for name in each.names}
         assert lacking - {"nearest training image"} == without_control(counts(report)[1])
     for missing in reports[-1].missing:
-        assert said.count(missing.words()) == 1
+        assert said.count(missing.message()) == 1
     assert "no is[efficientnet-lite0]: " in said
     kd = reports[-1].scores[0]
     assert kd.noise is not None
@@ -211,10 +211,10 @@ def report(asks: dict[str, Ask], images: Images | None = None) -> Report:
     image = ImageSpec(channels=1, size=8)
     metrics = {name: Numbers(ask) for name, ask in asks.items()}
     settings = EvaluationSettings(extractor=registry.create("feature_extractor", "pixels"), metrics=metrics, n=30, device="cpu")
-    judge = Evaluator(images or dataset.open(), image, settings, registry)
+    evaluator = Evaluator(images or dataset.open(), image, settings, registry)
     # options of these metrics are functions, which no recipe holds
-    judge._options = lambda metric: next(name for name, each in metrics.items() if each is metric)  # type: ignore[method-assign]
-    return judge.report(Sampler(Plain(), 64, image), 0)
+    evaluator._options = lambda metric: next(name for name, each in metrics.items() if each is metric)  # type: ignore[method-assign]
+    return evaluator.report(Sampler(Plain(), 64, image), 0)
 
 
 def good(real: Sample, fake: Sample) -> dict[str, float]:
@@ -239,8 +239,8 @@ def test_a_metric_that_fails_takes_no_other_with_it(bad: Ask, reason: str, names
     (missing,) = (each for each in found.missing if each.column == "samples")
     assert missing.names == names
     assert reason in missing.reason
-    text = json.dumps(found.plain(), allow_nan=False)
-    assert Report.of(json.loads(text)) == found
+    text = json.dumps(found.to_dict(), allow_nan=False)
+    assert Report.from_dict(json.loads(text)) == found
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_reports_from_before_numbers_could_be_missing_open(tmp_path: Path) -> No
     score = {"name": "kd[x]", "value": 6.5, "protocol": {"seed": "0"}, "better": "lower", "held_out": 0.1, "noise": 9.0}
     old = [{"images": 64, "nearest": 1.5, "scores": [{**score, "id": "0123456789ab"}]}]
     (tmp_path / "scores.json").write_text(json.dumps(old))
-    assert kept(tmp_path) == [Report((Score("kd[x]", 6.5, {"seed": "0"}, "lower", 0.1, 9.0),), 1.5, 64)]
+    assert read_reports(tmp_path) == [Report((MetricValue("kd[x]", 6.5, {"seed": "0"}, "lower", 0.1, 9.0),), 1.5, 64)]
 
 
 numbers = st.floats(-10, 10)
@@ -301,7 +301,7 @@ numbers = st.floats(-10, 10)
 @examples(50)
 @given(value=numbers, held_out=numbers | st.none(), noise=numbers | st.none(), better=st.sampled_from(["higher", "lower", ""]))
 def test_no_better_than_noise(value: float, held_out: float | None, noise: float | None, better: str) -> None:
-    score = Score("x", value, {}, better, held_out, noise)
+    score = MetricValue("x", value, {}, better, held_out, noise)
     sign = {"higher": 1, "lower": -1, "": 0}[better]
     if noise is None or not sign or (held_out is not None and sign * held_out <= sign * noise):
         assert score.no_better_than_noise is None
@@ -312,10 +312,10 @@ def test_no_better_than_noise(value: float, held_out: float | None, noise: float
 
 
 def test_a_number_beside_the_leading_one_says_only_that_it_is_no_measure_here() -> None:
-    kd, recall = Score("kd[x]", 5, {}, "lower", 0.1, 9.0), Score("recall[x]", 0, {}, "higher", 0.7, 0)
+    kd, recall = MetricValue("kd[x]", 5, {}, "lower", 0.1, 9.0), MetricValue("recall[x]", 0, {}, "higher", 0.7, 0)
     said = Report((kd, recall)).untrained()
     assert said == "no better than noise (recall[x] 0, noise 0): do not compare by it"
-    precision = Score("precision[x]", 0.3, {}, "higher", None, 0.7)  # held-out images are too few for it
+    precision = MetricValue("precision[x]", 0.3, {}, "higher", None, 0.7)  # held-out images are too few for it
     assert not Report((kd, precision)).untrained()
-    assert [score["no_better_than_noise"] for score in Report((kd, recall)).plain()["scores"]] == [False, True]
-    assert Missing(("a", "b"), "why", "noise").words() == "no a, b of noise images: why"
+    assert [score["no_better_than_noise"] for score in Report((kd, recall)).to_dict()["scores"]] == [False, True]
+    assert Missing(("a", "b"), "why", "noise").message() == "no a, b of noise images: why"

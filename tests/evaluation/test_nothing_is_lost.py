@@ -16,8 +16,8 @@ from filelock import FileLock
 import ganblocks as public
 from ganblocks.cli import main
 from ganblocks.errors import CheckpointError, DataError
-from ganblocks.evaluation import Evaluator, Report, Scoring, evaluation_settings, kept
-from ganblocks.evaluation.trying import in_words
+from ganblocks.evaluation import Evaluator, Report, Scoring, evaluation_settings, read_reports
+from ganblocks.evaluation.measurement import error_message
 from ganblocks.recipe import Recipe, read_recipe
 from ganblocks.training.checkpoint import latest
 from ganblocks.training.health import read_health
@@ -73,7 +73,7 @@ def test_training_goes_on_without_scores(
     assert [str(each.message).partition(":")[0] for each in said] == ["16 images", "32 images"]
     assert weights(tmp_path / "run") == weights(undisturbed)
     assert (scoring.last, scoring.error) == (None, error)
-    assert in_words(error) in str(said[-1].message)
+    assert error_message(error) in str(said[-1].message)
 
 
 @pytest.mark.parametrize(("error", "code"), [(DataError("photos/7.png: cannot be read"), 3), (ValueError("odd"), 1)])
@@ -86,12 +86,12 @@ def test_a_run_whose_end_is_not_scored_says_how_to_do_it_later(
         assert main(["run", str(RECIPE), "--out", str(folder), *SHORT]) == code
     found = capsys.readouterr()
     assert found.out.strip() == str(folder)
-    assert f"not scored: {in_words(error)}" in found.err
+    assert f"not scored: {error_message(error)}" in found.err
     assert "Traceback" not in found.err
     command = found.err.splitlines()[-1].partition("is fixed: ")[2].split()
     assert command == ["ganblocks", "evaluate", str(folder)]
     assert main(command[1:]) == 0
-    assert kept(folder)[-1].images == 32
+    assert read_reports(folder)[-1].images == 32
 
 
 def test_a_score_that_fails_within_a_run_costs_that_moment_only(
@@ -107,7 +107,7 @@ def test_a_score_that_fails_within_a_run_costs_that_moment_only(
     monkeypatch.setattr(Evaluator, "report", once)
     assert main(["run", str(RECIPE), "--out", str(tmp_path / "run"), *SHORT]) == 0
     assert "16 images: not scored: not now" in capsys.readouterr().err
-    assert [each.images for each in kept(tmp_path / "run")] == [32]
+    assert [each.images for each in read_reports(tmp_path / "run")] == [32]
 
 
 def test_a_picture_that_cannot_be_written_stops_nothing(
@@ -120,7 +120,7 @@ def test_a_picture_that_cannot_be_written_stops_nothing(
     assert "samples/images-0000000000.png: cannot be written: No space left on device" in said
     assert "finished; samples: none could be written" in said
     assert weights(tmp_path / "run") == weights(undisturbed)
-    assert kept(tmp_path / "run") == kept(undisturbed)
+    assert read_reports(tmp_path / "run") == read_reports(undisturbed)
 
 
 @pytest.mark.parametrize("place", ["ganblocks.training.grid.gates", "ganblocks.training.health.write_text"])
@@ -215,7 +215,7 @@ def test_without_scores_nothing_is_scored_whatever_the_recipe_says(
     monkeypatch.undo()
     assert "not scored" not in capsys.readouterr().err
     assert main(["evaluate", str(folder)]) == 0
-    assert kept(folder)[-1].scores == kept(undisturbed)[-1].scores
+    assert read_reports(folder)[-1].scores == read_reports(undisturbed)[-1].scores
 
 
 def test_a_cache_and_no_scores_do_not_go_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

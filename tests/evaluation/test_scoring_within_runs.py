@@ -17,7 +17,7 @@ from ganblocks_update_rules.alternating import AlternatingUpdater
 import ganblocks as public
 from ganblocks.cli import main
 from ganblocks.errors import UsageError
-from ganblocks.evaluation import EvaluationSettings, Evaluator, Report, Scoring, evaluate, evaluation_settings, kept
+from ganblocks.evaluation import EvaluationSettings, Evaluator, Report, Scoring, evaluate, evaluation_settings, read_reports
 from ganblocks.recipe import Recipe, read_recipe
 from ganblocks.training.checkpoint import latest
 from ganblocks.training.loop import NoScorer
@@ -60,7 +60,7 @@ def test_training_never_notices(tmp_path: Path, weights: str) -> None:
 @pytest.mark.parametrize(("every", "moments"), [(24, [24, 48, 64]), (32, [32, 64]), (30, [32, 64]), (1000, [64])])
 def test_moments_are_the_cadence_s_and_the_end(tmp_path: Path, every: int, moments: list[int]) -> None:
     folder = run(recipe(every=every), tmp_path / "run")
-    assert [report.images for report in kept(folder)] == moments
+    assert [report.images for report in read_reports(folder)] == moments
 
 
 @pytest.mark.parametrize("weights", ["average", "live"])
@@ -68,11 +68,11 @@ def test_the_score_at_the_end_is_that_of_evaluating_afterwards(tmp_path: Path, w
     wanted = recipe(weights=weights)
     folder = run(wanted, tmp_path / "run")
     registry = public.discover()
-    assert kept(folder)[-1] == evaluate(folder, evaluation_settings(wanted.evaluation, registry, "cpu"), registry)
+    assert read_reports(folder)[-1] == evaluate(folder, evaluation_settings(wanted.evaluation, registry, "cpu"), registry)
 
 
 def test_average_and_live_weights_are_different_protocols(tmp_path: Path) -> None:
-    one, other = (kept(run(recipe(weights=weights), tmp_path / weights))[-1] for weights in ("average", "live"))
+    one, other = (read_reports(run(recipe(weights=weights), tmp_path / weights))[-1] for weights in ("average", "live"))
     assert one.scores[0].value != other.scores[0].value
     assert one.scores[0].id != other.scores[0].id
     assert "live generator" in other.scores[0].protocol["fake"]
@@ -97,8 +97,8 @@ def test_a_run_that_went_back_is_scored_anew(tmp_path: Path, monkeypatch: pytest
     with pytest.warns(UserWarning, match="rolled back"):
         folder = run(wanted, tmp_path / "run")
     assert scorer == [40, 40, 64]
-    assert [each.images for each in kept(folder)] == [40, 64]
-    assert kept(folder)[-1] == evaluate(
+    assert [each.images for each in read_reports(folder)] == [40, 64]
+    assert read_reports(folder)[-1] == evaluate(
         folder, evaluation_settings(wanted.evaluation, public.discover(), "cpu"), public.discover()
     )
 
@@ -140,9 +140,9 @@ def scorer(settings: EvaluationSettings, cache: Path | None) -> tuple[Report, in
     """A report of a fixed generator, and how many images the extractor was shown for it."""
     registry = public.discover()
     dataset = registry.create("dataset", "digits")
-    judge = Evaluator(dataset.open(), dataset.describe(), settings, registry, cache)
-    once = Once(judge.network)
-    judge.__dict__["network"] = once
+    evaluator = Evaluator(dataset.open(), dataset.describe(), settings, registry, cache)
+    once = Once(evaluator.network)
+    evaluator.__dict__["network"] = once
     network = torch.nn.Linear(4, 64, bias=False)
     with torch.no_grad():
         network.weight.copy_(torch.arange(256).view(64, 4) / 256)
@@ -156,7 +156,7 @@ def scorer(settings: EvaluationSettings, cache: Path | None) -> tuple[Report, in
             image: torch.Tensor = self.linear(z).tanh().view(-1, 1, 8, 8)
             return image
 
-    return judge.report(Sampler(Generator(), 4, dataset.describe()), 0), once.seen
+    return evaluator.report(Sampler(Generator(), 4, dataset.describe()), 0), once.seen
 
 
 def test_real_images_are_looked_at_once_for_all_judges(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_a_damaged_cache_is_written_anew(tmp_path: Path) -> None:
 def test_a_report_keeps_its_moment(tmp_path: Path) -> None:
     folder = run(recipe(every=24), tmp_path / "run")
     plain = json.loads((folder / "scores.json").read_text())
-    assert [Report.of(each) for each in plain] == kept(folder)
+    assert [Report.from_dict(each) for each in plain] == read_reports(folder)
 
 
 def test_a_cache_that_cannot_be_written_is_a_user_s_mistake(tmp_path: Path) -> None:

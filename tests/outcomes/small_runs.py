@@ -10,8 +10,7 @@ from typing import Any
 import attrs
 
 from ganblocks import Recipe, Registry, discover, read_recipe, run
-from ganblocks.evaluation import Report, Scoring, evaluation_settings
-from ganblocks.evaluation.evaluating import kept
+from ganblocks.evaluation import Report, Scoring, evaluation_settings, read_reports
 from ganblocks.options.fields import options_of
 from tests.cli.commands import ROOT
 
@@ -62,7 +61,7 @@ def train(recipe: Recipe, folder: Path, **how: Any) -> list[Report]:
     """Run a recipe as ``ganblocks run`` does; returns its reports, oldest first."""
     scoring = Scoring(recipe.data.dataset, evaluation_settings(recipe.evaluation, REGISTRY, "cpu"), REGISTRY, folder)
     run(recipe, folder, "cpu", registry=REGISTRY, scorer=scoring, **how)
-    return kept(folder)
+    return read_reports(folder)
 
 
 def kernel_distance(report: Report) -> float:

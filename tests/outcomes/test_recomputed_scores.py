@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn.functional import interpolate
 
 from ganblocks import load
-from ganblocks.evaluation.features import chosen, noise
+from ganblocks.evaluation.features import choose_indices, noise_images
 from ganblocks.seeding import seed_of
 from ganblocks.training.sampler import Sampler
 from tests.outcomes.zoo import MOMENTS, REGISTRY, Kept, files_by_class, rounded, say
@@ -117,7 +117,7 @@ def ratio(real: Array, fake: Array, held_out: Array) -> float:
 def test_scores_within_a_run_are_of_the_average_of_their_moment(zoo: Kept, images: Path) -> None:
     _, real, labels = real_of(zoo, images, "train")
     _, held_out, held_labels = real_of(zoo, images, "held_out")
-    static = features_of(noise((3, 8, 8), 0)(torch.arange(len(real))).permute(0, 2, 3, 1).numpy())
+    static = features_of(noise_images((3, 8, 8), 0)(torch.arange(len(real))).permute(0, 2, 3, 1).numpy())
     reports = json.loads((zoo.folder / "scores.json").read_text())
     assert [report["images"] for report in reports] == MOMENTS
     values = []
@@ -173,7 +173,7 @@ def test_evaluate_scores_what_it_says(case: str, run: Path, zoo: Kept, images: P
     assert json.loads((run / "scores.json").read_text()) == [report]
     files, seed = list(files_by_class(images)), options.get("seed", 0)
     n = int(words[1]) if "--n" in words else 64
-    places = chosen(zoo.session.batches.images, "train", min(n, 64), seed_of(seed, "real") % 2**31).tolist()
+    places = choose_indices(zoo.session.batches.images, "train", min(n, 64), seed_of(seed, "real") % 2**31).tolist()
     real, labels = features_of(np.stack([files[i][1] for i in places])), np.asarray([files[i][0] for i in places])
     _, held_out, _ = real_of(zoo, images, "held_out")
     wanted = np.tile(labels, 3)[:n]
@@ -253,8 +253,8 @@ def test_a_memoriser_is_far_below_one(run: Path, zoo: Kept, images: Path) -> Non
         def forward(self, latent: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
             return kept[: len(latent)]
 
-    judge = Evaluator(
+    evaluator = Evaluator(
         zoo.session.batches.images, zoo.session.image, evaluation_settings(zoo.recipe.evaluation, REGISTRY, "cpu"), REGISTRY
     )
-    report = judge.report(Sampler(Memoriser(), 16, zoo.session.image), 0)
+    report = evaluator.report(Sampler(Memoriser(), 16, zoo.session.image), 0)
     assert report.nearest == pytest.approx(0, abs=1e-3)

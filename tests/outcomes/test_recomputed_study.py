@@ -20,7 +20,7 @@ from scipy import stats
 from ganblocks import read_recipe
 from ganblocks.assembly import build_discriminator, build_generator
 from ganblocks.cli import main
-from ganblocks.evaluation.features import noise
+from ganblocks.evaluation.features import noise_images
 from ganblocks.training.sampler import Sampler
 from tests.outcomes.test_recomputed_scores import features_of, kernel
 from tests.outcomes.zoo import COUNTS, REGISTRY, files_by_class, flops_per_image, rounded, say
@@ -182,7 +182,7 @@ def test_cells_csv_has_each_number_of_each_cell_in_its_own_column(study: Study) 
     rows = list(csv.DictReader((study.folder / "cells.csv").open()))
     assert len(rows) == len(VARIANTS) * len(SEEDS) * len(MOMENTS) * 3
     held_out = kernel_of_fewer(study)
-    static = features_of(noise((3, 8, 8), 0)(torch.arange(len(study.labels))).permute(0, 2, 3, 1).numpy())
+    static = features_of(noise_images((3, 8, 8), 0)(torch.arange(len(study.labels))).permute(0, 2, 3, 1).numpy())
     leading = [row for row in rows if row["score"].startswith("kd[")]
     assert [(r["variant"], int(r["seed"]), int(r["images"])) for r in leading] == [
         (variant, seed, images) for seed in SEEDS for variant in VARIANTS for images in MOMENTS
@@ -359,4 +359,4 @@ def test_the_plot_shows_means_and_half_widths_of_every_moment(study: Study) -> N
             assert abs(x[i] - images) < 1
             assert y[i] == pytest.approx(np.mean(values), rel=1e-3)
             assert half[i] == pytest.approx(interval(values)[1] - np.mean(values), rel=1e-2, abs=1e-5)
-    assert study.lines == [study.printed["held_out"]]
+    assert study.lines == [study.printed["held_out"], study.printed["noise"]]

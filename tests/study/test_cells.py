@@ -12,7 +12,7 @@ import torch
 import ganblocks as public
 from ganblocks.devices import computes_in_bf16
 from ganblocks.errors import UsageError
-from ganblocks.study.cells import DIVERGED, Place, Runner, result_of
+from ganblocks.study.cells import DIVERGED, Runner, StudyFolder, result_of
 from ganblocks.study.plan import Cell, Plan, plan
 from ganblocks.training.checkpoint import Checkpoint, save_checkpoint
 from tests.cli.commands import ROOT
@@ -27,7 +27,7 @@ def wanted() -> Plan:
 
 @pytest.fixture
 def runner(tmp_path: Path) -> Runner:
-    return Runner(Place(tmp_path), ["-p", "no:data"], "cpu", 1, print, public.discover())
+    return Runner(StudyFolder(tmp_path), ["-p", "no:data"], "cpu", 1, print, public.discover())
 
 
 def option(command: list[str], name: str) -> str:
@@ -44,23 +44,23 @@ def test_a_command_says_all_that_its_cell_is(wanted: Plan, runner: Runner, tmp_p
     assert option(commands["baseline, seed 0"], "--seed") == "0"
 
 
-def finished(cell: Cell, digest: str, place: Place) -> None:
+def finished(cell: Cell, digest: str, folder: StudyFolder) -> None:
     """As versions wrote it that did not say what a step sees."""
-    place.result(cell).parent.mkdir(parents=True)
+    folder.result(cell).parent.mkdir(parents=True)
     result = {"diverged": True, "step_seconds": 0.5, "reports": []}
-    place.result(cell).write_text(json.dumps({"recipe": digest, "result": result}))
+    folder.result(cell).write_text(json.dumps({"recipe": digest, "result": result}))
 
 
 def test_only_a_cell_of_the_very_recipe_has_finished(wanted: Plan, runner: Runner) -> None:
     one, other = list(wanted.cells())[:2]
-    assert result_of(one, runner.place) is None
-    finished(one, one.variant.digest, runner.place)
-    found = result_of(one, runner.place)
+    assert result_of(one, runner.folder) is None
+    finished(one, one.variant.digest, runner.folder)
+    found = result_of(one, runner.folder)
     assert found is not None
     assert (found.diverged, found.step_seconds, found.step_images) == (True, 0.5, None)
-    finished(other, one.variant.digest, runner.place)
+    finished(other, one.variant.digest, runner.folder)
     with pytest.raises(UsageError, match="has run another recipe"):
-        result_of(other, runner.place)
+        result_of(other, runner.folder)
 
 
 @pytest.mark.parametrize("turns", [1, 2])
@@ -68,9 +68,9 @@ def test_what_a_step_sees_is_read_from_the_run_and_kept(runner: Runner, turns: i
     registry = public.discover()
     study = plan(STUDY, ["attention"], [0], {"update.discriminator_steps": turns, "evaluation.n": 8}, registry)
     cell = next(study.cells())
-    public.run(cell.variant.recipe, runner.place.run(cell), "cpu", 0, registry)
+    public.run(cell.variant.recipe, runner.folder.run(cell), "cpu", 0, registry)
     runner._end(cell, 0.0, DIVERGED)
-    found = result_of(cell, runner.place)
+    found = result_of(cell, runner.folder)
     assert found is not None
     assert found.step_images == 8 * turns
     assert found.step_seconds is not None
@@ -87,7 +87,7 @@ def started(runner: Runner, cell: Cell, monkeypatch: pytest.MonkeyPatch) -> list
 
 def test_what_a_killed_cell_has_left_is_gone(wanted: Plan, runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     cell = next(wanted.cells())
-    left = runner.place.run(cell) / "samples" / "left.png"
+    left = runner.folder.run(cell) / "samples" / "left.png"
     left.parent.mkdir(parents=True)
     left.write_bytes(b"")
     assert "run" in started(runner, cell, monkeypatch)
@@ -99,7 +99,7 @@ def test_a_killed_cell_goes_on_from_its_checkpoint_if_the_recipe_is_the_same(
     wanted: Plan, runner: Runner, monkeypatch: pytest.MonkeyPatch, same: bool
 ) -> None:
     cell = next(wanted.cells())
-    folder = runner.place.run(cell)
+    folder = runner.folder.run(cell)
     save_checkpoint(folder / "checkpoints", Checkpoint(8, 1, {}, {"a": torch.ones(1)}, {}, {}))
     (folder / "recipe.toml").write_text(cell.variant.text if same else "title = 1")
     command = started(runner, cell, monkeypatch)
@@ -112,7 +112,7 @@ def test_a_cell_whose_precision_was_settled_goes_on(runner: Runner, monkeypatch:
     registry = public.discover()
     few = {"training.precision": "auto", "training.images": 8, "evaluation.n": 8}
     cell = next(plan(STUDY, ["attention"], [0], few, registry).cells())
-    folder = runner.place.run(cell)
+    folder = runner.folder.run(cell)
     public.run(cell.variant.recipe, folder, "cpu", 0, registry)
     assert (folder / "recipe.toml").read_text() != cell.variant.text
     assert "resume" in runner.command(cell)

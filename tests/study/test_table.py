@@ -20,12 +20,13 @@ from PIL import Image
 import ganblocks as public
 from ganblocks.cli.ablate import _show as show_table
 from ganblocks.errors import UsageError
-from ganblocks.evaluation import Report, Score
+from ganblocks.evaluation import MetricValue, Report
 from ganblocks.study.cells import Result
 from ganblocks.study.costs import Cost, Swap, swap
 from ganblocks.study.plan import BASELINE, Plan, parse_seeds, plan
-from ganblocks.study.table import Row, Table, at, tabulate
-from ganblocks.study.words import interval
+from ganblocks.study.rows import Row, at
+from ganblocks.study.table import Table, tabulate
+from ganblocks.study.verdicts import interval
 from ganblocks.study.writing import document, grid, latex, markdown, plot, write
 from tests.cli.commands import ROOT
 
@@ -40,6 +41,10 @@ def wanted() -> Plan:
     return plan(RECIPE, ["attention", "wide"], range(5), {}, public.discover())
 
 
+def kd_std(protocol: Mapping[str, str]) -> MetricValue:
+    return MetricValue("kd_std[x]", 0.1, protocol)
+
+
 def cell(
     variant: str,
     seed: int,
@@ -50,7 +55,9 @@ def cell(
     step_images: float | None = 8,
 ) -> Result:
     reports = tuple(
-        Report((Score("kd[x]", value, protocol, "lower", 0.0, 9.0), Score("kd_std[x]", 0.1, protocol)), None, images)
+        Report(
+            (MetricValue("kd[x]", value, protocol, "lower", 0.0, 9.0), MetricValue("kd_std[x]", 0.1, protocol)), None, images
+        )
         for images, value in zip(moments, values, strict=True)
     )
     return Result(variant, seed, False, step, reports, step_images)
@@ -84,7 +91,7 @@ def test_which_way_is_better_is_the_metric_s_word(wanted: Plan, better: str, wor
     results = []
     for variant in wanted.variants:
         for seed in wanted.seeds:
-            score = Score("x[y]", seed + (variant.name == "attention") * (1 + seed / 1000), PROTOCOL, better)
+            score = MetricValue("x[y]", seed + (variant.name == "attention") * (1 + seed / 1000), PROTOCOL, better)
             results.append(Result(variant.name, seed, False, 0.1, (Report((score,), None, 64),)))
     assert tabulate(wanted, results).verdicts()[0].startswith(f"attention against baseline: {word} by +1.00")
 
@@ -175,7 +182,7 @@ def test_seeds_or_moments_of_unlike_protocols_have_no_mean_and_no_difference(
     assert set(row.scores.values()) == {None}
     assert list(row.curve) == []
     assert row_of(table, "attention").difference is None
-    one, two = (Score("", 0, protocol).id for protocol in (PROTOCOL, other))
+    one, two = (MetricValue("", 0, protocol).id for protocol in (PROTOCOL, other))
     words = table.verdicts()[0] if mixed == "attention" else table.verdicts()[1]
     assert re.search(rf"not compared: protocols {one} and {two} of {whose} seeds differ: seed\.", words)
     fine = row_of(table, BASELINE if mixed == "attention" else "attention")
@@ -194,7 +201,7 @@ def test_the_moments_are_budgets_equal_time_the_end_and_the_best(wanted: Plan) -
         for seed in wanted.seeds
     ]
     table = tabulate(wanted, results)
-    assert table.moments == ("24 images", "48 images", "equal time", "end", "best")
+    assert table.columns == ("24 images", "48 images", "equal time", "end", "best")
     means = {
         name: [found.mean if found else None for found in row_of(table, name).scores.values()]
         for name in (BASELINE, "attention")
@@ -338,7 +345,7 @@ def test_all_files_say_the_same(wanted: Plan, tmp_path: Path) -> None:
     table = tabulate(wanted, results)
     paths = {path.name: path for path in write(table, results, tmp_path, "ganblocks ablate it")[0]}
     lines = list(csv.DictReader(io.StringIO(paths["table.csv"].read_text())))
-    assert len(lines) == len(table.rows) * len(table.moments)
+    assert len(lines) == len(table.rows) * len(table.columns)
     end = next(line for line in lines if line["variant"] == "attention" and line["moment"] == "end")
     known = row_of(table, "attention").scores["end"]
     assert known is not None

@@ -28,7 +28,7 @@ def test_work_is_equal(systems: dict[str, Variant]) -> None:
 def test_the_classifier_swaps_equal_parameters_and_attention_adds_some_within_the_rule(systems: dict[str, Variant]) -> None:
     base, acgan, sagan = (systems[name].cost for name in (BASELINE, "acgan", "sagan"))
     table = 9 * 128
-    assert swap(acgan, base).words() == f"{table:,} parameters for {table:,} (+0.0%)"
+    assert swap(acgan, base).summary() == f"{table:,} parameters for {table:,} (+0.0%)"
     larger = swap(sagan, base)  # the wrapped layers of G have other names
     assert larger.mine - larger.theirs == sagan.parameters - base.parameters > 0
     assert larger.apart < 0.01

@@ -21,7 +21,6 @@ from ganblocks import (
     Classes,
     CouplesSamples,
     DataError,
-    ExaminesGenerator,
     Features,
     Game,
     Gated,
@@ -1541,7 +1540,7 @@ class Credulous(MeanGap):
         return {"gap": float((real.features.mean() - fake.features.mean()).abs())}
 
 
-@liar("metric", "leaves_what_it_judges_alone", "features were changed")
+@liar("metric", "leaves_samples_unchanged", "features were changed")
 @frozen
 class Lending(MeanGap):
     """Centres the features that it was lent."""
@@ -1553,7 +1552,7 @@ class Lending(MeanGap):
 
 
 @frozen
-class Reach(ExaminesGenerator):
+class Reach:
     """The control: how far images are from grey."""
 
     better: ClassVar[dict[str, str]] = {"reach": "higher"}
@@ -1568,7 +1567,33 @@ class Reach(ExaminesGenerator):
         return generate(latent, label).detach()
 
 
-@liar("metric", "leaves_what_it_judges_alone", "gradients reached the generator")
+@liar("diagnostic", "says_which_way_is_better", "better names")
+@frozen
+class Misleading(Reach):
+    """Says that a number leads which it does not return."""
+
+    better: ClassVar[dict[str, str]] = {"distance": "higher"}
+
+
+@liar("diagnostic", "returns_finite_numbers", "'reach' is")
+@frozen
+class Boundless(Reach):
+    """Returns an infinite number."""
+
+    def examine(self, generate: Any, latent: Tensor, label: Tensor | None, seed: int) -> dict[str, float]:
+        return dict.fromkeys(super().examine(generate, latent, label, seed), float("inf"))
+
+
+@liar("diagnostic", "repeats_itself", "then")
+@frozen
+class Wavering(Reach):
+    """Draws from torch's global numbers."""
+
+    def make(self, generate: Any, latent: Tensor, label: Tensor | None) -> Tensor:
+        return super().make(generate, latent + torch.randn(latent.shape), label)
+
+
+@liar("diagnostic", "leaves_the_generator_unchanged", "gradients reached the generator")
 @frozen
 class Pulling(Reach):
     """Leaves gradients behind."""
@@ -1579,7 +1604,7 @@ class Pulling(Reach):
         return image.detach()
 
 
-@liar("metric", "refuses_a_broken_generator", "not finite score")
+@liar("diagnostic", "refuses_a_broken_generator", "not finite score")
 @frozen
 class Optimistic(Reach):
     """Takes what is not finite for grey."""
@@ -1684,7 +1709,7 @@ CONTROLS = [
     ("generator", ToyGenerator),
     ("discriminator", ToyDiscriminator),
     ("metric", MeanGap),
-    ("metric", Reach),
+    ("diagnostic", Reach),
     ("feature_extractor", Means),
 ]
 """Components that lie about nothing: what the liars differ from."""

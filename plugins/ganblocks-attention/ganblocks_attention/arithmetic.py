@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ganblocks import Site
+from ganblocks import Site, full_precision
 
 AttentionPath = Literal["auto", "fused", "plain"]
 """How attention is computed; see :func:`fuses`."""
@@ -35,25 +35,20 @@ def merge(tokens: Tensor, height: int, width: int) -> Tensor:
     return tokens.transpose(1, 2).reshape(len(tokens), height, width, -1).permute(0, 3, 1, 2)
 
 
-def exact(x: Tensor) -> Tensor:
-    """Return x [...] in float32 at least: in half precision large scores lose their differences."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
 def weights(query: Tensor, key: Tensor, scale: float, bias: Tensor | None = None) -> Tensor:
-    """Softmax over keys of the scaled scores plus bias: [..., N, D], [..., M, D] -> [..., N, M], in float32 at least."""
-    scores = exact(query @ key.mT)
+    """Return the softmax over keys of scaled scores plus bias: [B, heads, N, D], [B, heads, M, D] -> [B, heads, N, M]."""
+    scores = full_precision(query @ key.mT)  # in half precision large scores lose their differences
     scores = scores if scale == 1 else scores * scale
     return torch.softmax(scores if bias is None else scores + bias, dim=-1)
 
 
 def plain(query: Tensor, key: Tensor, value: Tensor, scale: float, bias: Tensor | None = None) -> Tensor:
-    """Attention through its map: [..., N, D], [..., M, D], [..., M, V] -> [..., N, V]. Differentiable any number of times."""
+    """Attend through the map: [B, heads, N, D], [B, heads, M, D], [B, heads, M, V] -> [B, heads, N, V]."""
     return weights(query, key, scale, bias).to(value.dtype) @ value
 
 
 def fused(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-    """Return what :func:`plain` returns, in memory that grows with N and not with N·M.
+    """Return what :func:`plain` returns, [B, heads, N, V], in memory that grows with N and not with N·M.
 
     Fused kernels need queries, keys and values of one width: the narrower side is padded with zeros, which change no score and
     add only columns that are cut off again.

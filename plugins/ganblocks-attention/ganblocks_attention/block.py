@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -35,17 +33,6 @@ class AttentionBlock(nn.Module, AttentionMap, Gated):
         raise NotImplementedError
 
 
-class GlobalOptions(Protocol):
-    """Options of every component that attends to all positions."""
-
-    @property
-    def pool(self) -> int: ...
-    @property
-    def gamma(self) -> float: ...
-    @property
-    def path(self) -> AttentionPath: ...
-
-
 class GlobalBlock(AttentionBlock):
     """Attention of every position to all positions, or to all max-pooled cells of pool × pool positions.
 
@@ -57,16 +44,18 @@ class GlobalBlock(AttentionBlock):
     def __init__(
         self,
         site: Site,
-        options: GlobalOptions,
         inner: int,
         values: int,
+        gamma: float,
+        pool: int,
+        path: AttentionPath,
         heads: int = 1,
         scale: float = 1.0,
         positions: Tensor | None = None,
     ) -> None:
-        check_keys(site, options.pool)
-        super().__init__(site, inner, values, options.gamma)
-        self.heads, self.pool, self.scale, self.fused = heads, options.pool, float(scale), fuses(site, options.path)
+        check_keys(site, pool)
+        super().__init__(site, inner, values, gamma)
+        self.heads, self.pool, self.scale, self.fused = heads, pool, float(scale), fuses(site, path)
         self.register_buffer("positions", positions, persistent=False)
 
     def gather(self, x: Tensor) -> Tensor:

@@ -9,8 +9,8 @@ from attrs import frozen
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from ganblocks import Site, option
-from ganblocks_attention.arithmetic import exact, merge, split
+from ganblocks import Site, full_precision, option
+from ganblocks_attention.arithmetic import merge, split
 from ganblocks_attention.block import AttentionBlock
 from ganblocks_attention.checks import check_keys, largest_divisor, share
 
@@ -73,7 +73,7 @@ class LinearBlock(AttentionBlock):
             return query @ key.mT, (x.shape[2], x.shape[3])
 
     def _features(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return self.features(exact(split(self.query(x))), exact(split(self.key(x))))
+        return self.features(full_precision(split(self.query(x))), full_precision(split(self.key(x))))
 
 
 def softmax_features(query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
@@ -89,5 +89,5 @@ def elu_features(query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def elu_plus_one(x: Tensor) -> Tensor:
-    """Return elu(x) + 1 for x [...]: exp(x) below 0, so that it does not cancel to 0 below -17 in float32."""
+    """Return elu(x) + 1 for x of any shape: exp(x) below 0, so that it does not cancel to 0 below -17 in float32."""
     return x.clamp(max=0).exp() + relu(x)

@@ -48,8 +48,8 @@ class MultiHead:
     def build(self, site: Site) -> nn.Module:
         """Return the block for features [B, C, H, W] at ``site``. Raise PlacementError if they do not fit the options."""
         width = head_channels(site, self.heads, self.head_width)
-        channels, positions = self.heads * width, self._positions(site)
-        return GlobalBlock(site, self, channels, channels, self.heads, width**-0.5, positions)
+        inner, scale, positions = self.heads * width, width**-0.5, self._positions(site)
+        return GlobalBlock(site, inner, inner, self.gamma, self.pool, self.path, self.heads, scale, positions)
 
     def _positions(self, site: Site) -> Tensor | None:
         if self.positions == "none":

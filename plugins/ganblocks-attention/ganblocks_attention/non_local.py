@@ -41,4 +41,4 @@ class NonLocal:
     def build(self, site: Site) -> nn.Module:
         """Return the block for features [B, C, H, W] at ``site``. Raise PlacementError if they do not fit the options."""
         inner = share(site, "reduction", self.reduction)
-        return GlobalBlock(site, self, inner, inner)
+        return GlobalBlock(site, inner, inner, self.gamma, self.pool, self.path)

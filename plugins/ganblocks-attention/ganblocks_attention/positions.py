@@ -10,7 +10,7 @@ LONGEST = 10_000.0
 
 
 def sinusoids(channels: int, height: int, width: int) -> Tensor:
-    """Return the encoding [channels, H, W], whose first half encodes the row and second half the column; 4 divides channels.
+    """Return the encoding [C, H, W], its first half of the row, its second of the column; 4 divides C = ``channels``.
 
     Each half is the transformer's encoding of one coordinate p: sin(p / 10000^(2i/d)) and cos(p / 10000^(2i/d)), alternating.
     """
@@ -20,7 +20,7 @@ def sinusoids(channels: int, height: int, width: int) -> Tensor:
 
 
 def offsets(side: int) -> Tensor:
-    """Return int64 [side², side²]: the number, of (2 side - 1)², of the offset from a key (column) to a query (row)."""
+    """Return int64 [N, N], N = side²: which of (2 side - 1)² offsets leads from a key (column) to a query (row)."""
     row, column = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
     down, right = (axis.flatten()[:, None] - axis.flatten() + side - 1 for axis in (row, column))
     return down * (2 * side - 1) + right

@@ -45,4 +45,4 @@ class SelfAttention:
     def build(self, site: Site) -> nn.Module:
         """Return the block for features [B, C, H, W] at ``site``. Raise PlacementError if they do not fit the options."""
         inner, values = share(site, "reduction", self.reduction), share(site, "value_ratio", self.value_ratio)
-        return GlobalBlock(site, self, inner, values, scale=self.scale)
+        return GlobalBlock(site, inner, values, self.gamma, self.pool, self.path, scale=self.scale)

@@ -10,7 +10,7 @@ import torch
 from attrs import frozen
 from torch import Tensor, nn
 
-from ganblocks import Checked, Facts, Observes, Player, Turn, option
+from ganblocks import Checked, Facts, Observes, Player, Turn, full_precision, option
 from ganblocks_augments.common import distinct, laid_out, uniform
 from ganblocks_augments.cutout import corner_ranges, cut_out
 from ganblocks_augments.pixels import mirror, turn
@@ -103,7 +103,7 @@ class AdaptiveAugment(nn.Module, Observes):
 
     def forward(self, image: Tensor, rng: torch.Generator) -> Tensor:
         """Return image [B, C, H, W] changed, in its type and memory format."""
-        changed = image.to(torch.promote_types(image.dtype, torch.float32))
+        changed = full_precision(image)
         shares, amounts = self.draw(changed, rng)
         applied = shares < self.probability
         for name in self.options.policy:

@@ -19,7 +19,7 @@ def distinct(instance: object, attribute: attrs.Attribute[Any], value: tuple[str
 
 
 def uniform(ranges: Sequence[tuple[float, float]], batch: int, rng: torch.Generator) -> Tensor:
-    """Draw float64 [batch, len(ranges)] on the CPU, uniform in each range."""
+    """Draw float64 [B, N] on the CPU, B = ``batch``, uniform in each of N ranges."""
     low, high = torch.tensor(ranges, dtype=torch.float64, device="cpu").unbind(1)
     return torch.lerp(low, high, torch.rand(batch, len(ranges), generator=rng, dtype=torch.float64, device="cpu"))
 

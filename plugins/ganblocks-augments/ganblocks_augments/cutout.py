@@ -16,7 +16,7 @@ def corner_ranges(height: int, width: int, ratio: float) -> list[tuple[float, fl
 
 
 def cut_out(image: Tensor, corner: Tensor, ratio: float, fill: float) -> Tensor:
-    """Set a box of ``ratio`` of the sides, whose first row and column are ``corner`` [B, 2], to ``fill`` in image [B, C, H, W]."""
+    """Set a box of ``ratio`` of the sides, from row and column ``corner`` [B, 2], to ``fill`` in image [B, C, H, W]."""
     rows, columns = (_covered(corner[:, axis], image.shape[2 + axis], ratio) for axis in (0, 1))
     return torch.where(rows[:, None, :, None] & columns[:, None, None, :], fill, image)
 

@@ -8,7 +8,7 @@ import torch
 from attrs import frozen
 from torch import Tensor, nn
 
-from ganblocks import option
+from ganblocks import full_precision, option
 from ganblocks_augments.color import color_ranges, recolor
 from ganblocks_augments.common import distinct, laid_out, uniform
 from ganblocks_augments.cutout import corner_ranges, cut_out
@@ -67,7 +67,7 @@ class DifferentiableAugment(nn.Module):
 
     def forward(self, image: Tensor, rng: torch.Generator) -> Tensor:
         """Return image [B, C, H, W] changed, in its type and memory format."""
-        changed = image.to(torch.promote_types(image.dtype, torch.float32))
+        changed = full_precision(image)
         amounts = self._amounts(changed, rng)
         for name in self.options.policy:
             changed = self._change(name, changed, amounts)

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from ganblocks import Classes, ImageSpec, PlacementError, Player, Site, Vector, discover, read_recipe
-from ganblocks.evaluation.batch_norm_modes import normalising
+from ganblocks.evaluation.batch_norm_modes import batch_norm_mode
 from ganblocks.testing import examples
 from ganblocks.testing.toys import toy_game
 from ganblocks.training.sampler import Sampler
@@ -268,11 +268,11 @@ def test_standing_statistics_reach_every_norm_and_are_gone_afterwards() -> None:
     assert norm.running_mean.eq(0).all()
     before = sampler.sample(4)
     seen: list[Tensor] = []
-    with normalising(sampler, "batch", seed=0):
+    with batch_norm_mode(sampler, "batch", seed=0):
         hook = norm.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
         sampler.draw(*sampler.representative(seed=0)(1024), batch=64)
         hook.remove()
-    with normalising(sampler, "standing", seed=0):
+    with batch_norm_mode(sampler, "standing", seed=0):
         torch.testing.assert_close(norm.running_mean, torch.stack([x.mean((0, 2, 3)) for x in seen]).mean(0))
         torch.testing.assert_close(norm.running_var, torch.stack([x.var((0, 2, 3)) for x in seen]).mean(0))
         assert not torch.equal(sampler.sample(4), before)

@@ -38,13 +38,10 @@ class Contrastive(ComparesImages):
         bias: whether to learn b.
     """
 
-    weight: float = option(1.0, above=0)
     temperature: float = option(1.0, low=0.01)
-    embedding: int = option(512, low=2)
-    bias: bool = option(True)
 
     def compare(self, embedded: Tensor, proxy: Tensor, label: Tensor) -> Tensor:
-        """Return the mean of ℓ_i, 0-dim, for f = ``embedded`` and v = ``proxy`` [B, E] of length 1, label int64 [B]."""
+        """Return the mean of ℓ_i, 0-dim, for f = ``embedded`` and v = ``proxy`` [B, E], and label int64 [B]."""
         return contrast(embedded, proxy, label, self.temperature)
 
 

@@ -44,11 +44,9 @@ class DataToData(ComparesImages):
     temperature: float = option(0.5, low=0.01)
     positive_margin: float = option(0.98, above=0, high=1)
     negative_margin: float = option(0.02, low=-1, high=1)
-    embedding: int = option(512, low=2)
-    bias: bool = option(True)
 
     def compare(self, embedded: Tensor, proxy: Tensor, label: Tensor) -> Tensor:
-        """Return the mean of ℓ_i, 0-dim, for f = ``embedded`` and v = ``proxy`` [B, E] of length 1, label int64 [B]."""
+        """Return the mean of ℓ_i, 0-dim, for f = ``embedded`` and v = ``proxy`` [B, E], and label int64 [B]."""
         return cross_entropy(embedded, proxy, label, self.temperature, self.positive_margin, self.negative_margin)
 
 

@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
 
+from attrs import frozen
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from ganblocks import AddsTerm, Checked, Classes, CouplesSamples, Facts, Player, Score, Site, Turn
+from ganblocks import AddsTerm, Checked, Classes, CouplesSamples, Facts, Player, Score, Site, Turn, option
 from ganblocks_conditionings.scoring import linear, score
 
 
-class Comparison(Protocol):
-    """Options of a head whose term compares images."""
+@frozen(kw_only=True)
+class ComparesImages(CouplesSamples, Checked):
+    """The base of components with an :class:`EmbeddingHead`; they define ``compare``."""
 
-    @property
-    def weight(self) -> float: ...
-    @property
-    def embedding(self) -> int: ...
-    @property
-    def bias(self) -> bool: ...
+    weight: float = option(1.0, above=0)
+    embedding: int = option(512, low=2)
+    bias: bool = option(True)
 
     def compare(self, embedded: Tensor, proxy: Tensor, label: Tensor) -> Tensor:
-        """Return a loss, 0-dim, of embedded images and the proxies of their classes [B, E] of length 1, label int64 [B]."""
-        ...
-
-
-class ComparesImages(CouplesSamples, Checked):
-    """The methods that all components with an :class:`EmbeddingHead` share."""
+        """Return a loss, 0-dim, of images f = ``embedded`` and v = ``proxy`` [B, E] of length 1, and label int64 [B]."""
+        raise NotImplementedError
 
     def check(self, facts: Facts) -> Iterator[str]:
         """Complain if no image of a microbatch can be compared with another, so that the term is 0 at every step."""
@@ -40,7 +34,7 @@ class ComparesImages(CouplesSamples, Checked):
         if lack := facts.too_few(2):
             yield f"compares the images of a microbatch: a single image makes the term 0 at every step; {lack}"
 
-    def build(self: Comparison, site: Site) -> nn.Module:
+    def build(self, site: Site) -> nn.Module:
         """Return a head for features [B, C], C = ``site.channels``. Raise PlacementError if there are no classes."""
         return EmbeddingHead(site, self)
 
@@ -54,7 +48,7 @@ class EmbeddingHead(nn.Module, AddsTerm):
     in forward: the term compares the images of one microbatch.
     """
 
-    def __init__(self, site: Site, options: Comparison) -> None:
+    def __init__(self, site: Site, options: ComparesImages) -> None:
         super().__init__()
         if not isinstance(site.condition, Classes):
             raise site.error("comparing images with classes needs class labels", 'use conditioning = "none"')

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganblocks import Score
+from ganblocks import Score, full_precision, without_autocast
 
 
 def score(features: Tensor, linear: nn.Module, class_weight: Tensor | None = None) -> Score:
@@ -20,7 +18,7 @@ def score(features: Tensor, linear: nn.Module, class_weight: Tensor | None = Non
     bias: Tensor | None = linear.bias  # type: ignore[assignment]
     if class_weight is not None:
         weight = weight + class_weight
-    logits = (features.to(torch.promote_types(features.dtype, torch.float32)) * weight).sum(dim=1)
+    logits = (full_precision(features) * weight).sum(dim=1)
     return Score(logits if bias is None else logits + bias, features=features)
 
 
@@ -29,12 +27,5 @@ def linear(features: Tensor, layer: nn.Module) -> Tensor:
     weight: Tensor = layer.weight  # type: ignore[assignment]
     bias: Tensor | None = layer.bias  # type: ignore[assignment]
     dtype = torch.promote_types(torch.promote_types(features.dtype, weight.dtype), torch.float32)
-    with _without_autocast(features):
+    with without_autocast(features):
         return functional.linear(features.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype))
-
-
-def _without_autocast(tensor: Tensor) -> AbstractContextManager[object]:
-    kind = tensor.device.type
-    if kind == "meta" or not torch.is_autocast_enabled(kind):
-        return nullcontext()
-    return torch.autocast(kind, enabled=False)

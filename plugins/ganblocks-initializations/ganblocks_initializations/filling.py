@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 @torch.no_grad()
 def fill_with(layer: nn.Module, draw: Callable[[Tensor], object]) -> None:
-    """Set ``layer.weight`` to what ``draw`` writes into a tensor [outputs, ...], and ``layer.bias``, if any, to zero.
+    """Set ``layer.weight`` to what ``draw`` writes into a tensor [N, ...] of N outputs, and ``layer.bias``, if any, to zero.
 
     That tensor is contiguous, on the CPU and at least float32, whatever the weight is, so that equal seeds give equal weights
     on every device and in every memory format. An embedding's outputs are its classes. Transposed convolutions, which store

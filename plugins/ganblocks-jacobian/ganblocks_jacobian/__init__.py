@@ -9,9 +9,11 @@ GANBLOCKS_API = 1
 
 @ganblocks.hookimpl
 def ganblocks_penalties() -> dict[str, str]:
+    """Offer penalties."""
     return {"jacobian_clamp": "ganblocks_jacobian.clamp:JacobianClamp"}
 
 
 @ganblocks.hookimpl
-def ganblocks_metrics() -> dict[str, str]:
+def ganblocks_diagnostics() -> dict[str, str]:
+    """Offer diagnostics."""
     return {"jacobian_condition": "ganblocks_jacobian.condition:JacobianCondition"}

@@ -7,7 +7,7 @@ from typing import ClassVar
 from attrs import frozen
 from torch import Tensor
 
-from ganblocks_losses.softplus import softplus
+from ganblocks_losses.non_saturating import softplus
 
 
 @frozen(kw_only=True)

@@ -9,7 +9,7 @@ from attrs import frozen
 from torch import Tensor
 
 from ganblocks import Checked, CouplesSamples, Facts
-from ganblocks_losses.softplus import softplus
+from ganblocks_losses.non_saturating import softplus
 
 
 @frozen(kw_only=True)

@@ -7,7 +7,7 @@ from typing import ClassVar
 from attrs import frozen
 from torch import Tensor
 
-from ganblocks_losses.softplus import softplus
+from ganblocks_losses.non_saturating import softplus
 
 
 @frozen(kw_only=True)
@@ -17,7 +17,7 @@ class RelativisticPaired:
     With r = D(x), f = D(G(z)) and sp(t) = ln(1 + eᵗ): L_D = E[sp(-(r - f))] and L_G = E[sp(-(f - r))]. At D = 0: ln 2 and
     ln 2. Adding a number to all logits changes nothing. Real i is paired with fake i. R3GAN adds ``r1`` and ``r2``.
 
-    Use it with ``r1`` and ``r2`` where modes go missing: each fake is judged against a real image. Without penalties training
+    Use it with ``r1`` and ``r2`` where modes go missing: each fake is compared with a real image. Without penalties training
     need not converge.
 
     Source: Jolicoeur-Martineau (2019), "The relativistic discriminator: a key element missing from standard GAN",

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 import torch
 from ganblocks_losses.minimax import Minimax
-from ganblocks_losses.non_saturating import NonSaturating
+from ganblocks_losses.non_saturating import NonSaturating, softplus
 from ganblocks_losses.relativistic_average import RelativisticAverage
 from ganblocks_losses.relativistic_paired import RelativisticPaired
-from ganblocks_losses.softplus import softplus
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -36,7 +35,7 @@ def value_and_slopes(t: float, dtype: torch.dtype) -> list[float]:
     value = softplus(x)
     (slope,) = torch.autograd.grad(value, x, create_graph=True)
     (curvature,) = torch.autograd.grad(slope, x)
-    return [float(each.detach()) for each in (value, slope, curvature)]
+    return [float(number.detach()) for number in (value, slope, curvature)]
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])

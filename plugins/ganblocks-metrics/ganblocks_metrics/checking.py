@@ -1,4 +1,4 @@
-"""What every metric asks of features before it believes them."""
+"""Checks of features that all metrics share."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from torch import Tensor
 from ganblocks import DataError
 
 
-def checked(real: Tensor, fake: Tensor, which: str = "") -> tuple[Tensor, Tensor]:
-    """Both in float64. Raises DataError for NaN, for other shapes than [n, D], and for fewer than 2 samples."""
+def check_features(real: Tensor, fake: Tensor, which: str = "") -> tuple[Tensor, Tensor]:
+    """Return both sets [n, D] and [m, D] in float64. Raises DataError for NaN, other shapes, or fewer than 2 samples."""
     for name, features in (("real", real), ("fake", fake)):
         if features.ndim != 2 or features.shape[1] != real.shape[-1]:
             raise DataError(

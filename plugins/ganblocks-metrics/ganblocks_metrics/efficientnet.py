@@ -20,11 +20,12 @@ EPS = 1e-3
 
 
 class SameConv(nn.Conv2d):
-    """A convolution that pads as TensorFlow's "same": for stride 2 more on the right and below."""
+    """A convolution with TensorFlow's "same" padding: for stride 2 there is more on the right and below."""
 
     def forward(self, input: Tensor) -> Tensor:
+        """Return [B, O, ⌈H / stride⌉, ⌈W / stride⌉] of [B, I, H, W]."""
         sides = [_padding(input.shape[i], self.kernel_size[0], self.stride[0]) for i in (3, 2)]
-        return super().forward(pad(input, [each for side in sides for each in side]))
+        return super().forward(pad(input, [pixels for side in sides for pixels in side]))
 
 
 def _padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
@@ -38,7 +39,7 @@ def _layer(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int 
 
 
 class InvertedResidual(nn.Module):
-    """1×1 wider, k×k per channel, 1×1 narrower; plus the input where shapes agree."""
+    """1×1 expansion, k×k depthwise, 1×1 projection; plus the input where shapes agree."""
 
     def __init__(self, inputs: int, outputs: int, expansion: int, kernel: int, stride: int) -> None:
         super().__init__()
@@ -51,6 +52,7 @@ class InvertedResidual(nn.Module):
         self.shortcut = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return [B, O, H / stride, W / stride] of [B, I, H, W]."""
         y: Tensor = self.layers(x)
         return x + y if self.shortcut else y
 
@@ -71,13 +73,14 @@ class EfficientNetLite0(nn.Module):
         self.classifier = nn.Linear(HEAD, CLASSES)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the pooled features [B, 1280] and the logits [B, 1000] of x [B, 3, H, W]."""
         features = self.head(self.blocks(self.stem(x))).mean((2, 3))
         return features, self.classifier(features)
 
     def load_in_order(self, weights: dict[str, Tensor]) -> None:
-        """Take weights under other names but in the same order, as the published file has them."""
-        mine = [name for name in self.state_dict() if not name.endswith("num_batches_tracked")]
-        theirs = [value for name, value in weights.items() if not name.endswith("num_batches_tracked")]
-        if [self.state_dict()[name].shape for name in mine] != [value.shape for value in theirs]:
+        """Load weights by order instead of by name, because the published file has other names. Raises ValueError."""
+        names = [name for name in self.state_dict() if not name.endswith("num_batches_tracked")]
+        values = [value for name, value in weights.items() if not name.endswith("num_batches_tracked")]
+        if [self.state_dict()[name].shape for name in names] != [value.shape for value in values]:
             raise ValueError("these weights are not those of an EfficientNet-Lite0")
-        self.load_state_dict(dict(zip(mine, theirs, strict=True)), strict=False)
+        self.load_state_dict(dict(zip(names, values, strict=True)), strict=False)

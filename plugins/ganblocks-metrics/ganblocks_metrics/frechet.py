@@ -1,4 +1,4 @@
-"""Fréchet distances between Gaussians that have the mean and covariance of two sets of features. All in float64."""
+"""Fréchet distances between Gaussians with the means and covariances of two sets of features, in float64."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import torch
 from attrs import frozen
 from torch import Tensor
 
-from ganblocks import Checked, Facts, Sample
-from ganblocks_metrics.checking import checked
+from ganblocks import Checked, ClassicNames, Facts, Sample
+from ganblocks_metrics.checking import check_features
 
 
 @frozen(eq=False)
 class Moments:
-    """How many, their mean [D], and the sum of squares about it [D, D]: what two halves of a set add up to."""
+    """Count, mean [D] and scatter about the mean [D, D] of a set of features; those of two sets can be added."""
 
     count: int
     mean: Tensor
@@ -23,14 +23,14 @@ class Moments:
 
     @classmethod
     def of(cls, features: Tensor) -> Moments:
-        """The moments of features [n, D], n at least 1."""
+        """Return the moments of features [n, D], n at least 1."""
         values = features.double()
         centred = values - values.mean(0)
         return cls(len(values), values.mean(0), centred.mT @ centred)
 
     @classmethod
     def streamed(cls, parts: Iterable[Tensor]) -> Moments:
-        """The moments of all parts together, one in memory at a time."""
+        """Return the moments of the union of parts [n, D], which are read one at a time."""
         total: Moments | None = None
         for part in parts:
             total = cls.of(part) if total is None else total + cls.of(part)
@@ -52,10 +52,10 @@ class Moments:
 
 
 def frechet_distance(one: Moments, two: Moments) -> float:
-    """|m₁ - m₂|² + tr(C₁ + C₂ - 2 (C₁C₂)^½), whose last trace is that of (A C₂ A)^½ with A = C₁^½.
+    """Return |m₁ - m₂|² + tr(C₁ + C₂ - 2 (C₁C₂)^½), for moments of [D]; the last trace is that of (A C₂ A)^½ with A = C₁^½.
 
-    Symmetric eigenvalues only; those below 0 are rounding, and count as 0. A tiny negative result (above -1e-3 of the traces)
-    is rounding too, and is returned as it is: clipping it would hide how exact the number is.
+    All eigenvalues are of symmetric matrices; negative ones are rounding errors and count as 0. A slightly negative result is a
+    rounding error too, and is not clipped, so that it shows the precision of the number.
     """
     gap = one.mean - two.mean
     first, second = one.covariance, two.covariance
@@ -67,12 +67,12 @@ def frechet_distance(one: Moments, two: Moments) -> float:
 
 
 @frozen(kw_only=True)
-class Frechet:
-    """The Fréchet distance between real and fake features. With Inception-2015 features it is what papers call FID.
+class Frechet(ClassicNames):
+    """The Fréchet distance between real and fake features. With Inception-2015 features it is the FID of papers.
 
-    Biased: with n images of each it is too large by roughly the same amount over n, so compare at equal n only.
+    Biased by about a constant over n for n images of each: compare at equal n only.
 
-    Use it for comparison with papers, at their number of images; where images are few, ``kernel`` is unbiased.
+    Use it for comparison with papers, at their number of images; with few images use ``kernel``, which is unbiased.
 
     Source: Heusel et al. (2017), "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium",
     arXiv:1706.08500, equation 6; Dowson and Landau (1982), "The Fréchet distance between multivariate normal distributions",
@@ -81,27 +81,31 @@ class Frechet:
 
     reads: ClassVar[frozenset[str]] = frozenset({"features"})
     better: ClassVar[dict[str, str]] = {"fd": "lower"}
+    classic_names: ClassVar[dict[str, str]] = {"fd": "fid"}
 
     def score(self, real: Sample, fake: Sample, seed: int) -> dict[str, float]:
-        one, two = checked(real.features, fake.features)
+        """Return ``fd`` of features [n, D]."""
+        one, two = check_features(real.features, fake.features)
         return {"fd": frechet_distance(Moments.of(one), Moments.of(two))}
 
 
 @frozen(kw_only=True)
-class FrechetPerClass(Checked):
+class FrechetPerClass(Checked, ClassicNames):
     """The mean over classes of the Fréchet distance between the real and the fake images of a class (intra-class FID).
 
     With few images per class it is mostly bias.
 
-    Use it to see whether images fit their classes, where a class has many more images than features have dimensions.
+    Use it to measure whether images fit their classes, if every class has many more images than features have dimensions.
 
     Source: Miyato and Koyama (2018), "cGANs with Projection Discriminator", arXiv:1802.05637, section 4.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset({"features", "labels"})
     better: ClassVar[dict[str, str]] = {"intra_fd": "lower"}
+    classic_names: ClassVar[dict[str, str]] = {"intra_fd": "intra_fid"}
 
     def check(self, facts: Facts) -> Iterator[str]:
+        """Yield a sentence if there are no classes, or too few images of each."""
         least = 2 * facts.image.classes
         if not least:
             yield "compares class by class, and these images have no classes: use frechet"
@@ -109,11 +113,12 @@ class FrechetPerClass(Checked):
             yield f"needs 2 images of each of {facts.image.classes} classes: take n = {least} at least, or use frechet"
 
     def score(self, real: Sample, fake: Sample, seed: int) -> dict[str, float]:
-        one, two = checked(real.features, fake.features)
-        assert real.labels is not None, "says that it reads labels"
-        assert fake.labels is not None, "says that it reads labels"
+        """Return ``intra_fd`` of features [n, D] and labels [n]."""
+        one, two = check_features(real.features, fake.features)
+        assert real.labels is not None, "the class states that it reads labels"
+        assert fake.labels is not None, "the class states that it reads labels"
         distances = []
         for k in torch.unique(real.labels).tolist():
-            mine, theirs = checked(one[real.labels == k], two[fake.labels == k], f" of class {k}")
+            mine, theirs = check_features(one[real.labels == k], two[fake.labels == k], f" of class {k}")
             distances.append(frechet_distance(Moments.of(mine), Moments.of(theirs)))
         return {"intra_fd": sum(distances) / len(distances)}

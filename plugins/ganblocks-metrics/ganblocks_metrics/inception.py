@@ -1,4 +1,4 @@
-"""Inception v3 from a file of weights that the user names: the network of 2015 that FID means, and torchvision's."""
+"""Inception v3 from a file of weights: the network of 2015 that defines the FID, and torchvision's."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from attrs import field, frozen
+from attrs import frozen
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 from torchvision.models import inception_v3
 
-from ganblocks import Features
+from ganblocks import ClassicWeights, Features, option
 from ganblocks_metrics.weights import read_weights
 
 SHA256_2015 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 WHERE_2015 = (
     "get weights-inception-2015-12-05-6726825d.pth (96 MB) from the releases of toshas/torch-fidelity on GitHub, v0.2.0, and "
-    "say its path"
+    "set path"
 )
 SHA256_TORCHVISION = "0cc3c7bd"
-"""The digits that torchvision publishes, in the file's name."""
+"""The digits in the name of the file that torchvision publishes."""
 WHERE_TORCHVISION = (
-    "get inception_v3_google-0cc3c7bd.pth, the IMAGENET1K_V1 weights of torchvision's inception_v3, and say its path"
+    "get inception_v3_google-0cc3c7bd.pth, the IMAGENET1K_V1 weights of torchvision's inception_v3, and set path"
 )
 
 
 @frozen(kw_only=True)
-class Inception2015:
-    """The 2,048 pooled features, and the logits, of the Inception v3 of 2015: the only ones whose Fréchet distance is the FID.
+class Inception2015(ClassicWeights):
+    """The 2,048 pooled features, and the logits, of the Inception v3 of 2015: their Fréchet distance is the FID.
 
-    Images are resized to 299 as TensorFlow 1 did it, without antialiasing; logits are without bias, as the papers' inception
-    score has them. It needs the published file of weights, and downloads nothing.
+    Images are resized to 299 as in TensorFlow 1, without antialiasing; logits are without bias, as in the inception score of
+    papers. It needs the published file of weights, and downloads nothing.
 
-    Use it for every number that is to stand beside a paper's FID, KID or inception score.
+    Use it for every number that is compared with a paper's FID, KID or inception score.
 
     Source: Szegedy et al. (2016), "Rethinking the Inception Architecture for Computer Vision", arXiv:1512.00567; Heusel et al.
     (2017), arXiv:1706.08500.
@@ -47,16 +47,17 @@ class Inception2015:
 
     named: ClassVar[str] = "inception-2015"
 
-    path: Path = field(converter=Path)
+    path: Path = option(converter=Path)
 
     def protocol(self) -> dict[str, str]:
+        """Return the hash of the weights and the resize filter."""
         return {
             "features": f"Inception v3 of 2015, pool3, sha256 {SHA256_2015[:12]}",
             "resize": "bilinear as TensorFlow 1, not antialiased, to 299",
         }
 
     def open(self) -> nn.Module:
-        """Raises DataError where the file is missing or is another one."""
+        """Return the network. Raises DataError where the file is missing or is another one."""
         weights = read_weights(self.path.expanduser(), SHA256_2015, WHERE_2015)
         network = _Network2015()
         network.load_state_dict(weights)
@@ -64,7 +65,7 @@ class Inception2015:
 
 
 class _Network2015(FeatureExtractorInceptionV3):  # type: ignore[misc]  # torch-fidelity has no types
-    """torch-fidelity's network, whose constructor would unpickle a file: it is given an empty one of our own instead."""
+    """torch-fidelity's network. Its constructor would unpickle a file, and gets an empty one instead."""
 
     def __init__(self) -> None:
         empty = io.BytesIO()
@@ -90,9 +91,9 @@ class _Inception2015(nn.Module):
 
 @frozen(kw_only=True)
 class InceptionTorchvision:
-    """The 2,048 pooled features, and the logits, of torchvision's Inception v3: other weights than the FID's, so other numbers.
+    """The 2,048 pooled features, and the logits, of torchvision's Inception v3, whose numbers are not the FID's.
 
-    Use it where torchvision's weights are at hand and the published ones of 2015 are not, to compare runs with each other.
+    Use it to compare runs with each other where torchvision's weights are available and those of 2015 are not.
 
     Source: Szegedy et al. (2016), "Rethinking the Inception Architecture for Computer Vision", arXiv:1512.00567; weights
     IMAGENET1K_V1 of torchvision.
@@ -103,16 +104,17 @@ class InceptionTorchvision:
 
     named: ClassVar[str] = "inception-torchvision"
 
-    path: Path = field(converter=Path)
+    path: Path = option(converter=Path)
 
     def protocol(self) -> dict[str, str]:
+        """Return the hash of the weights and the resize filter."""
         return {
             "features": f"torchvision's Inception v3, pooled, sha256 {SHA256_TORCHVISION}",
             "resize": "bilinear, antialiased, to 299",
         }
 
     def open(self) -> nn.Module:
-        """Raises DataError where the file is missing or is another one."""
+        """Return the network. Raises DataError where the file is missing or is another one."""
         weights = read_weights(self.path.expanduser(), SHA256_TORCHVISION, WHERE_TORCHVISION)
         network = inception_v3(weights=None, transform_input=True, init_weights=False)
         network.load_state_dict(weights)
@@ -134,6 +136,6 @@ class _Torchvision(nn.Module):
     def forward(self, image: Tensor) -> Features:
         pixels = image.expand(-1, 3, -1, -1).float() / 255
         pixels = interpolate(pixels, size=(299, 299), mode="bilinear", antialias=True)
-        mean, std = (torch.tensor(each, device=pixels.device).view(3, 1, 1) for each in (self.MEAN, self.STD))
+        mean, std = (torch.tensor(values, device=pixels.device).view(3, 1, 1) for values in (self.MEAN, self.STD))
         features = self.network((pixels - mean) / std)
         return Features(features, self.classifier(features))

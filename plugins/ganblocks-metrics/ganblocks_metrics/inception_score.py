@@ -1,54 +1,55 @@
-"""The inception score: confident classes, and all of them."""
+"""The inception score."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import ClassVar
 
-from attrs import field, frozen
-from attrs.validators import ge, instance_of
+from attrs import frozen
 from torch_fidelity.metric_isc import isc_features_to_metric
 
-from ganblocks import Checked, DataError, Facts, Sample
+from ganblocks import Checked, ClassicNames, DataError, Facts, Sample, option
 
 
 @frozen(kw_only=True)
-class InceptionScore(Checked):
+class InceptionScore(Checked, ClassicNames):
     """exp of the mean divergence of p(class | image) from p(class), as torch-fidelity computes it: from 1 to K classes.
 
-    It never looks at the real images. Samples are shuffled, because splits of samples in order of class would hold few each.
+    It does not use the real images. Samples are shuffled, because they come in order of class and each split should hold all.
 
-    Use it for comparison with papers, on images of the classes that the extractor knows. It says nothing of variety within a
-    class, and a generator of one perfect image per class has the best score.
+    Use it for comparison with papers, on images of the classes that the extractor knows. It ignores variety within a class: a
+    generator of one perfect image per class has the best score.
 
     Source: Salimans et al. (2016), "Improved Techniques for Training GANs", arXiv:1606.03498, section 4.
 
     Options:
-        splits: the score is a mean over so many parts, and ``is_std`` their spread; papers take 10. One part has no spread.
+        splits: number of parts; the score is their mean, ``is_std`` their standard deviation. Papers use 10; one has no spread.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset({"logits"})
     better: ClassVar[dict[str, str]] = {"is": "higher"}
+    classic_names: ClassVar[dict[str, str]] = {"is": "is", "is_std": "is_std"}
 
-    splits: int = field(default=10, validator=[instance_of(int), ge(1)])
+    splits: int = option(10, low=1)
 
     def check(self, facts: Facts) -> Iterator[str]:
-        yield from () if facts.fake is None else self._few(facts.fake)
+        """Yield a sentence if there are too few samples."""
+        yield from () if facts.fake is None else self._too_few(facts.fake)
 
-    def _few(self, count: int) -> Iterator[str]:
-        """What is wrong with so many samples."""
+    def _too_few(self, count: int) -> Iterator[str]:
         if count < 2 * self.splits:
             fewer = f", or splits = {count // 2} at most" if count > 1 else ""
             least = 2 * self.splits
             yield f"{count} samples are fewer than 2 for each of {self.splits} splits: take n = {least} at least{fewer}"
 
     def score(self, real: Sample, fake: Sample, seed: int) -> dict[str, float]:
+        """Return ``is`` of the logits [n, K] of the fakes, and ``is_std`` where there are several splits."""
         logits = fake.logits
-        assert logits is not None, "says that it reads logits"
+        assert logits is not None, "the class states that it reads logits"
         if logits.ndim != 2 or not logits.isfinite().all():
             raise DataError(f"the logits of samples, {list(logits.shape)}, are no finite numbers [n, K]")
-        for complaint in self._few(len(logits)):
-            raise DataError(complaint)
-        found = isc_features_to_metric(logits, splits=self.splits, shuffle=True, rng_seed=seed % 2**32)
-        mean, spread = float(found["inception_score_mean"]), float(found["inception_score_std"])
+        for rule in self._too_few(len(logits)):
+            raise DataError(rule)
+        numbers = isc_features_to_metric(logits, splits=self.splits, shuffle=True, rng_seed=seed % 2**32)
+        mean, spread = float(numbers["inception_score_mean"]), float(numbers["inception_score_std"])
         return {"is": mean} | ({"is_std": spread} if self.splits > 1 else {})

@@ -87,5 +87,5 @@ def test_only_the_weights_of_2015_give_a_plain_fid() -> None:
     registry = ganblocks.discover()
     for name, wanted in (("inception_2015", "fid"), ("inception_torchvision", "fd[inception-torchvision]")):
         extractor = registry.create("feature_extractor", name, path="x.pth")
-        assert score_name("fd", extractor.named, extractor.protocol()) == wanted
-    assert score_name("fd", "inception-2015", {"features": "something else"}) == "fd[inception-2015]"
+        assert score_name("fd", registry.create("metric", "frechet"), extractor) == wanted
+        assert score_name("density", registry.create("metric", "density_coverage"), extractor) == f"density[{extractor.named}]"

@@ -9,7 +9,7 @@ import torch
 from attrs import frozen
 from torch import Tensor, nn
 
-from ganblocks import Player, Turn, option
+from ganblocks import Player, Turn, full_precision, option
 
 PLAYERS = {
     "generator": frozenset({Player.GENERATOR}),
@@ -71,7 +71,7 @@ class RowsAtRightAngles(nn.Module):
 
 
 def matrices(network: nn.Module, embeddings: bool = False) -> Iterator[Tensor]:
-    """Yield the weights of a network's layers, below any weight norm, as matrices [outputs, all others], one per group."""
+    """Yield the weights of a network's layers, below any weight norm, as matrices [N, M] for N outputs, one per group."""
     for layer in network.modules():
         weight = dict(layer.named_parameters(recurse=False)).get("weight")
         if weight is None or weight.ndim < 2 or (isinstance(layer, nn.Embedding) and not embeddings):
@@ -86,7 +86,7 @@ def off_diagonal(matrix: Tensor) -> Tensor:
     If n > m, the n×n product, gigabytes for BigGAN's first layer, is avoided: ‖W Wᵀ‖ = ‖Wᵀ W‖, from which the diagonal is
     subtracted. Otherwise that difference would be lost to rounding near 0.
     """
-    w = matrix.to(torch.promote_types(matrix.dtype, torch.float32))
+    w = full_precision(matrix)
     if len(w) > w.shape[1]:
         return (w.mT @ w).square().sum() - w.square().sum(1).square().sum()
     gram = w @ w.mT

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ganblocks import without_autocast
+
 
 def matrix_of(weight: Tensor, order: tuple[int, ...]) -> Tensor:
-    """Return a weight as a matrix [first dimension of ``order``, all others], as a view where the memory format allows."""
+    """Return a weight as a matrix [N, M], N its first dimension in ``order``, as a view if the memory format allows."""
     return weight.permute(order).flatten(1)
-
-
-def without_autocast(tensor: Tensor) -> AbstractContextManager[object]:
-    """Return a context without autocast, so without half precision in matrix products, on the device of ``tensor`` [...]."""
-    kind = tensor.device.type
-    if kind == "meta" or not torch.is_autocast_enabled(kind):
-        return nullcontext()
-    return torch.autocast(kind, enabled=False)
 
 
 def singular_value(weight: Tensor, u: Tensor, v: Tensor, order: tuple[int, ...]) -> Tensor:
@@ -29,7 +22,7 @@ def singular_value(weight: Tensor, u: Tensor, v: Tensor, order: tuple[int, ...])
 
 
 def divide(weight: Tensor, u: Tensor, v: Tensor, order: tuple[int, ...]) -> Tensor:
-    """Return W̄ = W / σ̂, of the shape of ``weight`` and twice differentiable; the gradient treats u and v as constants."""
+    """Return W̄ = W / σ̂ of the same shape, twice differentiable; its gradient treats u and v as constants."""
     normalised: Tensor = _Divide.apply(weight, u, v, order)
     return normalised
 

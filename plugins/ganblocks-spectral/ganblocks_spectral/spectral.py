@@ -9,9 +9,9 @@ from attrs import frozen
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganblocks import HasEstimates, PlacementError, SingularValue, option
+from ganblocks import HasEstimates, PlacementError, SingularValue, option, without_autocast
 from ganblocks_spectral.call import call_of
-from ganblocks_spectral.divide import divide, matrix_of, singular_value, without_autocast
+from ganblocks_spectral.divide import divide, matrix_of, singular_value
 
 WARM_UP = 15
 """Power iterations at construction, as in torch's parametrization: they bring a random start within a few percent of σ."""
@@ -75,12 +75,12 @@ class SpectralNorm(nn.Module, HasEstimates, SingularValue):
 
     @property
     def weight(self) -> Tensor:
-        """W̄, of the shape of the layer's weight and twice differentiable; computed anew at each access."""
+        """W̄, of the same shape as the layer's weight and twice differentiable; computed anew at each access."""
         return divide(self._parameter, self.u, self.v, self._order)
 
     @property
     def bias(self) -> Tensor | None:
-        """The layer's bias [output channels], which is not normalised, or None."""
+        """The layer's bias [C], which is not normalised, or None."""
         bias: Tensor | None = getattr(self.layer, "bias", None)
         return bias
 
@@ -90,7 +90,7 @@ class SpectralNorm(nn.Module, HasEstimates, SingularValue):
         return parameter
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
-        """Return the layer's output, of the layer's shape, with W̄ as its weight."""
+        """Return the layer's output, of any shape, with W̄ as its weight."""
         return self._call(self.layer, self.weight, *args, **kwargs)
 
     def sigma(self) -> Tensor:

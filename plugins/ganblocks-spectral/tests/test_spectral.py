@@ -7,7 +7,6 @@ import math
 
 import pytest
 import torch
-from ganblocks_spectral.divide import without_autocast
 from ganblocks_spectral.none import NoWeightNorm
 from ganblocks_spectral.spectral import Spectral, SpectralNorm
 from hypothesis import given
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from ganblocks import HasEstimates, PlacementError, SingularValue, Site
+from ganblocks import HasEstimates, PlacementError, SingularValue, Site, without_autocast
 from ganblocks.testing import examples
 
 DEVICES = ["cpu", *["cuda"] * torch.cuda.is_available()]

@@ -1,4 +1,4 @@
-"""Agreement: whether two halves of an image say the same."""
+"""Agreement: whether two halves of an image carry the same texture."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ import torch
 from attrs import frozen
 from torch import Tensor
 
-from ganblocks import DataError, JudgesAlone, Sample
+from ganblocks import DataError, ReferenceFree, Sample
 
 
 @frozen(kw_only=True)
-class Agreement(JudgesAlone):
-    """How far the first half of an image's features has the signs of the second half, beyond what other images' have.
+class Agreement(ReferenceFree):
+    """The share of equal signs in the two halves of an image's features, relative to halves of different images.
 
-    ``agreement`` is the share of equal signs within images, put on a scale where partners exchanged between images have ½ and
-    equal signs have 1; so neither a grey that all images share nor one texture everywhere counts. ``equal`` and ``exchanged``
-    are the two shares as they are.
+    ``agreement`` is rescaled so that halves exchanged between images have ½ and equal signs have 1: neither a grey that all
+    images share nor one texture everywhere counts. ``equal`` and ``exchanged`` are the two shares.
 
     Use it with the extractor ``twins``, or with any whose features are two halves that should agree in sign.
 
@@ -28,6 +27,7 @@ class Agreement(JudgesAlone):
     better: ClassVar[dict[str, str]] = {"agreement": "higher"}
 
     def score(self, real: Sample, fake: Sample, seed: int) -> dict[str, float]:
+        """Return the three numbers of the fakes' features [n, 2 · bits]."""
         left, right = signs(fake.features)
         n, bits = left.shape
         within = float((left * right).sum()) / (n * bits)
@@ -37,7 +37,7 @@ class Agreement(JudgesAlone):
 
 
 def signs(features: Tensor) -> tuple[Tensor, Tensor]:
-    """[n, 2·bits] -> two of [n, bits] of -1 and 1, in float64."""
+    """Return both halves of [n, 2 · bits] as [n, bits] of -1 and 1, in float64. Raises DataError for other shapes and NaN."""
     if features.ndim != 2 or features.shape[1] % 2 or len(features) < 2:
         raise DataError(f"features of shape {list(features.shape)}: agreement needs [n, an even number] and n of 2 or more")
     if not torch.isfinite(features).all():

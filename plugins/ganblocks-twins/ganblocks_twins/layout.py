@@ -1,4 +1,4 @@
-"""Where the two textures of an image may stand."""
+"""The positions that the two textures of an image may have."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from attrs import frozen
 class Layout:
     """Two squares of ``cells`` × ``cells`` cells, one near the left edge of the image and one near the right edge.
 
-    Each begins at one of ``heights`` rows about the middle, and at one of ``slack`` + 1 columns; the same cell of both is never
-    nearer than ``distance`` pixels.
+    Each begins at one of ``heights`` rows around the middle, and at one of ``slack`` + 1 columns; the same cell of both is at
+    least ``distance`` pixels apart.
     """
 
     size: int
@@ -28,16 +28,16 @@ class Layout:
 
     @property
     def slack(self) -> int:
-        """By how many columns a texture may stand away from its edge."""
+        """Largest number of columns between a texture and its edge."""
         return (self.size - self.side - self.distance) // 2
 
     @property
     def top(self) -> int:
-        """The highest row that a texture may begin at."""
+        """The first row at which a texture may begin."""
         return (self.size - self.side - self.heights + 1) // 2
 
-    def complaint(self) -> str:
-        """Why the textures cannot stand in the image; empty where they can."""
+    def error(self) -> str:
+        """Return why the textures do not fit into the image; empty if they do."""
         if not self.side <= self.distance <= self.size - self.side:
             rule = f"textures of {self.side} pixels in the halves of {self.size} pixels"
             return f"{rule} are from {self.side} to {self.size - self.side} pixels apart, not {self.distance}"

@@ -1,32 +1,27 @@
-"""Reading textures back from any image."""
+"""Textures read back from any image."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
-from attrs import field, frozen
-from attrs.validators import ge, instance_of, le
+from attrs import frozen
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, unfold
 
-from ganblocks import Features
+from ganblocks import Features, option
 from ganblocks_twins.dataset import GROUND
-
-
-def _count(default: int, low: int, high: int) -> Any:
-    return field(default=default, validator=[instance_of(int), ge(low), le(high)])
 
 
 @frozen(kw_only=True)
 class TwinsReader:
-    """The texture that stands most clearly in each half of an image: 2 · cells² numbers, the left half's first.
+    """The clearest texture in each half of an image: 2 · cells² numbers, the left half's first.
 
-    In each half every place is tried, and the one whose cells differ most from the ground, all together, is taken. A number is
-    the mean of a cell above the ground, over half of the range of pixels: above 0 for a light cell, below for a dark one.
+    Of all positions in a half it takes the one whose cells differ most from the background in total. A number is the mean of a
+    cell above the background, over half of the range of pixels: above 0 for a light cell, below for a dark one.
 
     Use it with the data set ``twins`` and the metric ``agreement``, and with the same size, cells and cell as the data. On
-    other images what it reads means nothing.
+    other images its numbers are meaningless.
 
     Source: made for ganblocks; no paper.
 
@@ -37,23 +32,27 @@ class TwinsReader:
 
     named: ClassVar[str] = "twins"
 
-    size: int = _count(16, 8, 256)
-    cells: int = _count(3, 1, 7)
-    cell: int = _count(2, 1, 32)
+    size: int = option(16, low=8, high=256)
+    cells: int = option(3, low=1, high=7)
+    cell: int = option(2, low=1, high=32)
 
     def __attrs_post_init__(self) -> None:
         if 2 * self.cells * self.cell > self.size:
             raise ValueError(f"a texture of {self.cells * self.cell} pixels does not fit into half of {self.size} pixels")
 
     def protocol(self) -> dict[str, str]:
+        """Return the size of textures and of the resized image."""
         texture = f"{self.cells} x {self.cells} cells of {self.cell} pixels"
         return {"features": f"the clearest texture of {texture} in each half", "resize": f"bilinear, to {self.size}"}
 
     def open(self) -> nn.Module:
+        """Return the module that reads textures."""
         return _Reader(self)
 
 
 class _Reader(nn.Module):
+    """forward(image uint8 [B, C, H, W]) -> Features of [B, 2 · cells²]."""
+
     def __init__(self, options: TwinsReader) -> None:
         super().__init__()
         self.options = options
@@ -69,7 +68,7 @@ class _Reader(nn.Module):
 
 
 def clearest(image: Tensor, cells: int, cell: int) -> Tensor:
-    """[B, 1, H, W] above the ground -> [B, cells²]: the means of the cells where they differ most from the ground."""
+    """Return the means [B, cells²] of the cells at the position where they differ most from 0, for an image [B, 1, H, W]."""
     means = avg_pool2d(image, cell, stride=1)
     textures = unfold(means, cells, dilation=cell)
     best = textures.abs().sum(1).argmax(1)

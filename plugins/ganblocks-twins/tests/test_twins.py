@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from ganblocks_twins.agreement import Agreement
-from ganblocks_twins.dataset import HELD_OUT, HIGH, LOW, Twins, drawn, placed, splitmix64, textures
+from ganblocks_twins.dataset import HELD_OUT, HIGH, LOW, Twins, corners_of, draw, splitmix64, textures
 from ganblocks_twins.reading import TwinsReader
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,7 +37,7 @@ def score(features: Tensor) -> dict[str, float]:
 @given(sets())
 def test_both_textures_show_the_image_s_bits_where_they_should_stand(options: Twins) -> None:
     layout, index = options.layout, torch.arange(20)
-    corners, bits, images = placed(index, layout), textures(index, layout), drawn(index, layout)
+    corners, bits, images = corners_of(index, layout), textures(index, layout), draw(index, layout)
     centre = torch.arange(layout.cells) * layout.cell + layout.cell // 2
     for image, (left, right), texture in zip(images, corners.tolist(), bits, strict=True):
         for y, x in (left, right):
@@ -51,7 +51,7 @@ def test_both_textures_show_the_image_s_bits_where_they_should_stand(options: Tw
 @given(sets())
 def test_textures_are_read_back_exactly(options: Twins) -> None:
     index = torch.arange(20)
-    features, bits = read(drawn(index, options.layout), options), textures(index, options.layout).flatten(1)
+    features, bits = read(draw(index, options.layout), options), textures(index, options.layout).flatten(1)
     left, right = (features > 0).chunk(2, 1)
     assert torch.equal(left, bits)
     assert torch.equal(right, bits)
@@ -59,7 +59,7 @@ def test_textures_are_read_back_exactly(options: Twins) -> None:
 
 @given(sets(), st.floats(0.1, 1))
 def test_paler_textures_are_read_as_well(options: Twins, contrast: float) -> None:
-    images = drawn(torch.arange(20), options.layout)
+    images = draw(torch.arange(20), options.layout)
     pale = (128 + (images.float() - 128) * contrast).round().to(torch.uint8)
     assert torch.equal(read(pale, options) > 0, read(images, options) > 0)
 
@@ -119,7 +119,7 @@ def test_random_bits_are_those_of_splitmix64() -> None:
 
 
 def test_places_are_drawn_apart_and_evenly() -> None:
-    corners = placed(torch.arange(20_000), Twins(size=32, cells=3, cell=2, distance=20, heights=5).layout).double()
+    corners = corners_of(torch.arange(20_000), Twins(size=32, cells=3, cell=2, distance=20, heights=5).layout).double()
     left, right = corners[:, 0], corners[:, 1]
     assert [len(column.unique()) for column in (*left.T, *right.T)] == [5, 4, 5, 4]
     assert left[:, 0].min() == 11
@@ -192,7 +192,7 @@ def test_a_discriminator_that_sees_less_than_the_distance_cannot_tell_whether_te
     gradient can ask a generator to agree. Attention puts any two places together.
     """
     network = discriminator(attention, *multipliers)
-    images = drawn(torch.arange(64), Twins(cells=2, distance=12).layout)
+    images = draw(torch.arange(64), Twins(cells=2, distance=12).layout)
     exchanged = images.clone()
     exchanged[..., 8:] = images.roll(1, 0)[..., 8:]
     with torch.no_grad():

@@ -32,7 +32,7 @@ def set_weights(game: Game, weights: Weights) -> None:
 
 
 def restored(state: Mapping[str, Tensor], game: Game) -> Weights:
-    """Return a checkpoint's weights in the memory format and on the device of the game's parameters; empty if it has none.
+    """Return a checkpoint's weights, each of the same shape, format and device as the game's parameter; empty if it has none.
 
     Raise CheckpointError if names or shapes are another network's.
     """
@@ -44,7 +44,7 @@ def restored(state: Mapping[str, Tensor], game: Game) -> Weights:
 
 
 def laid_out(value: Tensor, parameter: nn.Parameter) -> Tensor:
-    """Return a copy of ``value`` [...] with the strides of ``parameter``: a file keeps none, and mixed ones slow down steps."""
+    """Return ``value``, of any shape, with the strides of ``parameter``: a file keeps none, and mixed ones slow down steps."""
     if value.shape != parameter.shape:
         return value.clone()
     return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)

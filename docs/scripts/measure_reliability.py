@@ -26,10 +26,10 @@ import torch
 from safetensors.torch import save_file
 
 import ganblocks
+from ganblocks import read_recipe
 from ganblocks.assembly import assemble
 from ganblocks.diversity import diversity
 from ganblocks.errors import CheckpointError, GanblocksError
-from ganblocks.recipe import read_recipe
 from ganblocks.training import checkpoint as checkpoints
 from ganblocks.training import loop, manifest
 from ganblocks.training.average import Average

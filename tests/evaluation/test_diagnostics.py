@@ -17,11 +17,11 @@ from attrs import frozen
 from torch import Tensor, nn
 
 import ganblocks
-from ganblocks import Sample, discover
+from ganblocks import Sample, discover, read_recipe
 from ganblocks.cli.evaluate import _metrics
 from ganblocks.errors import RecipeError, UsageError
 from ganblocks.evaluation import EvaluationSettings, Evaluator, Report, evaluation_settings
-from ganblocks.recipe import read_recipe, recipe_from, table_of, write_recipe
+from ganblocks.recipe import recipe_from, table_of, write_recipe
 from ganblocks.recipe.schema import Examination
 from ganblocks.registry import Offer, Registry
 from ganblocks.training.provenance import recorded

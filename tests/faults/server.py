@@ -26,9 +26,8 @@ import PIL.Image  # noqa: F401
 import pytest
 import torch
 import torch._dynamo  # by torch itself, at its first gradient or draw
+from copies import OUT_OF_TIME
 from hypothesis import Phase, settings
-
-OUT_OF_TIME = -1
 
 
 def main() -> None:

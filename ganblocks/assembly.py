@@ -1,4 +1,4 @@
-"""Recipe -> game, updater, data. The only reader of a whole recipe."""
+"""Recipe -> game, updater and data. The only module that reads a whole recipe."""
 
 from __future__ import annotations
 
@@ -31,23 +31,17 @@ from ganblocks.schedules import spanning
 from ganblocks.seeding import seed_of, seeded
 from ganblocks.site import Site
 from ganblocks.sizes import Size, nearest_sizes
-from ganblocks.values import (
-    Classes,
-    Facts,
-    ImageSpec,
-    Player,
-    Use,
-)
+from ganblocks.values import Classes, Facts, ImageSpec, Player, Use
 
 
 @frozen(eq=False)
 class Session:
-    """All that a training loop needs."""
+    """An assembled recipe, ready to train."""
 
     recipe: Recipe
     seed: int
     image: ImageSpec
-    """With the names of the classes that the opened data set has."""
+    """With the class names of the opened data set."""
     facts: Facts
     game: TwoPlayerGame
     updater: Updater
@@ -55,7 +49,7 @@ class Session:
 
 
 def assemble(recipe: Recipe, registry: Registry, device: torch.device | str = "cpu", seed: int = 0) -> Session:
-    """Build everything that a recipe names. Raises RecipeError for what cannot work, DataError for data that is not there."""
+    """Build everything that a recipe names. Raise RecipeError if it cannot work, DataError if data is missing."""
     recipe = with_precision(spanning(recipe, recipe.training.images), device)
     facts = check(recipe, registry)
     game = build_game(recipe, facts.image, seed).to(device)
@@ -77,7 +71,7 @@ def assemble(recipe: Recipe, registry: Registry, device: torch.device | str = "c
 
 
 def check(recipe: Recipe, registry: Registry) -> Facts:
-    """Run every component's cross-checks, and build both networks on the meta device; RecipeError has all complaints."""
+    """Run all cross-checks and build both networks on the meta device. Raise RecipeError with all mistakes."""
     facts = facts_of(recipe, registry)
     mistakes = [
         Mistake(use.path, f"{use.kind} {use.name}", complaint)
@@ -88,28 +82,28 @@ def check(recipe: Recipe, registry: Registry) -> Facts:
     mistakes += [*_oversized(recipe, facts.image), *_other_versions(recipe)]
     if mistakes:
         raise RecipeError(mistakes)
-    misfits = _misfits(recipe, facts.image)
-    if unfit := [each for each in misfits if isinstance(each, UnfitSize)]:  # alone: all else may follow from it
+    errors = _placement_errors(recipe, facts.image)
+    if unfit := [error for error in errors if isinstance(error, UnfitSize)]:  # other errors may follow from the size
         raise RecipeError([_refused_size(recipe, facts.image, unfit)])
-    if misfits:
-        raise RecipeError([Mistake(each.where, "", each.rule, each.hint) for each in misfits])
+    if errors:
+        raise RecipeError([Mistake(error.where, "", error.rule, error.hint) for error in errors])
     return facts
 
 
-def _misfits(recipe: Recipe, image: ImageSpec) -> list[PlacementError]:
-    """Why networks cannot be built for such images: tried on the meta device."""
-    found = []
+def _placement_errors(recipe: Recipe, image: ImageSpec) -> list[PlacementError]:
+    """Return why networks cannot be built for such images, tried on the meta device."""
+    errors = []
     with torch.device("meta"):
         for build in (build_generator, build_discriminator):
             try:
                 build(recipe, image, seed=0)
             except PlacementError as error:
-                found.append(error)
-    return found
+                errors.append(error)
+    return errors
 
 
 def _refused_size(recipe: Recipe, image: ImageSpec, unfit: list[UnfitSize]) -> Mistake:
-    """The mistake of a size that a network cannot have, with the nearest ones that the data set and both networks can."""
+    """Return the mistake of a size that a network cannot have, with the nearest sizes that would work."""
     rule = f"the {unfit[0].where} {unfit[0].rule}"
     if "size" not in options_of(type(recipe.data.dataset)):
         return Mistake("data.use", "", rule, "the size of this data set cannot be set: use another one, or another network")
@@ -118,21 +112,21 @@ def _refused_size(recipe: Recipe, image: ImageSpec, unfit: list[UnfitSize]) -> M
 
 
 def _sizes_that_work(recipe: Recipe, image: ImageSpec, refusing: list[UnfitSize]) -> list[Size]:
-    """The nearest below and above that the data set can be of and both networks can have."""
+    """Return the nearest smaller and larger sizes that the data set and both networks can have."""
 
     def fits(size: Size) -> bool:
-        return _has(recipe.data.dataset, size) and all(each.fits(size) for each in refusing)
+        return _has(recipe.data.dataset, size) and all(error.fits(size) for error in refusing)
 
-    nearest = nearest_sizes(image.size, fits)
-    for _ in Player:  # a network that took the size says only when it is asked which others it does not take
-        misfits = [misfit for size in nearest for misfit in _misfits(recipe, attrs.evolve(image, size=size))]
-        refusing += [misfit for misfit in misfits if isinstance(misfit, UnfitSize)]
-        nearest = nearest_sizes(image.size, fits)
-    return nearest
+    sizes = nearest_sizes(image.size, fits)
+    for _ in Player:  # a network that accepted the first size may refuse these
+        errors = [error for size in sizes for error in _placement_errors(recipe, attrs.evolve(image, size=size))]
+        refusing += [error for error in errors if isinstance(error, UnfitSize)]
+        sizes = nearest_sizes(image.size, fits)
+    return sizes
 
 
 def _has(dataset: Any, size: Size) -> bool:
-    """Whether a data set can be of another size."""
+    """Return whether a data set can have another size."""
     try:
         return bool(attrs.evolve(dataset, size=size).describe().size == size)
     except (ValueError, TypeError, GanblocksError):
@@ -140,61 +134,61 @@ def _has(dataset: Any, size: Size) -> bool:
 
 
 def _oversized(recipe: Recipe, image: ImageSpec) -> Iterator[Mistake]:
-    """What would need absurd memory in every step, or to be scored."""
+    """Yield what would need more memory than the limits allow, in a step or for scoring."""
     pixels, samples = prod(image.shape), 0 if recipe.evaluation is None else recipe.evaluation.n or 0
-    wanted = {
+    counts = {
         "data": (pixels, "the numbers of one image"),
         "training.batch": (recipe.training.batch * max(pixels, recipe.generator.latent), "the numbers of one batch"),
         "evaluation.n": (samples * pixels, "the numbers of all samples"),
     }
-    for where, (count, what) in wanted.items():
+    for where, (count, what) in counts.items():
         if count > most_numbers():
             yield Mistake(where, f"{count:,}", f"{what} must be at most {most_numbers():,}", how_to_raise())
 
 
 def _other_versions(recipe: Recipe) -> Iterator[Mistake]:
-    """Distributions that are absent, or of a version that the recipe does not allow."""
+    """Yield distributions that are missing or of a version that the recipe does not allow."""
     for name, versions in recipe.plugins.items():
         try:
-            found = version(name)
+            installed = version(name)
         except PackageNotFoundError:
             yield Mistake(f"plugins.{name}", versions, "is not installed", f'pip install "{name}{versions}"')
             continue
-        if not SpecifierSet(versions).contains(found, prereleases=True):
-            yield Mistake(f"plugins.{name}", versions, f"{found} is installed", f'pip install "{name}{versions}"')
+        if not SpecifierSet(versions).contains(installed, prereleases=True):
+            yield Mistake(f"plugins.{name}", versions, f"{installed} is installed", f'pip install "{name}{versions}"')
 
 
 def facts_of(recipe: Recipe, registry: Registry) -> Facts:
-    """What components may ask about a recipe."""
+    """Return what components may ask about a recipe."""
     uses = (Use(path, kind, registry.name_of(kind, part), part) for path, kind, part in components(recipe))
     training, scored = recipe.training, None if recipe.evaluation is None else recipe.evaluation.n
     return Facts(recipe.data.dataset.describe(), tuple(uses), training.batch, training.microbatch, real=scored, fake=scored)
 
 
 def components(value: Any, path: str = "") -> Iterator[tuple[str, str, Any]]:
-    """(dotted path, kind, component) of everything that fills a socket inside ``value``, deeply."""
+    """Yield (dotted path, kind, component) of every component inside ``value``, at any depth."""
     for attribute in attrs.fields(type(value)):
         part = getattr(value, attribute.name)
         kind = socket_kind(attribute)
-        # the options of a section's own component stand in the section's table
-        place = path if attribute.metadata.get(INLINE) else f"{path}.{attribute.name}".strip(".")
-        for where, item in _items(part, place):
+        # the options of a section's own component are entries of the section
+        part_path = path if attribute.metadata.get(INLINE) else f"{path}.{attribute.name}".strip(".")
+        for item_path, item in _items(part, part_path):
             if kind is not None:
-                yield where, kind, item
-            yield from components(item, where)
+                yield item_path, kind, item
+            yield from components(item, item_path)
 
 
-def _items(part: Any, place: str) -> Iterator[tuple[str, Any]]:
-    """The attrs instances in a field: itself, or the values of a mapping."""
+def _items(part: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Yield the attrs instances in a field: itself, or the values of a mapping."""
     if isinstance(part, Mapping):
         for key, item in part.items():
-            yield from _items(item, f"{place}.{key}")
+            yield from _items(item, f"{path}.{key}")
     elif attrs.has(type(part)):
-        yield place, part
+        yield path, part
 
 
 def build_game(recipe: Recipe, image: ImageSpec, seed: int) -> TwoPlayerGame:
-    """Both networks and their objectives, on the processor: initial values do not depend on the device."""
+    """Build both networks and their objectives on the CPU: initial values do not depend on the device."""
     terms = [Term(name, term.penalty, term.penalty.build(), term.weight, term.every) for name, term in recipe.penalties.items()]
     chosen = recipe.discriminator.augment
     augment = None if chosen is None else chosen.build()
@@ -206,15 +200,17 @@ def build_game(recipe: Recipe, image: ImageSpec, seed: int) -> TwoPlayerGame:
 
 
 def build_generator(recipe: Recipe, image: ImageSpec, seed: int) -> nn.Module:
+    """Build a recipe's generator for such images."""
     return _network(recipe.generator, image, _root(recipe, image, Player.GENERATOR, seed))
 
 
 def build_discriminator(recipe: Recipe, image: ImageSpec, seed: int) -> nn.Module:
+    """Build a recipe's discriminator for such images."""
     return _network(recipe.discriminator.network, image, _root(recipe, image, Player.DISCRIMINATOR, seed))
 
 
 def _network(component: Generator | Discriminator, image: ImageSpec, site: Site) -> nn.Module:
-    """Whatever a network draws from torch's global random numbers is seeded by its player. Built on paper first."""
+    """Build a network, first on the meta device to apply the limits; torch's global random numbers are seeded by its player."""
     with within_limits(site.path), seeded(seed_of(site.seed, site.path)), torch.device("meta"):
         network = component.build(image, site)
     if torch.get_default_device().type != "meta":
@@ -224,10 +220,10 @@ def _network(component: Generator | Discriminator, image: ImageSpec, site: Site)
 
 
 def _root(recipe: Recipe, image: ImageSpec, player: Player, seed: int) -> Site:
-    """The root place of a player's network: where are second derivatives needed?
+    """Return the root site of a player's network.
 
-    A gradient penalty reaches through the discriminator to its input, and some rules differentiate gradients of both players:
-    the recipe's own, or one that it wraps.
+    Second derivatives are needed for penalties of gradients at the images, and for update rules that differentiate gradients
+    (the recipe's, or one that it wraps).
     """
     twice = any(isinstance(part, DifferentiatesTwice) for _, _, part in components(recipe)) or any(
         term.penalty.reads_image_gradient for term in recipe.penalties.values()

@@ -1,4 +1,4 @@
-"""Batches as a stateless function of (seed, player, images drawn): nothing to save but two counts."""
+"""Batches as a stateless function of (seed, player, samples drawn): the only state is two counts."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from ganblocks.evenly import labels, normal
+from ganblocks.quasirandom import normal, stratified_labels
 from ganblocks.seeding import seed_of
 from ganblocks.values import Batch, Images, Player
 
 
 class Batches:
-    """Draws each player's batches; a call is ``next_batch(player)``.
+    """Draws each player's batches; calling it returns the next one, ``next_batch(player)``.
 
     Args:
         images: the opened data set; its ``"train"`` split is used.
         size: samples per batch.
         latent: Z.
         classes: number of classes; 0: batches carry no labels.
-        uniform: draw the classes of fakes uniformly instead of as the training data has them.
-        augment: what real images pass as data; None for nothing.
-        device: where the batches go.
+        uniform: draw the classes of fakes uniformly instead of by their frequency in the training data.
+        augment: applied to real images; None for nothing.
+        device: of the batches.
         seed: of the run.
     """
 
@@ -47,11 +47,11 @@ class Batches:
 
     @property
     def images_seen(self) -> int:
-        """Real images that the discriminator has consumed: the clock of the run."""
+        """Real images that the discriminator has seen: the clock of the run."""
         return self.drawn[Player.DISCRIMINATOR]
 
     def fork(self, number: int) -> None:
-        """Other random numbers from here on, for a run that went back: the same for equal numbers, and 0 is where it began."""
+        """Switch to other random numbers, which follow from ``number``; 0 returns to those of the seed."""
         self.seed = seed_of(self._first_seed, "fork", number) if number else self._first_seed
         self._order.cache_clear()
 
@@ -61,7 +61,7 @@ class Batches:
         return self.at(player, start)
 
     def at(self, player: Player, start: int) -> Batch:
-        """The batch that begins at sample ``start`` of a player's stream; the same whenever it is asked for."""
+        """Return the batch at sample ``start`` of a player's stream: images [B, C, H, W], latents [B, Z] and labels [B]."""
         rng = torch.Generator().manual_seed(seed_of(self.seed, "batch", player, start))
         index = self._indices(player, start)
         image = from_bytes(self.images.read(index), self.device)
@@ -75,13 +75,13 @@ class Batches:
         return Batch(image, label, latent, fake_label, seed_of(self.seed, "turn", player, start))
 
     def representative(self, n: int) -> tuple[Tensor, Tensor | None]:
-        """Return latents [n, Z] and labels [n] that stand for those of all fakes; the same at every moment of the run."""
+        """Return quasi-random latents [n, Z] and labels [n] distributed as those of fakes; the same throughout a run."""
         seed = seed_of(self._first_seed, "representative")
         latent = normal(n, self.latent, seed).to(self.device)
         if not self.classes:
             return latent, None
-        among = torch.arange(self.classes) if self.uniform else self.images.labels[self.train]
-        return latent, labels(n, among, seed).to(self.device)
+        population = torch.arange(self.classes) if self.uniform else self.images.labels[self.train]
+        return latent, stratified_labels(n, population, seed).to(self.device)
 
     def _fake_labels(self, rng: torch.Generator) -> Tensor:
         if self.uniform:
@@ -89,7 +89,7 @@ class Batches:
         return self.images.labels[self.train[torch.randint(len(self.train), (self.size,), generator=rng)]]
 
     def _indices(self, player: Player, start: int) -> Tensor:
-        """The images at positions start … start + size of the player's endless sequence of shuffled epochs."""
+        """Return the images at positions start … start + size of the player's endless sequence of shuffled epochs."""
         parts: list[Tensor] = []
         missing, count = self.size, len(self.train)
         while missing:
@@ -104,5 +104,5 @@ class Batches:
 
 
 def from_bytes(raw: Tensor, device: torch.device) -> Tensor:
-    """uint8 [B, C, H, W] -> float in [-1, 1], channels last, on the device (uint8 travels: a quarter of the bytes)."""
+    """Return images uint8 [B, C, H, W] as float32 in [-1, 1], channels last, on the device (bytes are what is transferred)."""
     return raw.to(device).contiguous(memory_format=torch.channels_last).float().div_(127.5).sub_(1.0)

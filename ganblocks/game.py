@@ -1,6 +1,6 @@
-"""Two networks and their objectives: no optimizer, no files, no clock.
+"""Two networks and their objectives; no optimizer, no files, no clock.
 
-A turn changes only its own player: the other network is frozen, and neither its gradients nor its buffers move.
+A turn changes its own player only: the parameters, gradients and buffers of the other network stay as they are.
 """
 
 from __future__ import annotations
@@ -15,45 +15,34 @@ from torch import Tensor, nn
 
 from ganblocks.diversity import MAX_COMPARED, diversity
 from ganblocks.kinds.loss import Loss
-from ganblocks.kinds.module_capabilities import (
-    AddsTerm,
-    HasEstimates,
-    MixesSamples,
-    Observes,
-)
+from ganblocks.kinds.module_capabilities import AddsTerm, HasEstimates, MixesSamples, Observes
 from ganblocks.kinds.penalty import Penalty
 from ganblocks.schedules import Constant, Moving
 from ganblocks.seeding import seed_of, seeded
-from ganblocks.values import (
-    Batch,
-    Metrics,
-    Objective,
-    Player,
-    Score,
-    View,
-)
+from ganblocks.values import Batch, Metrics, Objective, Player, Score, View
 
 C = TypeVar("C")
 
 
 @frozen(eq=False)
 class Term:
-    """A penalty at work: the component, its module (with its state), and when and how strongly it counts."""
+    """A penalty of a game: the component, its module with its state, its weight and its interval."""
 
     name: str
     penalty: Penalty
     module: nn.Module
     weight: Moving = Constant(1.0)
     every: int = 1
-    """In steps of the player whose objective it joins; a term that counts every n-th step counts n times."""
+    """Computed every n-th turn of its player, and then counted n times."""
 
     def due(self, player: Player, turn: int) -> bool:
+        """Return whether the penalty is computed in a player's turn of this number."""
         return player in self.penalty.players and turn % self.every == 0
 
 
 @define(eq=False)
 class PlayedTurn:
-    """One player, one microbatch; see :class:`ganblocks.kinds.game.Turn`."""
+    """A player's turn on one microbatch; implements :class:`ganblocks.kinds.game.Turn`."""
 
     game: TwoPlayerGame
     player: Player
@@ -65,29 +54,32 @@ class PlayedTurn:
 
     @property
     def network(self) -> nn.Module:
+        """The network of the player whose turn it is."""
         return self.game.networks[self.player]
 
     def discriminate(self, image: Tensor, label: Tensor | None, augmented: bool = True) -> Score:
+        """Return the discriminator's score of images [B, C, H, W]; no buffer changes."""
         with unchanged_buffers(self.game.networks[Player.DISCRIMINATOR]):
             return self.game.score(image, label, self.rng if augmented else None)
 
     def generate(self, latent: Tensor, label: Tensor | None) -> Tensor:
+        """Return images [B, C, H, W] for latents [B, Z]; no buffer changes."""
         with unchanged_buffers(self.game.networks[Player.GENERATOR]):
             return self.game.make(latent, label)
 
 
 @define(eq=False)
 class TwoPlayerGame:
-    """Implements :class:`ganblocks.kinds.game.Game`.
+    """The objectives of both players; implements :class:`ganblocks.kinds.game.Game`.
 
     Args:
         networks: both players' networks, on one device, in training mode.
         loss: the adversarial loss.
-        terms: penalties at work.
-        augment: what all images pass on their way into the discriminator; None for nothing.
-        microbatch: at most so many samples in one forward; None for the whole batch.
+        terms: the penalties.
+        augment: applied to all images before the discriminator; None for nothing.
+        microbatch: at most this many samples in one forward; None for the whole batch.
         precision: ``"fp32"``, or ``"bf16"`` for autocast (losses, softmax and spectral norm stay in float32).
-        compared: images of a batch that are compared with each other, to see whether fakes collapse.
+        compared: images of a batch whose distances to each other are measured, to detect collapse.
     """
 
     networks: Mapping[Player, nn.Module]
@@ -98,7 +90,7 @@ class TwoPlayerGame:
     precision: str = "fp32"
     compared: int = MAX_COMPARED
     turns: dict[Player, int] = field(factory=lambda: dict.fromkeys(Player, 0))
-    """Turns that each player has taken."""
+    """Turns of each player so far."""
     _separate: bool = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -107,24 +99,30 @@ class TwoPlayerGame:
 
     @property
     def device(self) -> torch.device:
+        """The device of both networks."""
         return next(self.networks[Player.GENERATOR].parameters()).device
 
     def to(self, device: torch.device | str) -> TwoPlayerGame:
-        """Move every network, penalty and augment."""
+        """Move networks, penalties and augment to a device, and return the game."""
         for module in self._stateful().values():
             module.to(device)
         return self
 
     def objective(self, player: Player, batch: Batch, images_seen: int, through: Collection[Player]) -> Objective:
+        """Return what ``player`` minimizes on a batch, a 0-dim tensor with a graph through the players in ``through``."""
         with ExitStack() as stack:
-            for each, network in self.networks.items():
+            for owner, network in self.networks.items():
                 stack.enter_context(unchanged_buffers(network))
-                if each not in through:
+                if owner not in through:
                     stack.enter_context(frozen_parameters(network))
             objective, turn = self._play(player, batch, images_seen)
             return Objective(objective.total, objective.metrics | diversity(turn, self.compared))
 
     def backward(self, player: Player, batch: Batch, images_seen: int, observe: bool = True) -> Metrics:
+        """Set the gradients of ``player``'s parameters, microbatch by microbatch, and return 0-dim metrics.
+
+        With ``observe`` this is a real turn: estimates advance, modules observe it, and statistics move.
+        """
         network, other = self.networks[player], self.networks[player.other]
         if observe:
             for module in capable(network, HasEstimates):
@@ -152,13 +150,13 @@ class TwoPlayerGame:
         return metrics | diversity(whole, self.compared)
 
     def make(self, latent: Tensor, label: Tensor | None) -> Tensor:
-        """Fakes [B, C, H, W] in float32."""
+        """Return fakes [B, C, H, W], float32, for latents [B, Z]."""
         with self._autocast():
             image: Tensor = self.networks[Player.GENERATOR](latent, label)
         return image.float()
 
     def score(self, image: Tensor, label: Tensor | None, rng: torch.Generator | None) -> Score:
-        """The discriminator's score of images, augmented if there is an ``rng`` to draw from."""
+        """Return the discriminator's score of images [B, C, H, W], augmented if there is an ``rng`` to draw from."""
         with self._autocast():
             if self.augment is not None and rng is not None:
                 image = self.augment(image, rng)
@@ -166,21 +164,21 @@ class TwoPlayerGame:
         return score
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Everything that the game remembers, flat and by name: networks, penalties, augment, turn counters."""
+        """Return the state of networks, penalties and augment (tensors of any shape), and 0-dim counts of turns, by name."""
         state = {f"turns.{player}": torch.tensor(count) for player, count in self.turns.items()}
         for name, module in self._stateful().items():
             state |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
         return state
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Restore what :meth:`state_dict` gave; every name must be there, and no other."""
+        """Restore what :meth:`state_dict` returned, tensors of any shape; every name must be there, and no other."""
         known = {f"turns.{player}" for player in self.turns}
         for name, module in self._stateful().items():
             part = {key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(f"{name}.")}
             module.load_state_dict(part)
             known |= {f"{name}.{key}" for key in part}
-        if foreign := sorted(set(state) - known):
-            raise KeyError(f"state that belongs to no part of this game: {', '.join(foreign[:5])}")
+        if unknown := sorted(set(state) - known):
+            raise KeyError(f"state of no part of this game: {', '.join(unknown[:5])}")
         for player in self.turns:
             self.turns[player] = int(state[f"turns.{player}"])
 
@@ -193,7 +191,7 @@ class TwoPlayerGame:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16")
 
     def _play(self, player: Player, batch: Batch, images_seen: int) -> tuple[Objective, PlayedTurn]:
-        """One evaluation of a player's objective, with every random number drawn from the batch's seed."""
+        """Evaluate a player's objective, with all random numbers from the batch's seed."""
         seed = seed_of(batch.seed, player)
         with seeded(seed) as rng, _seeded_cuda(self.device, seed):
             due = [term for term in self.terms if term.due(player, self.turns[player])]
@@ -220,7 +218,7 @@ class TwoPlayerGame:
     def _views(
         self, real: Tensor, label: Tensor | None, fake: Tensor, fake_label: Tensor | None, rng: torch.Generator
     ) -> tuple[View, View]:
-        """Real and fake in one discriminator pass."""
+        """Score real and fake images in one discriminator pass."""
         labels = None if label is None or fake_label is None else torch.cat([label, fake_label])
         score = self.score(torch.cat([real, fake]), labels, rng)
         n = len(real)
@@ -228,7 +226,7 @@ class TwoPlayerGame:
         return View(real, label, first), View(fake, fake_label, second)
 
     def _sum(self, turn: PlayedTurn, due: Sequence[Term]) -> Objective:
-        """The adversarial loss, terms inside the discriminator, and the penalties that are due."""
+        """Add up the adversarial loss, terms of the discriminator's modules, and the penalties that are due."""
         player, real, fake = turn.player, turn.real, turn.fake.score.logits
         if player is Player.DISCRIMINATOR:
             assert real is not None, "a discriminator's turn always has real images"
@@ -255,13 +253,13 @@ class TwoPlayerGame:
 
 
 def capable(network: nn.Module, capability: type[C]) -> Iterator[C]:
-    """The modules of a network that inherit a capability."""
+    """Return the modules of a network that have a capability."""
     return (module for module in network.modules() if isinstance(module, capability))
 
 
 @contextmanager
 def frozen_parameters(network: nn.Module) -> Iterator[None]:
-    """Within the block no parameter of the network requires grad: no graph is kept for it, and no gradient reaches it."""
+    """Keep gradients from the parameters of a network within the block."""
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     for parameter in parameters:
         parameter.requires_grad_(False)
@@ -274,30 +272,30 @@ def frozen_parameters(network: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def unchanged_buffers(network: nn.Module) -> Iterator[None]:
-    """Within the block forwards write into copies of the buffers; afterwards the originals are back.
+    """Restore all buffers of a network after the block.
 
-    Originals are set aside, not overwritten afterwards, because autograd may still need the values that a forward saw.
-    HasEstimates modules are left alone: their forward changes nothing.
+    Forwards write into copies, because autograd may still need the values that they saw. Modules with estimates are skipped:
+    their forward changes nothing.
     """
-    kept = [
+    originals = [
         (module._buffers, name, buffer)
         for module in network.modules()
         if not isinstance(module, HasEstimates)
         for name, buffer in module._buffers.items()
         if buffer is not None
     ]
-    for buffers, name, buffer in kept:
+    for buffers, name, buffer in originals:
         buffers[name] = buffer.clone()
     try:
         yield
     finally:
-        for buffers, name, buffer in kept:
+        for buffers, name, buffer in originals:
             buffers[name] = buffer
 
 
 @contextmanager
 def _seeded_cuda(device: torch.device, seed: int) -> Iterator[None]:
-    """The same promise as ``seeded`` for blocks that draw on the device itself."""
+    """Seed CUDA's generator within the block, for modules that draw random numbers on the device."""
     if device.type != "cuda":
         yield
         return
@@ -311,7 +309,7 @@ def _seeded_cuda(device: torch.device, seed: int) -> Iterator[None]:
 
 
 def _whole(turns: Sequence[PlayedTurn]) -> PlayedTurn:
-    """The microbatches of one turn as one turn, detached."""
+    """Join the microbatches of one turn, detached."""
     first = turns[0]
     latent = torch.cat([turn.latent for turn in turns])
     real = None if first.real is None else _joined([turn.real for turn in turns if turn.real is not None])

@@ -1,4 +1,4 @@
-"""How large things may be that a recipe asks for: refused while they are still names and sizes, before memory is touched."""
+"""Limits of what a recipe may ask for, applied before memory is allocated."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from torch.nn.modules import module as registration
 from ganblocks.errors import PlacementError, UsageError
 
 VARIABLE = "GANBLOCKS_MOST_NUMBERS"
-"""Environment variable that sets another limit than MOST_NUMBERS: a recipe cannot."""
+"""Environment variable that replaces MOST_NUMBERS. A recipe cannot."""
 MOST_NUMBERS = 10**10
-"""Parameters and buffers of a network; numbers of a batch, and of the samples of an evaluation."""
+"""Elements of all parameters and buffers of a network, of a batch, and of the samples of an evaluation."""
 MOST_MODULES = 4_000
-"""Of a network: a short recipe can ask for any number of blocks."""
+"""Modules of a network: a short recipe can ask for any number of blocks."""
 _TOO_LARGE = ("overflow", "can't allocate memory", "Invalid buffer size", "larger than the maximum")
 
 
 def most_numbers() -> int:
-    """The limit that holds here. Raises UsageError where the environment variable is no number."""
+    """Return the limit in effect. Raise UsageError if the environment variable is not a number."""
     text = os.environ.get(VARIABLE, "")
     if text and not re.fullmatch("[1-9][0-9]{0,17}", text):
         rule = f"must be a whole number from 1 on, in digits, such as {2 * MOST_NUMBERS}"
@@ -32,21 +32,22 @@ def most_numbers() -> int:
 
 
 def how_to_raise() -> str:
+    """Return the hint of an error that a limit causes."""
     return f"make it smaller, or set {VARIABLE} to allow more than {most_numbers():,}"
 
 
 @contextmanager
 def within_limits(where: str) -> Iterator[None]:
-    """Within the block, modules may register parameters, buffers and modules up to the limits.
+    """Limit the parameters, buffers and modules that are registered within the block.
 
-    A layer registers its weights before it fills them, so that nothing has been written where the limit is met.
+    A layer registers its weights before it fills them, so memory is not touched before a limit is reached.
 
     Raises:
-        PlacementError: ``where`` asks for more, or for sizes that no tensor can have.
+        PlacementError: the network at ``where`` exceeds a limit, or a size that a tensor can have.
         UsageError: as :func:`most_numbers`.
 
     """
-    seen: dict[int, Any] = {}  # kept, so that no identity is used again
+    seen: dict[int, Any] = {}  # keeps the objects, so that no id is reused
     numbers = modules = 0
     most = most_numbers()
 
@@ -72,6 +73,6 @@ def within_limits(where: str) -> Iterator[None]:
         try:
             yield
         except (RuntimeError, TypeError, OverflowError, MemoryError) as error:
-            if isinstance(error, MemoryError) or any(words.lower() in str(error).lower() for words in _TOO_LARGE):
+            if isinstance(error, MemoryError) or any(phrase.lower() in str(error).lower() for phrase in _TOO_LARGE):
                 raise PlacementError(where, "a layer of a size that no tensor can have", how_to_raise()) from error
             raise

@@ -1,4 +1,4 @@
-"""The one door through which optimizers step, so that health checks have one place."""
+"""The only function through which optimizers step, where gradients are checked."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from torch import Tensor
 
 
 def guarded_step(optimizer: torch.optim.Optimizer, settings: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Give every parameter group its ``settings``, step if all gradients are finite, and report the gradient norm.
+    """Apply ``settings`` to every parameter group, step if all gradients are finite, and return the gradient norm.
 
-    A gradient that is not finite never reaches a parameter: all gradients of the step become zero instead, without a host
-    read, and the reported norm says so. The loop reads it once per step and stops the run before anything is saved.
+    If any gradient is not finite, all gradients of the step are set to zero, without synchronizing the device; the training
+    loop sees it from the norm and acts before anything is saved.
 
     Args:
-        optimizer: any optimizer of torch's interface; gradients stand in ``.grad``.
-        settings: entries of its parameter groups to set before the step, such as ``{"lr": 2e-4}``: what the optimizer's
-            component says at this moment, ``component.settings(images_seen)``. All groups get the same.
+        optimizer: a torch optimizer whose parameters have their gradients in ``.grad``.
+        settings: entries of its parameter groups to set before the step, such as ``{"lr": 2e-4}``: of the optimizer's
+            component, ``component.settings(images_seen)``.
 
     Returns:
-        ``{"gradient_norm": 0-dim}``: the Euclidean norm over all parameters, not finite where a gradient was not.
+        ``{"gradient_norm": 0-dim}``: the Euclidean norm over all parameters, not finite if a gradient is not.
     """
     gradients = []
     for group in optimizer.param_groups:

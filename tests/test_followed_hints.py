@@ -132,8 +132,9 @@ def refusals() -> set[tuple[Path, int]]:
 
 @cache
 def calls(file: Path) -> list[ast.Call]:
+    """Calls of Site.error, which has a rule as its argument."""
     nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-    return [node for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "error"]
+    return [node for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "error" and node.args]
 
 
 SLOWER = TTUR | {"update.discriminator.rate": 5e-5}
@@ -158,7 +159,7 @@ COMPLAINTS: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
         'or weight_norm "none" for the discriminator and the penalty "gradient_penalty"',
         {"discriminator.weight_norm": "none", "penalties": {"gradient_penalty": {"weight": 10.0}}},
     ),
-    ({"data.augment": "ada"}, "put it into discriminator.augment", {"data.augment": None, "discriminator.augment": "ada"}),
+    ({"data.augment": "ada"}, "use it as discriminator.augment", {"data.augment": None, "discriminator.augment": "ada"}),
 ]
 LOOKAHEAD = {"use": "lookahead", "rule": {"use": "alternating", "generator": "adam", "discriminator": "adam"}}
 INNER = {"update": LOOKAHEAD["rule"]}

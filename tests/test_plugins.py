@@ -250,8 +250,8 @@ def test_what_a_plugin_prints_stays_out_of_a_document(tmp_path: Path) -> None:
 
 def test_discover_in_python_takes_the_same_options() -> None:
     assert discover().get("attention", "none")
-    with pytest.raises(UnknownComponent, match="self_attention"):
-        discover(block=["self_attention"]).get("attention", "none")
+    with pytest.raises(UnknownComponent, match="the plugins attention"):
+        discover(block=["attention"]).get("attention", "none")
     discover(strict=True)
     with pytest.raises(BrokenPlugin):
         discover(files=["absent.py"], strict=True)

@@ -1,8 +1,9 @@
 """Measure the shape of the code: lengths of functions and files, docstrings, shapes, import circles, lines.
 
-    python docs/scripts/measure_house.py [--list]
+    python docs/scripts/measure_house.py [--list] [--imports]
 
-``--list`` also prints what is outside the aims, by file and line. Code lines are those without docstrings, comments and blank
+``--list`` also prints what is outside the aims, by file and line. ``--imports`` prints only the table of imports of
+docs/explanation/design.md. Code lines are those without docstrings, comments and blank
 lines; commit 9430970, before the redesign, is the reference. ``tests/repository/test_house.py`` holds the aims.
 """
 
@@ -130,6 +131,28 @@ def circles(files: list[Module]) -> list[list[str]]:
     return [sorted(left)] if left else []
 
 
+def rooms_imported(files: list[Module]) -> dict[str, list[str]]:
+    """Room of the core (a file or a folder) -> the rooms that it imports; ``ganblocks`` stands for its public names."""
+    names = {file.name for file in files if file.name.partition(".")[0] == "ganblocks"}
+    rooms: dict[str, set[str]] = {}
+    for file in files:
+        if file.name in names - {"ganblocks"}:
+            home = _room(file.name)
+            rooms.setdefault(home, set()).update(_room(name) for name in file.imports(names))
+    return {home: sorted(targets - {home}) for home, targets in sorted(rooms.items())}
+
+
+def _room(name: str) -> str:
+    """The first part below the package, such as ``training``."""
+    return name.split(".")[1] if "." in name else name
+
+
+def imports_table(files: list[Module]) -> str:
+    """The Markdown table of who imports whom."""
+    rows = [f"| {home} | {', '.join(targets) or '-'} |" for home, targets in rooms_imported(files).items()]
+    return "\n".join(["| room | imports |", "|---|---|", *rows])
+
+
 def percentile(values: list[int], share: float) -> int:
     """The value below or at which ``share`` of the sorted values lie."""
     return sorted(values)[min(int(share * len(values)), len(values) - 1)]
@@ -139,8 +162,13 @@ def main() -> None:
     """Print the measurements."""
     parser = argparse.ArgumentParser(description="Measure the shape of the code.")
     parser.add_argument("--list", action="store_true", help="also print what is outside the aims")
-    listed = parser.parse_args().list
+    parser.add_argument("--imports", action="store_true", help="print the table of imports only")
+    arguments = parser.parse_args()
     files = modules()
+    if arguments.imports:
+        print(imports_table(files))
+        return
+    listed = arguments.list
     lengths = [(length(function), file, function) for file in files for function in file.functions]
     sizes = [size for size, _, _ in lengths]
     public = [(file, function) for file in files for function in file.public]

@@ -28,18 +28,17 @@ from safetensors.torch import save_file
 import ganblocks
 from ganblocks import read_recipe
 from ganblocks.assembly import assemble
-from ganblocks.diversity import diversity
+from ganblocks.diversity import MAX_COMPARED, nearest_distance
 from ganblocks.errors import CheckpointError, GanblocksError
 from ganblocks.training import checkpoint as checkpoints
-from ganblocks.training import loop, manifest
-from ganblocks.training.average import Average
+from ganblocks.training import manifest
 from ganblocks.training.checkpoint import FORMAT, latest, load_checkpoint, save_checkpoint
 from ganblocks.training.collapse import CollapseDetector
 from ganblocks.training.launch import resume
-from ganblocks.training.loop import averaging
 from ganblocks.training.manifest import verify
 from ganblocks.training.run_folder import read_metrics
 from ganblocks.training.statistics import as_numbers, state_norms
+from ganblocks.training.trainer import Trainer
 from ganblocks.values import Player
 
 ROOT = Path(__file__).parents[2]
@@ -292,27 +291,22 @@ def costs(n: int, seed: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         session = assemble(read_recipe(ROOT / "recipes" / "sagan.toml"), ganblocks.discover())
-        average = averaging(session)
+        trainer = Trainer(session)
         steps, extra, nearest = [], [], []
         for _ in range(n):
             steps.append(_seconds(lambda: as_numbers(session.updater.step(session.batches, session.batches.images_seen))))
-            extra.append(_seconds(lambda: as_numbers(state_norms(session.game, average.network))))
-            turn = type("Turn", (), {"real": type("View", (), {"image": session.batches.at(Player.DISCRIMINATOR, 0).image})})()
-            turn.fake = turn.real
-            nearest.append(_seconds(lambda turn=turn: diversity(turn)))
+            extra.append(_seconds(lambda: as_numbers(state_norms(session.game, trainer.average.network))))
+            images = session.batches.at(Player.DISCRIMINATOR, 0).image[:MAX_COMPARED]
+            nearest.append(_seconds(lambda images=images: (nearest_distance(images, True), nearest_distance(images))))
         step = statistics.median(steps)
         watch = statistics.median(extra) + statistics.median(nearest)
         print(f"health: {1000 * watch:.2f} ms of a step of {1000 * step:.0f} ms = {watch / step:.2%} (medians of {n})")
-        _cost_of_a_save(session, average, folder, n)
+        _cost_of_a_save(trainer, folder, n)
 
 
-def _cost_of_a_save(session: Any, average: Average, folder: Path, n: int) -> None:
-    made: list[checkpoints.Checkpoint] = []
-    kept, loop.save_checkpoint = loop.save_checkpoint, lambda place, checkpoint: made.append(checkpoint)  # type: ignore[assignment]
-    papers = type("Folder", (), {"flush": lambda self: None, "papers": lambda self: {}, "checkpoints": folder})()
-    loop.save(session, average, papers, 1, 0.0)
-    loop.save_checkpoint = kept
-    (good,) = made
+def _cost_of_a_save(trainer: Trainer, folder: Path, n: int) -> None:
+    trainer.average.settled()
+    good = checkpoints.Checkpoint(**trainer.state_dict())
     updater: dict[str, torch.Tensor] = {}
     checkpoints.split_tensors(good.updater, updater)
     plain, ours = [], []

@@ -36,4 +36,4 @@ def words(player: Player, settled: Settled) -> str:
     moved = f"{player}: spectral norm of {settled.layers} layers settled; σ moved by at most {settled.moved:.2%}"
     if settled.moved <= STALE:
         return moved
-    return f"{moved} ({settled.place}): u and v of the file did not belong to its weights, and samples differ from those there"
+    return f"{moved} ({settled.path}): u and v of the file did not belong to its weights, and samples differ from those there"

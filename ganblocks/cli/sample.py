@@ -1,4 +1,4 @@
-"""``ganblocks sample``: images from a run folder, and nothing but the run folder."""
+"""``ganblocks sample``: draw images from a run folder."""
 
 from __future__ import annotations
 
@@ -45,43 +45,48 @@ def _summary(options: SampleOptions, sampler: Sampler, label: int | None) -> str
     return printable(f"{options.n:,} samples{of_class}, {first:,} to {first + options.n - 1:,} of seed {options.seed}")
 
 
-def write_grid(drawn: Drawn, words: str, n: int, path: Path) -> None:
+def write_grid(drawn: Drawn, summary: str, n: int, path: Path) -> None:
+    """Write all samples as one PNG. Raise UsageError."""
     images = torch.cat([to_bytes(image) for image, _ in drawn])
-    there, columns = path.exists(), math.ceil(math.sqrt(n))
+    note, columns = _replaced(path), math.ceil(math.sqrt(n))
     try:
         scale = save_grid(images, path, columns)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror}; name another file with --out") from error
     height, width = images.shape[2:]
-    larger = f", enlarged {scale} times to be seen (--to FOLDER writes them as they are)" if scale > 1 else ""
-    say(f"{words}, {height}×{width} pixels, {columns} to a row{larger}{_replaced(there)}")
+    enlarged = f", enlarged {scale} times (--to FOLDER writes them in their own size)" if scale > 1 else ""
+    say(f"{summary}, {height}×{width} pixels, {columns} per row{enlarged}{note}")
     print(path)
 
 
-def write_one(drawn: Drawn, words: str, options: SampleOptions, path: Path, sampler: Sampler) -> None:
+def write_one(drawn: Drawn, summary: str, options: SampleOptions, path: Path, sampler: Sampler) -> None:
+    """Write all samples as one npz. Raise UsageError."""
     _refuse(path, "--to")
-    there = path.exists()
+    note = _replaced(path)
     try:
         write_npz(path, drawn, options.n, options.seed, options.start, sampler.image.class_names)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror}; name another file with --to") from error
-    say(f"{words}: images, labels, class_names, index and seed{_replaced(there)}")
+    say(f"{summary}: images, labels, class_names, index and seed{note}")
     print(path)
 
 
-def write_each(drawn: Drawn, words: str, start: int, folder: Path, sampler: Sampler, label: int | None) -> None:
+def write_each(drawn: Drawn, summary: str, start: int, folder: Path, sampler: Sampler, label: int | None) -> None:
+    """Write a PNG for each sample, in a folder per class. Raise UsageError."""
     if folder.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"):
-        raise UsageError(f"--to {folder}: names a folder, or an npz; one picture of all is --out {folder.with_suffix('.png')}")
+        raise UsageError(
+            f"--to {folder}: takes a folder or an npz; for one picture of all give --out {folder.with_suffix('.png')}"
+        )
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--to {folder}: is a file; name a folder, or a file that ends with .npz")
     image = sampler.image
     folders = folders_of(image.class_names, image.classes)
     write_pngs(folder, drawn, start, folders)
-    for number, (name, place) in enumerate(zip(image.class_names, folders, strict=False)):
-        if name != place and label in (None, number):
-            say(printable(f"class {name} is in {folder / place}"))
-    where = "a PNG each, in a folder for each class" if folders and label is None else "a PNG each"
-    say(f"{words}, {where}")
+    for number, (name, subfolder) in enumerate(zip(image.class_names, folders, strict=False)):
+        if name != subfolder and label in (None, number):
+            say(printable(f"class {name} is in {folder / subfolder}"))
+    files = "a PNG each, in a folder for each class" if folders and label is None else "a PNG each"
+    say(f"{summary}, {files}")
     print(folder if label is None else folder / folders[label])
 
 
@@ -99,7 +104,7 @@ def _grid_path(options: SampleOptions, label: int | None, sampler: Sampler) -> P
 
 
 def _refuse(path: Path, option: str) -> None:
-    """Raises UsageError where no file can be written."""
+    """Raise UsageError if the file cannot be written."""
     if path.is_dir():
         example = path / ("samples.npz" if option == "--to" else "sample.png")
         raise UsageError(f"{path}: is a folder; name the file to write, such as {option} {example}")
@@ -107,5 +112,5 @@ def _refuse(path: Path, option: str) -> None:
         raise UsageError(f"{path}: there is no folder {path.parent}; make it first")
 
 
-def _replaced(there: bool) -> str:
-    return "; it took the place of what was there" if there else ""
+def _replaced(path: Path) -> str:
+    return "; it replaced an existing file" if path.exists() else ""

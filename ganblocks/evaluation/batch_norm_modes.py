@@ -29,7 +29,7 @@ def batch_norm_mode(
     if mode not in MODES:
         raise UsageError(f"no batch-norm mode {mode!r}: {', '.join(MODES)}")
     if mode == "moving":
-        with sampler.normalised_for(truncation, convention):
+        with sampler.statistics_for(truncation, convention):
             yield
         return
     norms = mixing(sampler.network)

@@ -1,8 +1,8 @@
 """The exponential moving average of the generator, correct under spectral norm and batch norm.
 
-Parameters are averaged. Buffers are not: an average of unit vectors is no unit vector (spectral norm's u and v shrink, σ is
-underestimated, and images explode), and the live network's running statistics are those of other weights. Before it is used,
-estimates settle on the averaged weights, and batch norms get statistics of these weights.
+Parameters are averaged, buffers are not: an average of unit vectors is not a unit vector (spectral norm's u and v shrink, σ is
+underestimated and images explode), and the live network's running statistics belong to other weights. Before the average is
+used, its estimates are settled and its batch-norm statistics estimated on the averaged weights.
 """
 
 from __future__ import annotations
@@ -18,17 +18,19 @@ from ganblocks.kinds.module_capabilities import HasEstimates
 from ganblocks.training.batch_statistics import Inputs, estimate
 
 SETTLING = 20
-"""Power iterations after averaging: leaves an error of σ below 0.01 % where u and v followed the live weights."""
+"""Power iterations after averaging; they leave an error of σ below 0.01 %."""
 
 
 class Average:
-    """A copy of a network whose parameters follow the original slowly.
+    """A copy of a network whose parameters are an exponential moving average of the original's.
+
+    In a training loop of your own: call :meth:`update` after each step of the generator, and sample from :meth:`settled`.
 
     Args:
         network: the live network.
-        inputs: what batch norms are given to estimate their statistics from; see :func:`batch_statistics.estimate`.
-        decay: share that stays at each update; 0 copies, 1 never moves.
-        start: images seen before which the average is the live network itself.
+        inputs: n -> latents [n, Z] and labels [n] | None, from which batch-norm statistics are estimated.
+        decay: share of the average that each update keeps; 0 copies, 1 never changes.
+        start: images seen before which the average equals the live network.
     """
 
     def __init__(self, network: nn.Module, inputs: Inputs, decay: float, start: int = 0) -> None:
@@ -38,7 +40,7 @@ class Average:
 
     @torch.no_grad()
     def update(self, images_seen: int) -> None:
-        """Move towards the live network, once per generator step."""
+        """Average the live parameters in; call it once per generator step."""
         self._settled = False
         decay = self.decay if images_seen > self.start else 0.0
         averaged: list[Tensor] = list(self.network.parameters())
@@ -47,9 +49,9 @@ class Average:
 
     @torch.no_grad()
     def settled(self) -> nn.Module:
-        """Return the averaged network in evaluation mode, with every estimate and every running statistic of its own weights.
+        """Return the averaged network in evaluation mode, with estimates and running statistics of its own weights.
 
-        They follow from the weights and from the live network's buffers alone, however often and whenever this is called.
+        They depend only on the weights and on the live network's buffers, not on when or how often this is called.
         """
         if not self._settled:
             for averaged, live in zip(self.network.buffers(), self.live.buffers(), strict=True):
@@ -60,12 +62,12 @@ class Average:
         return self.network
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take the weights of ``settled().state_dict()``."""
+        """Load the state of the averaged network, tensors of any shape by name."""
         self._settled = False
         self.network.load_state_dict(state)
 
 
 def settle(network: nn.Module) -> None:
-    """Let every estimate of a network (spectral norm's u and v) converge on its present weights."""
+    """Let every estimate of a network (spectral norm's u and v) converge for its current weights."""
     for module in capable(network, HasEstimates):
         module.settle(SETTLING)

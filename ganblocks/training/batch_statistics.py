@@ -1,7 +1,6 @@
-"""Running statistics of batch norms, estimated for the weights that a network has now.
+"""Running statistics of batch norms, estimated for a network's current weights.
 
-Running statistics follow the batches of training: they belong to the weights of the last ten batches or so. An average of the
-weights needs statistics of its own.
+The statistics of training belong to the weights of about the last ten batches. Averaged weights need their own.
 """
 
 from __future__ import annotations
@@ -13,31 +12,31 @@ import torch
 from torch import Tensor, nn
 
 from ganblocks.kinds.module_capabilities import MixesSamples
+from ganblocks.training.hooks import observing
 
 SAMPLES, BATCH = 1024, 64
-"""Samples of an estimate, and of each batch."""
+"""Samples of an estimate, and of each of its batches."""
 Inputs = Callable[[int], tuple[Tensor, Tensor | None]]
-"""n -> latents [n, Z] and labels int64 [n] | None on the network's device: the same whenever it is asked for."""
+"""n -> latents [n, Z] and labels int64 [n] | None on the network's device: equal n give equal inputs."""
 
 
 def mixing(network: nn.Module) -> list[nn.Module]:
-    """Return the modules of a network whose output for one sample depends on the others."""
+    """Return the modules of a network whose output for one sample depends on the other samples."""
     return [module for module in network.modules() if isinstance(module, MixesSamples)]
 
 
 def running(module: nn.Module) -> Mapping[str, Tensor] | None:
-    """Return the buffers ``running_mean`` [C] and ``running_var`` [C] of a module; None where it keeps none."""
+    """Return the buffers ``running_mean`` [C] and ``running_var`` [C] of a module; None if it has none."""
     buffers = dict(module.named_buffers(recurse=False))
     return buffers if {"running_mean", "running_var"} <= set(buffers) else None
 
 
 @torch.no_grad()
 def estimate(network: nn.Module, inputs: Inputs, samples: int | None = None) -> bool:
-    """Set the running statistics of a generator to the means, over batches of 64, of each batch's mean and unbiased variance.
+    """Set a generator's running statistics to the average of the mean and unbiased variance of batches of 64 samples.
 
-    Batch norms normalise by the statistics of each batch meanwhile, as in training; everything else is in evaluation mode. What
-    keeps no running mean and variance stays as it is. Afterwards the whole network is in evaluation mode. Returns whether there
-    was anything to estimate. ``samples``: 1,024 unless said.
+    Meanwhile batch norms use batch statistics, as in training, and everything else is in evaluation mode, in which the network
+    is left. Returns whether there was a batch norm with running statistics. ``samples``: 1,024 by default.
 
     Source: standing statistics of Brock et al. (2019), arXiv:1809.11096, Appendix B; torch.optim.swa_utils.update_bn.
     """
@@ -45,13 +44,20 @@ def estimate(network: nn.Module, inputs: Inputs, samples: int | None = None) -> 
     network.eval()
     if not norms:
         return False
-    with _batch_mode(norms), _observed(norms) as seen:
+    moments: dict[int, list[Tensor]] = {index: [] for index in range(len(norms))}  # of each norm [2, C] per batch
+
+    def observe(index: int, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        x = inputs[0].float()
+        var, mean = torch.var_mean(x, [d for d in range(x.ndim) if d != 1])
+        moments[index].append(torch.stack([mean, var]))
+
+    with _batch_mode(norms), observing(enumerate(norms), observe):
         latent, label = inputs(samples or SAMPLES)
         for start in range(0, len(latent), BATCH):
             part = slice(start, start + BATCH)
             network(latent[part], None if label is None else label[part])
-    for module, moments in zip(norms, seen, strict=True):
-        mean, var = torch.stack(moments).mean(0)
+    for index, module in enumerate(norms):
+        mean, var = torch.stack(moments[index]).mean(0)
         buffers = running(module)
         assert buffers is not None
         buffers["running_mean"].copy_(mean)
@@ -61,14 +67,14 @@ def estimate(network: nn.Module, inputs: Inputs, samples: int | None = None) -> 
 
 @contextmanager
 def buffers_restored(network: nn.Module) -> Iterator[None]:
-    """Put the buffers of all modules that mix samples back when the block ends, and the network into evaluation mode."""
-    before = [(buffer, buffer.clone()) for module in mixing(network) for buffer in module.buffers(recurse=False)]
+    """After the block, restore the buffers of all modules that mix samples and leave the network in evaluation mode."""
+    originals = [(buffer, buffer.clone()) for module in mixing(network) for buffer in module.buffers(recurse=False)]
     try:
         yield
     finally:
         network.eval()
         with torch.no_grad():
-            for buffer, value in before:
+            for buffer, value in originals:
                 buffer.copy_(value)
 
 
@@ -81,24 +87,3 @@ def _batch_mode(norms: list[nn.Module]) -> Iterator[None]:
     finally:
         for module in norms:
             module.eval()
-
-
-@contextmanager
-def _observed(norms: list[nn.Module]) -> Iterator[list[list[Tensor]]]:
-    """Per norm and batch, the mean and unbiased variance [2, C] of its input, in float32."""
-    seen: list[list[Tensor]] = [[] for _ in norms]
-
-    def observe(moments: list[Tensor]) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-        def hook(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            x = inputs[0].float()
-            var, mean = torch.var_mean(x, [d for d in range(x.ndim) if d != 1])
-            moments.append(torch.stack([mean, var]))
-
-        return hook
-
-    handles = [module.register_forward_pre_hook(observe(moments)) for module, moments in zip(norms, seen, strict=True)]
-    try:
-        yield seen
-    finally:
-        for handle in handles:
-            handle.remove()

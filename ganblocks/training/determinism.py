@@ -1,4 +1,4 @@
-"""Only kernels that give the same bits each time, where a recipe asks for it."""
+"""Deterministic kernels, where a recipe asks for them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ganblocks.errors import Mistake, RecipeError
 from ganblocks.values import Player
 
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
-"""Read by cuBLAS when it is first used: with this setting its sums have one order."""
+"""Read by cuBLAS when it is first used; the setting makes its sums deterministic."""
 
 
 @contextmanager
 def deterministic(wanted: bool) -> Iterator[None]:
-    """Within the block torch chooses deterministic kernels only, if that is wanted; afterwards it chooses as before."""
+    """Within the block, torch uses deterministic kernels only, if ``wanted``."""
     if not wanted:
         yield
         return
@@ -36,22 +36,22 @@ def deterministic(wanted: bool) -> Iterator[None]:
 
 
 def rehearse(session: Session) -> None:
-    """Play both turns once on the first images, and change nothing: what has no deterministic kernel is named before step 1.
+    """Compute both players' gradients once on the first images, to name operations without a deterministic kernel.
 
     Raises:
-        RecipeError: an operation of a component has none on this device.
+        RecipeError: an operation of a component has no deterministic kernel on this device.
 
     """
     for player in Player:
         first = session.batches.at(player, 0)
         batch = next(first.split(session.game.microbatch or len(first)))
-        parameters = [each for each in session.game.networks[player].parameters() if each.requires_grad]
+        parameters = [parameter for parameter in session.game.networks[player].parameters() if parameter.requires_grad]
         try:
             total = session.game.objective(player, batch, 0, (player,)).total
             torch.autograd.grad(total, parameters, allow_unused=True)
         except RuntimeError as error:
-            if not (found := re.match(r"(\S+) does not have a deterministic implementation", str(error))):
+            if not (match := re.match(r"(\S+) does not have a deterministic implementation", str(error))):
                 raise
-            rule = f"{found[1]}, in the {player}'s turn, has no deterministic implementation on {session.game.device.type}"
+            rule = f"{match[1]}, in the {player}'s turn, has no deterministic implementation on {session.game.device.type}"
             hint = "set it to false, or use another component"
             raise RecipeError([Mistake("training.deterministic", "true", rule, hint)]) from error

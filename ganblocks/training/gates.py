@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 from attrs import evolve, frozen
 from torch import Tensor, nn
 
 from ganblocks.game import unchanged_buffers
 from ganblocks.kinds.module_capabilities import AttentionMap, Gated
+from ganblocks.training.hooks import observing
 
 NEGLIGIBLE = 0.01
 """A block that changes its input by less than this share has almost no effect."""
@@ -52,14 +50,20 @@ def gates(name: str, network: nn.Module, *inputs: Tensor | None) -> list[Gate]:
 
     The network is left as it was; ``name`` begins the path of every block.
     """
+    examined: list[Gate] = []
+
+    def examine(path: str, module: nn.Module, x: tuple[Tensor, ...], y: Tensor) -> None:
+        examined.append(_gate(f"{name}.{path}", module, x[0].float(), y.float()))
+
+    blocks = [(path, module) for path, module in network.named_modules() if isinstance(module, Gated)]
     training = network.training
     network.eval()
     try:
-        with unchanged_buffers(network), _recorded(name, network) as found:
+        with unchanged_buffers(network), observing(blocks, examine):
             network(*inputs)
     finally:
         network.train(training)
-    return found
+    return examined
 
 
 def with_live_gamma(gate: Gate, live: nn.Module) -> Gate:
@@ -67,24 +71,6 @@ def with_live_gamma(gate: Gate, live: nn.Module) -> Gate:
     module = live.get_submodule(gate.path.partition(".")[2])
     assert isinstance(module, Gated)
     return evolve(gate, live=float(module.gamma.detach()))
-
-
-@contextmanager
-def _recorded(name: str, network: nn.Module) -> Iterator[list[Gate]]:
-    found: list[Gate] = []
-    handles = []
-    for path, module in network.named_modules():
-        if isinstance(module, Gated) and isinstance(module, nn.Module):
-
-            def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor, path: str = f"{name}.{path}") -> None:
-                found.append(_gate(path, module, inputs[0].float(), output.float()))
-
-            handles.append(module.register_forward_hook(record))
-    try:
-        yield found
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _gate(path: str, module: nn.Module, x: Tensor, y: Tensor) -> Gate:

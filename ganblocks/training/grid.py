@@ -62,6 +62,6 @@ class SampleGrid:
         label = None if self.label is None else self.label[:EXAMINED].to(device)
         generator, live = trainer.average.settled(), networks[Player.GENERATOR]
         image = generator(latent, label).float()
-        found = [with_live_gamma(gate, live) for gate in gates("generator", generator, latent, label)]
-        found += gates("discriminator", networks[Player.DISCRIMINATOR], image, label)
-        return [attrs.asdict(gate) | {"words": gate.summary()} for gate in found]
+        examined = [with_live_gamma(gate, live) for gate in gates("generator", generator, latent, label)]
+        examined += gates("discriminator", networks[Player.DISCRIMINATOR], image, label)
+        return [attrs.asdict(gate) | {"words": gate.summary()} for gate in examined]

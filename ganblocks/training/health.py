@@ -147,11 +147,11 @@ class HealthFile:
     def finish(self, gates: Callable[[], list[dict[str, Any]]]) -> None:
         """Add what the gated blocks do at the end. The run is saved by now, so an error of a plugin here is a warning."""
         try:
-            found = gates()
+            entries = gates()
         except Exception as error:
             warnings.warn(f"gated blocks could not be examined: {type(error).__name__}: {error}", stacklevel=2)
             return
-        self._write({"gates": found})
+        self._write({"gates": entries})
 
     def _write(self, part: Mapping[str, Any]) -> None:
         try:

@@ -1,4 +1,4 @@
-"""A run folder from weights that another framework trained: to sample from, to score, to start from."""
+"""A run folder from weights trained with another framework: to sample from, to score, to start from."""
 
 from __future__ import annotations
 
@@ -29,31 +29,31 @@ from ganblocks.training.run_folder import RunFolder
 from ganblocks.values import Player
 
 INSIDE = ("model_state_dict", "state_dict")
-"""Keys under which frameworks keep a network's state beside other things."""
+"""Keys under which frameworks store a network's state beside other entries."""
 ITERATIONS = 100
-"""Of the power method, after which σ is exact enough from any start but an unlucky one."""
+"""Power iterations; enough for σ from almost any start."""
 NUMPY = (
     "dtype",
     "ndarray",
     *(f"{core}.multiarray.{name}" for core in ("core", "_core") for name in ("scalar", "_reconstruct")),
 )
-"""Names of numpy's in files that hold a number or an array of its, such as a best score, beside the weights."""
-STRIP = """where it was written, save the table alone, torch.save(network.state_dict(), "weights.pth"), and import that"""
+"""numpy's names in files that hold one of its numbers or arrays, such as a best score, beside the weights."""
+STRIP = """where it was written, save the state alone, torch.save(network.state_dict(), "weights.pth"), and import that"""
 
 
 @frozen
 class Settled:
-    """How the estimates of spectral norms moved when they were settled."""
+    """How much the estimates of spectral norms changed when they were settled."""
 
     layers: int
     moved: float
-    """The largest change of a σ, as a share of it."""
-    place: str
+    """The largest relative change of a σ."""
+    path: str
     """Of that layer, in the network."""
 
 
 class Skipped:
-    """What stands in the place of a numpy number or array: nothing of numpy's is called, and nothing is kept."""
+    """A placeholder for numpy numbers and arrays, which are never built."""
 
     def __init__(self, *_: object) -> None:
         pass
@@ -67,15 +67,13 @@ def import_weights(
 ) -> dict[Player, Settled]:
     """Write a run folder whose networks have the weights of ``files``; a player without a file keeps its initial values.
 
-    Return what settling did to spectral norms: files may hold vectors that do not belong to their weights.
-
-    The files are read as tensors only, never unpickled. Nothing is trained: ``ganblocks sample``, ``evaluate`` and
-    ``run --init-from`` take it from here.
+    The files are read as tensors only, never unpickled. Returns how much settling changed the spectral norms: files may hold
+    vectors that do not belong to their weights. Use the folder with ``ganblocks sample``, ``evaluate`` or ``run --init-from``.
 
     Raises:
-        UsageError: the recipe's component knows no such layout.
-        PlacementError: the recipe's component would compute something else with these weights.
-        CheckpointError: a file that is no table of tensors, or whose names or shapes are another network's.
+        UsageError: the recipe's component does not know the layout.
+        PlacementError: the recipe's component would compute another function with these weights.
+        CheckpointError: a file holds no tensors by name, or those of another network.
 
     """
     recipe = rooted(recipe)
@@ -105,59 +103,59 @@ def import_weights(
     finally:
         folder.close()
     if facts.image.classes:
-        told = listed(attrs.evolve(facts.image, class_names=names_of(classes)))
-        warnings.warn(f"the files do not name their classes, which are taken by number: {told}", stacklevel=2)
+        numbered = listed(attrs.evolve(facts.image, class_names=names_of(classes)))
+        warnings.warn(f"the files do not name their classes, which are taken by number: {numbered}", stacklevel=2)
     return settled
 
 
 @torch.no_grad()
 def settle(network: nn.Module) -> Settled:
-    """Let estimates that follow the weights settle on the weights that are there now."""
+    """Let the estimates of a network converge for its current weights."""
     moved = {"": 0.0}
-    for place, module in network.named_modules():
+    for path, module in network.named_modules():
         if isinstance(module, HasEstimates):
             before = module.sigma() if isinstance(module, SingularValue) else None
             module.settle(ITERATIONS)
             if isinstance(module, SingularValue) and before is not None:
-                moved[place] = abs(float(before / module.sigma()) - 1)
-    place = max(moved, key=lambda name: moved[name])
-    return Settled(len(moved) - 1, moved[place], place)
+                moved[path] = abs(float(before / module.sigma()) - 1)
+    path = max(moved, key=lambda name: moved[name])
+    return Settled(len(moved) - 1, moved[path], path)
 
 
 def load_foreign(component: Any, network: nn.Module, layout: str, path: Path) -> None:
-    """Give a network that ``component`` built the weights of a file."""
+    """Load the weights of a file into a network that ``component`` built."""
     known = component.layouts if isinstance(component, ReadsForeign) else ()
     if layout not in known:
-        words = f"knows {' and '.join(known)}" if known else "knows no other framework's names"
-        raise UsageError(f"{type(component).__name__} {words}, not {layout!r}")
+        rule = f"knows {' and '.join(known)}" if known else "knows no other framework's names"
+        raise UsageError(f"{type(component).__name__} {rule}, not {layout!r}")
     theirs = read_tensors(path)
     try:
         network.load_state_dict(component.from_foreign(layout, network, theirs))
-    except (LookupError, RuntimeError) as error:  # a name that is absent, or a tensor that cannot be turned into ours
+    except (LookupError, RuntimeError) as error:  # a missing name, or a tensor of another shape
         reason = error.args[0] if error.args else named(error)
-        raise CheckpointError(f"{path}: no network of this recipe in the layout of {layout}: {reason}") from error
+        raise CheckpointError(f"{path}: not the network of this recipe in the layout of {layout}: {reason}") from error
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Name -> tensor, from safetensors, or from torch's own format without unpickling anything but tensors."""
+    """Return tensors of any shape by name, from safetensors or from torch's format; only tensors are unpickled."""
     if os.path.isfile(path) and not os.path.getsize(path):
         raise CheckpointError(f"{path}: is empty; download or copy it again")
     try:
         with torch.serialization.safe_globals([(Skipped, f"numpy.{name}") for name in NUMPY]):
-            found: Any = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+            state: Any = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except Exception as error:  # both readers raise several unrelated types
         raise CheckpointError(f"{path}: cannot be read as tensors: {_reason(error)}") from error
     for key in INSIDE:
-        found = found[key] if isinstance(found, Mapping) and key in found else found
-    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
-        raise CheckpointError(f"{path}: holds no table of tensors by name")
-    return {str(name).removeprefix("module."): value for name, value in found.items()}
+        state = state[key] if isinstance(state, Mapping) and key in state else state
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise CheckpointError(f"{path}: holds no tensors by name")
+    return {str(name).removeprefix("module."): value for name, value in state.items()}
 
 
 def _reason(error: Exception) -> str:
-    """Why a reader gave up, without advice to load what could run code, and without codes for a terminal."""
+    """Return why a reader failed, without its advice to load code, and without terminal codes."""
     if unknown := re.search(r"GLOBAL ([\w.]+)", str(error)):
-        return f"beside tensors it holds an object of {unknown[1]}, and none but tensors and plain values are read; {STRIP}"
+        return f"it also holds an object of {unknown[1]}, and only tensors and plain values are read; {STRIP}"
     plain = re.sub(r"\x1b\[[\d;]*m", "", named(error))
     return "".join(character for character in plain if character.isprintable())
 

@@ -1,4 +1,4 @@
-"""Start a new run from the weights of another."""
+"""Initialize a run from the weights of another."""
 
 from __future__ import annotations
 
@@ -21,19 +21,18 @@ from ganblocks.training.manifest import NAME
 
 
 def start_from(session: Session, run: Path, classes: Sequence[str] = ()) -> dict[str, Any]:
-    """Give both networks the live weights and buffers of another run, wherever name and shape are the same.
+    """Copy the live weights and buffers of another run into both networks, wherever name and shape are equal.
 
-    Tables with an entry per class go by the classes' names: a class that both runs have takes its entries to its own number,
-    and what the others have stays as it is here. What does not fit keeps its own initial values, and a warning names it.
-    Optimizers, the average and the clock start anew.
+    Tensors with an entry per class are matched by class name; other classes keep their initial values, as does every tensor
+    that does not fit, which a warning names. Optimizers, the average and the clock start anew.
 
     Args:
         session: the new run.
         run: the folder of the other one.
-        classes: the names of its classes; empty where they have none, so that they go by number.
+        classes: the names of its classes; empty: they are matched by number.
 
     Returns:
-        What provenance keeps of it.
+        The entry ``init_from`` of provenance.
 
     Raises:
         CheckpointError: no run, no good checkpoint, or nothing fits.
@@ -55,36 +54,36 @@ def start_from(session: Session, run: Path, classes: Sequence[str] = ()) -> dict
     if not taken:
         raise CheckpointError(f"{run}: no weight fits this recipe by name and shape; start from a run of a similar recipe")
     if tables:
-        _say(run, matching)
+        _warn_of_classes(run, matching)
     digest = hashlib.sha256((checkpoint / NAME).read_bytes()).hexdigest()
     return {"run": str(run.absolute()), "checkpoint": checkpoint.name, "manifest": digest, "tensors": taken}
 
 
 def _matching(ours: Sequence[str], theirs: Sequence[str]) -> Matching | None:
-    """How classes go by name; None where one side has no names that tell them apart."""
+    """Match classes by name; None if one of the runs has no distinct names."""
     by_name = ours and theirs and len(set(ours)) == len(ours) and len(set(theirs)) == len(theirs)
     return Matching(ours, theirs) if by_name else None
 
 
-def _say(run: Path, matching: Matching | None) -> None:
+def _warn_of_classes(run: Path, matching: Matching | None) -> None:
     if matching is None:
         warnings.warn(f"the classes of {run} or of this recipe have no names: they are matched by number", stacklevel=3)
     elif matching.exchanged:
-        warnings.warn(f"the classes of {run} are others: {'; '.join(matching.words())}", stacklevel=3)
+        warnings.warn(f"the classes of {run} differ: {matching.summary()}", stacklevel=3)
 
 
 @torch.no_grad()
 def _take(
     network: nn.Module, theirs: Mapping[str, Tensor], dimensions: Mapping[str, int | None], matching: Matching | None
 ) -> list[str]:
-    """Copy what fits; returns the names of what does not."""
+    """Copy the tensors that fit; return the names of those that do not."""
     fresh = []
     for name, mine in network.state_dict().items():
-        found = _fitting(mine, theirs.get(name), dimensions.get(name, ...), matching)
-        if found is None:
+        value = _fitting(mine, theirs.get(name), dimensions.get(name, ...), matching)
+        if value is None:
             fresh.append(name)
         else:
-            mine.copy_(found)
+            mine.copy_(value)
     settle(network)
     return fresh
 
@@ -92,7 +91,7 @@ def _take(
 def _fitting(
     mine: Tensor, other: Tensor | None, dimension: int | EllipsisType | None, matching: Matching | None
 ) -> Tensor | None:
-    """What ``mine`` becomes; None where it starts anew. ``dimension``: of the classes, ``...`` where it has nothing of them."""
+    """Return the new value of ``mine``; None if it starts anew. ``dimension``: that of the classes; ``...``: there is none."""
     if other is None or (dimension is None and matching is not None and matching.exchanged):
         return None
     if isinstance(dimension, int) and matching is not None and matching.exchanged:

@@ -8,17 +8,7 @@ from typing import Protocol
 from ganblocks.training.cadence import Cadences
 from ganblocks.training.collapse import why_undetectable
 from ganblocks.training.grid import SampleGrid
-from ganblocks.training.health import (
-    ROLLED_BACK,
-    Continue,
-    Decision,
-    HealthFile,
-    HealthMonitor,
-    Record,
-    RollBack,
-    Stop,
-    Undo,
-)
+from ganblocks.training.health import ROLLED_BACK, Continue, Decision, HealthFile, HealthMonitor, Record, RollBack, Stop, Undo
 from ganblocks.training.run_folder import RunFolder
 from ganblocks.training.sampler import Sampler
 from ganblocks.training.stopping import StopRequest
@@ -43,15 +33,6 @@ class Scorer(Protocol):
 
 class NoScorer(Scorer):
     """Scores nothing."""
-
-    def prepare(self) -> None:
-        """Do nothing."""
-
-    def __call__(self, sampler: Sampler, images_seen: int) -> None:
-        """Do nothing."""
-
-    def forget(self, images_seen: int) -> None:
-        """Do nothing."""
 
 
 def train(trainer: Trainer, folder: RunFolder, stop: StopRequest, watch: Watch, scorer: Scorer) -> None:

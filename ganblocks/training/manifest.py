@@ -1,4 +1,4 @@
-"""The manifest of a checkpoint: what must be there, to the last bit. It is written last, and read first."""
+"""The manifest of a checkpoint: its files with sizes and hashes. Written last, read first."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ganblocks.training.reading import check_tensors, read_plain
 
 NAME = "manifest.json"
 LARGEST = 1 << 20
-"""Bytes of a manifest that is read at all."""
+"""Maximum size of a manifest in bytes."""
 MOST_FILES = 1000
-"""In the folder of a checkpoint."""
+"""Maximum number of files of a checkpoint."""
 TENSORS = ".safetensors"
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
@@ -27,7 +27,7 @@ def write_files(folder: Path, contents: Mapping[str, bytes], format_: int) -> No
     """Write every file, then the manifest, then read everything back.
 
     Raises:
-        CheckpointError: what the disk holds is not what was written.
+        CheckpointError: what was read differs from what was written.
 
     """
     files = {name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()} for name, content in contents.items()}
@@ -39,16 +39,16 @@ def write_files(folder: Path, contents: Mapping[str, bytes], format_: int) -> No
 
 
 def verify(folder: Path, format_: int) -> None:
-    """Raises CheckpointError, naming the file, unless all that the manifest lists is there as it was written, and no more."""
+    """Raise CheckpointError, naming the file, unless exactly the files of the manifest are there, as they were written."""
     expected = _read(folder, format_)
     present = {path.name for path in islice(folder.iterdir(), MOST_FILES)} - {NAME}
     if missing := sorted(set(expected) - present):
         raise CheckpointError(f"{folder / missing[0]}: missing")
-    if foreign := sorted(present - set(expected)):
-        raise CheckpointError(f"{folder / foreign[0]}: does not belong to this checkpoint")
+    if unknown := sorted(present - set(expected)):
+        raise CheckpointError(f"{folder / unknown[0]}: does not belong to this checkpoint")
     for name in expected:
         if name.endswith(TENSORS):
-            check_tensors(folder / name)  # seconds of hashing later, a lie is a lie still
+            check_tensors(folder / name)  # cheap, so before any hashing
     for name, facts in expected.items():
         _verify_file(folder / name, facts)
 
@@ -57,10 +57,10 @@ def _read(folder: Path, format_: int) -> dict[str, dict[str, Any]]:
     path = folder / NAME
     try:
         manifest = json.loads(read_plain(path, LARGEST))
-        found, files = manifest["format"], manifest["files"]
-        if isinstance(found, int) and found > format_:
-            raise CheckpointError(f"{path}: format {found}, and this ganblocks reads up to {format_}; upgrade ganblocks")
-        if type(found) is not int or found != format_ or not all(_plausible(name, facts) for name, facts in files.items()):
+        version, files = manifest["format"], manifest["files"]
+        if isinstance(version, int) and version > format_:
+            raise CheckpointError(f"{path}: format {version}, and this ganblocks reads up to {format_}; upgrade ganblocks")
+        if type(version) is not int or version != format_ or not all(_plausible(name, facts) for name, facts in files.items()):
             raise CheckpointError(f"{path}: damaged")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path}: damaged") from error
@@ -69,7 +69,7 @@ def _read(folder: Path, format_: int) -> dict[str, dict[str, Any]]:
 
 
 def _plausible(name: str, facts: Any) -> bool:
-    """A plain file name, a size and a hash: nothing that leads elsewhere."""
+    """Return whether an entry is a plain file name with a size and a hash."""
     size, digest = facts["bytes"], facts["sha256"]
     return bool(_PLAIN.fullmatch(name)) and name != NAME and type(size) is int and isinstance(digest, str)
 

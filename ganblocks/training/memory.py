@@ -1,4 +1,4 @@
-"""What to do where there is not enough memory."""
+"""Advice when memory runs out."""
 
 from __future__ import annotations
 
@@ -16,29 +16,26 @@ from ganblocks.kinds.module_capabilities import MixesSamples
 from ganblocks.summary import network_costs
 
 NAMED = 2
-"""Blocks that are named."""
+"""Number of blocks that the advice names."""
 
 
 @contextmanager
 def advising(session: Session) -> Iterator[None]:
-    """Raises OutOfMemory, with advice, where the block asks for more memory than there is."""
+    """Raise OutOfMemory, with advice, if the block runs out of memory."""
     try:
         yield
-    except (
-        RuntimeError,
-        MemoryError,
-    ) as error:  # torch's own error for a device is a RuntimeError, that for a processor only says so
+    except (RuntimeError, MemoryError) as error:  # on a CPU, torch raises a plain RuntimeError
         if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error):
             raise OutOfMemory(advice(session)) from error
         raise
 
 
 def advice(session: Session) -> str:
-    """What was asked for, what takes most of it, and what to set instead."""
+    """Return what was requested, what needs most of it, and what to change."""
     training, image = session.recipe.training, session.image
     at_once = training.microbatch or training.batch
     shape = " x ".join(map(str, image.shape))
-    asked = f"out of memory with {at_once} images of {shape} at once in {training.precision}"
+    request = f"out of memory with {at_once} images of {shape} at once in {training.precision}"
     device = session.game.device
     peak = f" ({torch.cuda.max_memory_allocated(device) / 2**30:.1f} GiB were in use)" if device.type == "cuda" else ""
     blocks = [
@@ -47,11 +44,11 @@ def advice(session: Session) -> str:
         for block in network.blocks
     ]
     named = ", ".join(f"{name} {size / 2**20:.1f} MiB" for size, name in sorted(blocks, reverse=True)[:NAMED])
-    return f"{asked}{peak}; {remedy(session)} (most memory for each image: {named}; ganblocks check shows every block)"
+    return f"{request}{peak}; {remedy(session)} (most memory for each image: {named}; ganblocks check shows every block)"
 
 
 def remedy(session: Session) -> str:
-    """What needs less memory, and whether it is the same training."""
+    """Return which setting needs less memory, and whether it changes training."""
     training = session.recipe.training
     if whole := [use.name for use in session.facts.uses if isinstance(use.component, DifferentiatesTwice)]:
         rule = f"{whole[0]} takes the whole batch at once, whatever training.microbatch says"
@@ -64,13 +61,11 @@ def remedy(session: Session) -> str:
     setting, names = f"--set training.microbatch={smaller}", ", ".join(coupling(session))
     if not names:
         return f"{setting} adds up the gradients of the same batch"
-    return (
-        f"{setting} needs less, but is another training: {names} then looks at {smaller} samples together instead of {at_once}"
-    )
+    return f"{setting} needs less, but changes training: {names} then couples {smaller} samples instead of {at_once}"
 
 
 def coupling(session: Session) -> list[str]:
-    """What looks at several samples of a forward together: components that say so, and modules of the networks."""
+    """Return the components and modules whose result for one sample depends on the others of a forward."""
     named = [f"{use.kind} {use.name}" for use in session.facts.uses if isinstance(use.component, CouplesSamples)]
     mixing = [
         f"the {player}'s {type(module).__name__}"
@@ -81,6 +76,6 @@ def coupling(session: Session) -> list[str]:
 
 
 def _works(session: Session, microbatch: int) -> bool:
-    """Whether no component complains of so small a microbatch."""
+    """Return whether every component accepts a microbatch of this size."""
     facts = attrs.evolve(session.facts, microbatch=microbatch)
     return not any(list(use.component.check(facts)) for use in facts.uses if isinstance(use.component, Checked))

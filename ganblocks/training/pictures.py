@@ -1,4 +1,4 @@
-"""Images as a picture that a person can look at."""
+"""Grids of images as PNG files."""
 
 from __future__ import annotations
 
@@ -11,14 +11,11 @@ from torch import Tensor
 from ganblocks.files import replace_file
 
 SMALLEST_TILE = 64
-"""Pixels of the shorter side: smaller images are enlarged by a whole factor, without smoothing."""
+"""Shorter side in pixels; smaller images are enlarged by an integer factor, without smoothing."""
 
 
 def save_grid(images: Tensor, path: Path, columns: int) -> int:
-    """Write images [n, C, H, W], in [-1, 1] or bytes, as a PNG of ``columns`` tiles per row, row by row.
-
-    Returns how many times they are enlarged.
-    """
+    """Write images [n, C, H, W], in [-1, 1] or uint8, as a PNG with ``columns`` per row; return the factor of enlargement."""
     n, channels, height, width = images.shape
     rows = -(-n // columns)
     tiles = torch.full((rows * columns, channels, height, width), 255, dtype=torch.uint8)
@@ -33,11 +30,11 @@ def save_grid(images: Tensor, path: Path, columns: int) -> int:
 
 
 def picture(pixels: Tensor) -> Image.Image:
-    """uint8 [H, W, C] as a picture: grey where there is one channel, else the first three as colours."""
+    """Return uint8 pixels [H, W, C] as a picture: grey for one channel, else the first three as RGB."""
     array = pixels.numpy()
     return Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array[..., :3])
 
 
 def to_bytes(images: Tensor) -> Tensor:
-    """Images in [-1, 1] as uint8, rounded to the nearest."""
+    """Return images [B, C, H, W] in [-1, 1] as uint8, rounded."""
     return images.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)

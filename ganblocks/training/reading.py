@@ -1,7 +1,7 @@
-"""Files of a run folder that somebody else may have written: read within limits, and nothing but read.
+"""Reading files of a run folder that may be hostile.
 
-What is not a plain file (a pipe would wait for ever, a device has no end), too large, too deep or of another shape is refused
-with one line before it costs anything.
+Anything but a plain file (a pipe would block, a device has no end), and anything too large, too deeply nested or of another
+shape, is refused with a one-line error before it costs time or memory.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from ganblocks.errors import CheckpointError
 from ganblocks.files import NOT_PLAIN, open_plain
 
 LARGEST_JSON = 16 << 20
-"""Bytes of a JSON document that is read at all."""
+"""Maximum size of a JSON document in bytes."""
 DEEPEST_JSON = 32
 LARGEST_HEADER = 8 << 20
-"""Bytes of what a file of tensors says of itself."""
+"""Maximum header size of a safetensors file in bytes."""
 MOST_DIMENSIONS = 16
 DTYPES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
-"""safetensors' names of the types that checkpoints hold -> bytes of one number."""
+"""safetensors' names of the dtypes of checkpoints -> bytes per element."""
 
 
 def read_plain(path: Path, largest: int) -> bytes:
-    """The bytes of a plain file. Raises CheckpointError."""
+    """Return the content of a plain file of at most ``largest`` bytes. Raise CheckpointError."""
     try:
         descriptor = open_plain(path, os.O_RDONLY)
         with os.fdopen(descriptor, "rb") as file:
@@ -44,7 +44,7 @@ def read_plain(path: Path, largest: int) -> bytes:
 
 
 def read_json(path: Path, fits: Callable[[Any], bool] = lambda value: True) -> Any:
-    """A JSON document within limits, for which ``fits`` holds. Raises CheckpointError."""
+    """Return a JSON document within the limits that satisfies ``fits``. Raise CheckpointError."""
     content = read_plain(path, LARGEST_JSON)
     try:
         value = json.loads(content)
@@ -56,7 +56,7 @@ def read_json(path: Path, fits: Callable[[Any], bool] = lambda value: True) -> A
 
 
 def depth(content: bytes) -> int:
-    """How deeply brackets nest outside of strings."""
+    """Return the nesting depth of the brackets of JSON text, outside of strings."""
     deepest = level = 0
     for token in re.finditer(rb'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', content):
         level += (token[0] in (b"[", b"{")) - (token[0] in (b"]", b"}"))
@@ -65,10 +65,9 @@ def depth(content: bytes) -> int:
 
 
 def check_tensors(path: Path) -> None:
-    """Hold what a file of tensors says of itself against its size. Raises CheckpointError.
+    """Check the header of a safetensors file against its size. Raise CheckpointError.
 
-    Names are free text; types are known ones; the tensors follow each other without gaps and fill the file, so that whoever
-    loads it needs as many bytes as it has.
+    Dtypes must be known, and the tensors must fill the file without gaps, so that loading needs no more memory than its size.
     """
     try:
         if path.is_symlink() or not path.is_file():
@@ -77,7 +76,7 @@ def check_tensors(path: Path) -> None:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             if size < 8 or length > min(LARGEST_HEADER, size - 8):
-                raise CheckpointError(f"{path}: damaged: no file of tensors")
+                raise CheckpointError(f"{path}: damaged: not a safetensors file")
             content = file.read(length)
         header = json.loads(content)
         if depth(content) > DEEPEST_JSON or _extent(header) != size - 8 - length:
@@ -88,15 +87,15 @@ def check_tensors(path: Path) -> None:
         raise CheckpointError(f"{path}: damaged: its header does not fit its contents") from error
 
 
-def refuse_other_types(place: object, expected: Mapping[str, Any], found: Mapping[str, Any]) -> None:
-    """Names and shapes are compared where tensors are loaded; their types would be converted in silence."""
+def refuse_other_types(source: object, expected: Mapping[str, Any], loaded: Mapping[str, Any]) -> None:
+    """Raise CheckpointError for another dtype: loading compares names and shapes, but converts dtypes silently."""
     for name, tensor in expected.items():
-        if name in found and found[name].dtype != tensor.dtype:
-            raise CheckpointError(f"{place}: {name} is {found[name].dtype}, and the recipe builds {tensor.dtype}")
+        if name in loaded and loaded[name].dtype != tensor.dtype:
+            raise CheckpointError(f"{source}: {name} is {loaded[name].dtype}, and the recipe builds {tensor.dtype}")
 
 
 def _extent(header: Mapping[str, Any]) -> int:
-    """The bytes that the tensors of a header take; ValueError where they overlap, leave gaps, or are of no known type."""
+    """Return the bytes of a header's tensors. Raise ValueError if they overlap, leave gaps or have an unknown dtype."""
     end = 0
     tensors = [facts for name, facts in header.items() if name != "__metadata__"]
     for facts in sorted(tensors, key=lambda facts: (facts["data_offsets"][0], facts["data_offsets"][1])):

@@ -21,8 +21,15 @@ from ganblocks.plugins import discover
 from ganblocks.recipe import Difference, Recipe, differences, paths_of, read_recipe, recipe_from
 from ganblocks.registry import Registry
 from ganblocks.training.batch_statistics import estimate
-from ganblocks.training.checkpoint import Checkpoint, has_own_statistics, images_seen, in_order, latest, load_tensors
-from ganblocks.training.checkpoint import read_checkpoint as read
+from ganblocks.training.checkpoint import (
+    Checkpoint,
+    has_own_statistics,
+    images_seen,
+    in_order,
+    latest,
+    load_tensors,
+    read_checkpoint,
+)
 from ganblocks.training.class_tables import of_player
 from ganblocks.training.classes import counts_of, names_of, recorded_classes
 from ganblocks.training.health import read_health
@@ -94,7 +101,7 @@ class Run:
 
     def read_checkpoint(self) -> Checkpoint:
         """Read the newest good checkpoint. The result is not kept here, so that its memory is free once it is restored."""
-        return read(self.checkpoint)
+        return read_checkpoint(self.checkpoint)
 
     @cached_property
     def edits(self) -> tuple[Difference, ...]:

@@ -1,4 +1,4 @@
-"""The run folder: recipe.toml, provenance.json, metrics.jsonl, samples/, checkpoints/. Nothing is written elsewhere."""
+"""The run folder while a run writes it: recipe.toml, provenance.json, metrics.jsonl, samples/, checkpoints/."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from ganblocks.training.checkpoint import sweep
 from ganblocks.training.reading import read_plain
 
 LARGEST_METRICS = 1 << 30
-"""Bytes of a metrics.jsonl that is read at all: some millions of steps."""
+"""Maximum size of a metrics.jsonl in bytes: some millions of steps."""
 RECIPE, PROVENANCE, METRICS, LOCK = "recipe.toml", "provenance.json", "metrics.jsonl", ".lock"
 SCORES = "scores.json"
 """Reports of every scored moment; written by ``ganblocks.evaluation``."""
 
 
 class RunFolder:
-    """Where a run keeps what it makes.
+    """A run folder that is locked for writing. Nothing is written elsewhere.
 
     Args:
-        path: the folder; made if it is absent, refused if it already holds a run, or anything else.
+        path: created if absent; UsageError if it holds a run or anything else.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,12 +38,12 @@ class RunFolder:
             (path / "samples").mkdir(parents=True, exist_ok=True)
             (path / "checkpoints").mkdir(exist_ok=True)
         except OSError as error:
-            raise UsageError(f"{path}: cannot be made: {error.strerror}") from error
+            raise UsageError(f"{path}: cannot be created: {error.strerror}") from error
         self._open(path)
 
     @classmethod
     def reopen(cls, path: Path) -> RunFolder:
-        """The folder of a run that was stopped. Raises UsageError where the run is still going on."""
+        """Open the folder of a stopped run. Raise UsageError if another process is training there."""
         folder = cls.__new__(cls)
         for inner in ("samples", "checkpoints"):
             if (path / inner).is_symlink():
@@ -65,36 +65,37 @@ class RunFolder:
         self._metrics = open_to_append(path / METRICS)
 
     def cut(self, step: int) -> None:
-        """Forget what was logged after ``step``: it is going to happen again."""
+        """Drop the records after ``step``: those steps are repeated."""
         self._metrics.close()
         kept = [record for record in read_metrics(self.path) if record["step"] <= step]
         write_text(self.path / METRICS, "".join(json.dumps(record) + "\n" for record in kept))
         self._metrics = open_to_append(self.path / METRICS)
 
     def records(self) -> list[dict[str, Any]]:
-        """What was logged so far."""
+        """Return the records so far."""
         self._metrics.flush()
         return read_metrics(self.path)
 
     def metadata(self) -> dict[str, str]:
-        """What every checkpoint takes along."""
+        """Return recipe and provenance by file name, as every checkpoint holds them."""
         return {name: (self.path / name).read_text(encoding="utf-8") for name in (RECIPE, PROVENANCE)}
 
     @property
     def checkpoints(self) -> Path:
+        """The folder of the checkpoints."""
         return self.path / "checkpoints"
 
     def sample(self, images_seen: int) -> Path:
-        """Where the sample grid of this moment goes."""
+        """Return the path of the sample grid after so many images."""
         return self.path / "samples" / f"images-{images_seen:010d}.png"
 
     def write(self, recipe: str, provenance: Mapping[str, Any]) -> None:
-        """The recipe comes last: where it stands, the run can be started again, whenever it was killed."""
+        """Write provenance, then the recipe: once that exists, the run can be resumed whenever it is killed."""
         write_text(self.path / PROVENANCE, json.dumps(provenance, indent=2) + "\n")
         write_text(self.path / RECIPE, recipe)
 
     def log(self, record: Mapping[str, Any]) -> None:
-        """Append one line to metrics.jsonl; a number that JSON does not have becomes null. Raises CheckpointError."""
+        """Append a record to metrics.jsonl, with null for numbers that are not finite. Raise CheckpointError."""
         plain = {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in record.items()}
         with self._writing():
             self._metrics.write(json.dumps(plain) + "\n")
@@ -107,7 +108,7 @@ class RunFolder:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Raise CheckpointError where metrics.jsonl cannot be written: a run that could not be resumed does not go on."""
+        """Raise CheckpointError if metrics.jsonl cannot be written, because the run could not be resumed."""
         try:
             yield
         except OSError as error:
@@ -115,33 +116,34 @@ class RunFolder:
             raise CheckpointError(f"{self.path / METRICS}: {rule}: make room, then ganblocks resume {self.path}") from error
 
     def close(self) -> None:
-        with suppress(OSError):  # of lines that could not be written before, which was said then
+        """Close the log and release the lock."""
+        with suppress(OSError):  # of lines that could not be written, which was reported before
             self._metrics.close()
         self._lock.release()
 
 
 def _refuse_used(path: Path) -> None:
-    """Raise UsageError where a run may not begin: what a run leaves that was killed before it had a recipe does not count."""
+    """Raise UsageError if a run may not begin here. Files of a run that was killed before it had a recipe do not count."""
     if path.exists() and not path.is_dir():
-        raise UsageError(f"{path}: is no folder; name another one with --out")
+        raise UsageError(f"{path}: is not a folder; name another one with --out")
     if (path / RECIPE).exists():
-        go_on = f"go on with it by: ganblocks resume {shlex.quote(str(path))}"
-        raise UsageError(f"{path}: holds a run already; {go_on}, or name another folder with --out")
-    if path.exists() and (others := sorted(each.name for each in path.rglob("*") if not _left(each, path))):
+        command = f"ganblocks resume {shlex.quote(str(path))}"
+        raise UsageError(f"{path}: holds a run already; resume it with: {command}, or name another folder with --out")
+    if path.exists() and (others := sorted(item.name for item in path.rglob("*") if not _is_leftover(item, path))):
         raise UsageError(f"{path}: exists and is not empty ({others[0]}); name another folder with --out, or move it away")
 
 
-def _left(each: Path, folder: Path) -> bool:
-    """Whether this is what a run makes before its recipe stands."""
-    if each.parent != folder:
+def _is_leftover(path: Path, folder: Path) -> bool:
+    """Return whether a run creates this path before it writes its recipe."""
+    if path.parent != folder:
         return False
-    empty = each.is_file() and not each.is_symlink() and not each.stat().st_size
-    made = each.is_dir() and not each.is_symlink() and each.name in ("samples", "checkpoints")
-    return made or (empty and each.name in (METRICS, LOCK)) or each.name == PROVENANCE or each.name.startswith(STAGED)
+    empty = path.is_file() and not path.is_symlink() and not path.stat().st_size
+    made = path.is_dir() and not path.is_symlink() and path.name in ("samples", "checkpoints")
+    return made or (empty and path.name in (METRICS, LOCK)) or path.name == PROVENANCE or path.name.startswith(STAGED)
 
 
 def read_metrics(run: Path) -> list[dict[str, Any]]:
-    """The records of a run's metrics.jsonl, one per step; they end before a line cut short by a kill, or of another shape."""
+    """Return the records of a run's metrics.jsonl, one per step, up to a line that a kill cut short or that is malformed."""
     path = run / METRICS
     if not path.is_file():
         raise CheckpointError(f"{run}: no metrics.jsonl here; is this a run folder?")
@@ -158,13 +160,13 @@ def read_metrics(run: Path) -> list[dict[str, Any]]:
 
 
 def _is_record(record: Any) -> bool:
-    """A count of steps and of images, and numbers; null stands for those that JSON does not have."""
+    """Return whether a record holds numbers, or null for those that are not finite, and counts of steps and images."""
     numbers = all(value is None or (type(value) in (int, float) and math.isfinite(value)) for value in record.values())
     return numbers and type(record["step"]) is int and type(record["images"]) is int
 
 
 def open_to_append(path: Path) -> TextIO:
-    """A plain file, for lines at its end. Raises CheckpointError where something else is there, which might lead elsewhere."""
+    """Open a plain file to append lines. Raise CheckpointError for anything else, such as a link."""
     try:
         descriptor = open_plain(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     except OSError as error:

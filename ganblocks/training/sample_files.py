@@ -1,4 +1,4 @@
-"""Samples as files of their own size: a PNG each, in a folder per class, or all in one npz. Memory does not grow with them."""
+"""Samples as files: one PNG each in a folder per class, or all in one npz. Memory does not grow with their number."""
 
 from __future__ import annotations
 
@@ -21,33 +21,32 @@ from ganblocks.training.pictures import picture, to_bytes
 Drawn = Iterable[tuple[Tensor, Tensor | None]]
 """Images [b, C, H, W] in [-1, 1] and labels int64 [b], batch by batch."""
 FOLDER_NAME_LENGTH = 60
-"""Characters of a class's folder, of up to 4 bytes each; file systems take 255."""
+"""Maximum length of a class's folder name in characters of up to 4 bytes; file systems allow 255 bytes."""
 RESERVED = {"con", "prn", "aux", "nul", *(f"{device}{k}" for device in ("com", "lpt") for k in range(1, 10))}
-"""What Windows takes for a device."""
+"""Names of devices on Windows."""
 
 
 def write_pngs(folder: Path, drawn: Drawn, start: int, folders: Sequence[str]) -> None:
-    """Write ``folder/CLASS/INDEX.png``, or ``folder/INDEX.png`` where there are no ``folders`` of classes.
-
-    A file that is there already stays, if it is the very same.
+    """Write ``folder/CLASS/INDEX.png``, or ``folder/INDEX.png`` without ``folders`` of classes. Equal files are kept.
 
     Raises:
-        UsageError: it is another picture, or cannot be written.
+        UsageError: a file exists with other content, or cannot be written.
 
     """
     for index, (image, label) in enumerate(_single(drawn), start):
-        place = folder / folders[label] if folders else folder
-        path = place / f"{index:06}.png"
+        parent = folder / folders[label] if folders else folder
+        path = parent / f"{index:06}.png"
         try:
-            _make(place)
+            _make(parent)
             _write_new(path, _png(image))
         except OSError as error:
             raise UsageError(f"{path}: cannot be written: {error.strerror}; name another folder with --to") from error
 
 
 def write_npz(path: Path, drawn: Drawn, n: int, seed: int, start: int, names: Sequence[str]) -> None:
-    """Write ``images`` uint8 [n, H, W, C], ``labels`` int64 [n] and ``class_names`` (both empty without classes), and what each
-    sample follows from: ``index`` int64 [n] and ``seed``.
+    """Write ``images`` uint8 [n, H, W, C], ``labels`` int64 [n], ``class_names``, ``index`` int64 [n] and ``seed`` as an npz.
+
+    ``labels`` and ``class_names`` are empty without classes.
     """
     batches = iter(drawn)
     first = next(batches)
@@ -72,30 +71,30 @@ def write_npz(path: Path, drawn: Drawn, n: int, seed: int, start: int, names: Se
 
 
 def folders_of(names: Sequence[str], classes: int) -> list[str]:
-    """A folder's name for each class: its own, as far as every system takes it, and no two alike; its number without a name."""
-    found: dict[str, str] = {}
+    """Return a distinct, portable folder name for each class, from its name or else its number."""
+    folders: dict[str, str] = {}
     for number, name in enumerate(names or map(str, range(classes))):
         folder = _safe(name)
-        while _alike(folder) in found:
+        while _canonical(folder) in folders:
             folder = f"{folder}-{number}"
-        found[_alike(folder)] = folder
-    return list(found.values())
+        folders[_canonical(folder)] = folder
+    return list(folders.values())
 
 
-def _alike(folder: str) -> str:
-    """What a system that knows neither case nor ways to write an accent makes of it."""
+def _canonical(folder: str) -> str:
+    """Return the name that file systems without case or with normalized accents compare."""
     return unicodedata.normalize("NFC", folder).casefold()
 
 
 def _safe(name: str) -> str:
-    """One part of a path: nothing that separates, hides, leads upwards, or cannot be shown."""
+    """Return a name as a single visible part of a path."""
     kept = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in name)[:FOLDER_NAME_LENGTH]
     kept = kept.strip(" .") or "_"
     return f"_{kept}" if kept.partition(".")[0].casefold() in RESERVED else kept
 
 
 def _single(drawn: Drawn) -> Iterator[tuple[Tensor, int]]:
-    """Every image as uint8 [H, W, C], with its class; 0 without classes."""
+    """Yield every image as uint8 [H, W, C] with its class; 0 without classes."""
     for image, label in drawn:
         yield from zip(_pixels(image), [0] * len(image) if label is None else label.tolist(), strict=True)
 
@@ -120,7 +119,7 @@ def _write_new(path: Path, content: bytes) -> None:
     if path.is_file() and path.read_bytes() == content:
         return
     if path.exists() or path.is_symlink():
-        rule = "is there already, and is not this sample (another run, seed, class or truncation, or another program's)"
+        rule = "exists and is not this sample (of another run, seed, class or truncation, or another program)"
         raise UsageError(f"{path}: {rule}; name another folder with --to, or move it away")
     with replace_file(path, durable=False) as file:
         file.write(content)

@@ -1,4 +1,4 @@
-"""A trained generator as something to draw images from."""
+"""A trained generator to draw images from."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from operator import index
 import torch
 from torch import Tensor, nn
 
-from ganblocks import evenly
 from ganblocks.errors import UsageError
+from ganblocks.quasirandom import stratified_labels, uniform
 from ganblocks.training.batch_statistics import Inputs, buffers_restored, estimate
 from ganblocks.training.classes import checked, class_number
 from ganblocks.training.latents import RESAMPLE, labels, latents, latents_at
 from ganblocks.values import ImageSpec
 
 BATCH = 16
-"""Images per forward. Rounding depends on how many there are and on a sample's place among them: both are always the same."""
+"""Images per forward. It is fixed because rounding depends on it, and on a sample's position in its batch."""
 
-Wanted = int | str | Sequence[int | str] | None
-"""One class for all, one per image, by number or name; or None: drawn uniformly."""
+ClassChoice = int | str | Sequence[int | str] | None
+"""One class for all images or one per image, by number or name; None: drawn uniformly."""
 
-__all__ = ["BATCH", "RESAMPLE", "Sampler", "Wanted"]
+__all__ = ["BATCH", "RESAMPLE", "ClassChoice", "Sampler"]
 
 
 class Sampler:
-    """A generator in evaluation mode, with what is needed to draw from it.
+    """A generator in evaluation mode, and how to sample from it.
 
-    A sample is a function of the seed and of its index alone: however many are drawn, and from whichever index on, sample 3 is
-    the same image, bit for bit, on the same machine with the same number of threads.
+    A sample depends on the seed and its index alone: sample 3 is the same image, bit for bit, however many are drawn and from
+    whichever index on, on the same machine with the same number of threads.
 
     Args:
         network: forward(z [B, Z], label | None) -> image [B, C, H, W] in [-1, 1].
         latent: Z.
-        image: what the images are, with the names of their classes where they are known.
-        class_counts: training images of each class; empty where they are not known.
+        image: size, channels and classes of the images, with class names if known.
+        class_counts: training images of each class; empty if unknown.
     """
 
     def __init__(self, network: nn.Module, latent: int, image: ImageSpec, class_counts: tuple[int, ...] = ()) -> None:
@@ -45,59 +45,54 @@ class Sampler:
     def sample(
         self,
         n: int,
-        classes: Wanted = None,
+        classes: ClassChoice = None,
         seed: int = 0,
         truncation: float | None = None,
         batch: int = BATCH,
         convention: str = RESAMPLE,
         start: int = 0,
     ) -> Tensor:
-        """Draw ``n`` images [n, C, H, W] in [-1, 1], on the processor.
+        """Draw ``n`` images [n, C, H, W] in [-1, 1], on the CPU.
 
         Args:
-            n: how many.
-            classes: one class for all, one per image, by number or name; or None: drawn uniformly.
+            n: number of images.
+            classes: one class for all or one per image, by number or name; None: drawn uniformly.
             seed: equal seeds give equal images.
-            truncation: τ of the truncation trick (BigGAN, arXiv:1809.11096, section 3.1): fewer oddities, less variety. None:
-                uncut.
-            batch: images per forward; another number rounds otherwise.
+            truncation: τ of the truncation trick (BigGAN, arXiv:1809.11096, section 3.1): higher fidelity, less variety. None:
+                no truncation.
+            batch: images per forward; another number rounds differently.
             convention: what τ means; see :func:`ganblocks.training.latents.latents`.
-            start: index of the first: samples ``start`` to ``start + n`` - 1 of the seed.
+            start: index of the first image.
         """
         return torch.cat([image for image, _ in self.stream(n, classes, seed, truncation, batch, convention, start)])
 
     def stream(
         self,
         n: int,
-        classes: Wanted = None,
+        classes: ClassChoice = None,
         seed: int = 0,
         truncation: float | None = None,
         batch: int = BATCH,
         convention: str = RESAMPLE,
         start: int = 0,
     ) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """The images and labels of :meth:`sample`, a batch at a time: memory does not grow with ``n``.
+        """Yield the images [b, C, H, W] and labels [b] of :meth:`sample` batch by batch; memory does not grow with ``n``.
 
-        The batches are whole, and begin at multiples of their size; what was not asked for is drawn and left out.
+        Batches begin at multiples of their size and are generated whole; images outside the range are dropped.
         """
-        with self.normalised_for(truncation, convention):
-            yield from self._stream(n, classes, seed, truncation, batch, convention, start)
-
-    def _stream(
-        self, n: int, classes: Wanted, seed: int, truncation: float | None, batch: int, convention: str, start: int
-    ) -> Iterator[tuple[Tensor, Tensor | None]]:
         given = None if classes is None else self._labels(n, classes, seed, start)
-        for begin in range(start - start % batch, start + n, batch):
-            first, last = max(begin, start), min(begin + batch, start + n)
-            part = slice(first - begin, last - begin)
-            latent, label = self.inputs(batch, None, seed, truncation, convention, begin)
-            if given is not None and label is not None:
-                label[part] = given[first - start : last - start]
-            yield self.draw(latent, label, batch)[part], None if label is None else label[part]
+        with self.statistics_for(truncation, convention):
+            for begin in range(start - start % batch, start + n, batch):
+                first, last = max(begin, start), min(begin + batch, start + n)
+                part = slice(first - begin, last - begin)
+                latent, label = self.inputs(batch, None, seed, truncation, convention, begin)
+                if given is not None and label is not None:
+                    label[part] = given[first - start : last - start]
+                yield self.draw(latent, label, batch)[part], None if label is None else label[part]
 
     @contextmanager
-    def normalised_for(self, truncation: float | None, convention: str = RESAMPLE) -> Iterator[None]:
-        """Within it running statistics of batch norms are those of latents that are cut so; without truncation, as they are."""
+    def statistics_for(self, truncation: float | None, convention: str = RESAMPLE) -> Iterator[None]:
+        """Within the block, use batch-norm statistics of latents truncated so; without truncation the network is unchanged."""
         if truncation is None:
             yield
             return
@@ -106,35 +101,35 @@ class Sampler:
             yield
 
     def representative(self, truncation: float | None = None, convention: str = RESAMPLE, seed: int = 0) -> Inputs:
-        """Return what :func:`batch_statistics.estimate` takes: latents that are cut so, and classes by their shares."""
+        """Return n -> quasi-random latents [n, Z] with this truncation and labels [n] | None by class frequency."""
         device = next(self.network.parameters()).device
 
         def inputs(n: int) -> tuple[Tensor, Tensor | None]:
-            latent = latents_at(evenly.uniform(n, self.latent, seed), truncation, convention)
+            latent = latents_at(uniform(n, self.latent, seed), truncation, convention)
             return latent.to(device), self._representative_labels(n, seed).to(device) if self.image.classes else None
 
         return inputs
 
     def _representative_labels(self, n: int, seed: int) -> Tensor:
         classes = torch.arange(self.image.classes)
-        among = torch.repeat_interleave(classes, torch.tensor(self.class_counts)) if any(self.class_counts) else classes
-        return evenly.labels(n, among, seed)
+        population = torch.repeat_interleave(classes, torch.tensor(self.class_counts)) if any(self.class_counts) else classes
+        return stratified_labels(n, population, seed)
 
     def inputs(
         self,
         n: int,
-        classes: Wanted = None,
+        classes: ClassChoice = None,
         seed: int = 0,
         truncation: float | None = None,
         convention: str = RESAMPLE,
         start: int = 0,
     ) -> tuple[Tensor, Tensor | None]:
-        """The latents [n, Z] and labels [n] of what :meth:`sample` draws."""
+        """Return the latents [n, Z] and labels [n] of :meth:`sample`."""
         return latents(n, self.latent, seed, truncation, convention, start), self._labels(n, classes, seed, start)
 
     @torch.no_grad()
     def draw(self, latent: Tensor, label: Tensor | None, batch: int = 64) -> Tensor:
-        """The images of given latents [n, Z] and labels [n], on the processor, ``batch`` at a time."""
+        """Return the images [n, C, H, W] of latents [n, Z] and labels [n], on the CPU, ``batch`` per forward."""
         parts = []
         for start in range(0, len(latent), batch):
             part = slice(start, start + batch)
@@ -142,12 +137,12 @@ class Sampler:
         return torch.cat(parts)
 
     def generate(self, latent: Tensor, label: Tensor | None) -> Tensor:
-        """The images of one batch, on the network's device, as a differentiable function of the latents."""
+        """Return images [B, C, H, W] of latents [B, Z] on the network's device, differentiable in the latents."""
         device = next(self.network.parameters()).device
         image: Tensor = self.network(latent.to(device), None if label is None else label.to(device))
         return image.float()
 
-    def _labels(self, n: int, classes: Wanted, seed: int, start: int) -> Tensor | None:
+    def _labels(self, n: int, classes: ClassChoice, seed: int, start: int) -> Tensor | None:
         if not self.image.classes:
             if classes is not None:
                 raise UsageError("this generator has no classes: leave the class out")
@@ -156,10 +151,10 @@ class Sampler:
             return labels(n, self.image.classes, seed, start)
         if isinstance(classes, int | str):
             return torch.full((n,), self._number(classes))
-        label = torch.tensor([self._number(each) for each in classes], dtype=torch.int64)
+        label = torch.tensor([self._number(name) for name in classes], dtype=torch.int64)
         if len(label) != n:
             raise UsageError(f"{len(label)} classes for {n} images: give one class, or one per image")
         return label
 
-    def _number(self, which: int | str) -> int:
-        return class_number(which, self.image) if isinstance(which, str) else checked(index(which), self.image)
+    def _number(self, name: int | str) -> int:
+        return class_number(name, self.image) if isinstance(name, str) else checked(index(name), self.image)

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM ask for a stop; the loop obeys at the end of its step."""
+"""SIGINT and SIGTERM request a stop; the training loop stops after its step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import FrameType
 
 
 class StopRequest:
-    """Whether somebody asked for a stop, and by which signal."""
+    """True once a signal has requested a stop."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
@@ -19,25 +19,25 @@ class StopRequest:
     def __bool__(self) -> bool:
         return self.signal is not None
 
-    def ask(self, number: int, _frame: FrameType | None) -> None:
-        if self.signal is not None:  # a second one leaves at once: what is half written has a name that nobody reads
+    def handle(self, number: int, _frame: FrameType | None) -> None:
+        """Handle a signal: the first one requests the stop, a second one exits at once."""
+        if self.signal is not None:  # half-written files have temporary names
             os._exit(128 + number)
         self.signal = signal.Signals(number)
 
 
 @contextmanager
 def stop_on_signals(*more: signal.Signals) -> Iterator[StopRequest]:
-    """Within the block the first signal only sets a flag. (Outside the main thread signals cannot be caught.)
+    """Yield a request that SIGINT, SIGTERM and ``more`` signals set within the block; outside the main thread none can.
 
-    Args:
-        more: signals that ask for a stop beside SIGINT and SIGTERM; one that is ignored (as ``nohup`` does) stays ignored.
+    A signal among ``more`` that is ignored (as ``nohup`` does) stays ignored.
     """
     stop = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    numbers = (signal.SIGINT, signal.SIGTERM, *(each for each in more if signal.getsignal(each) is not signal.SIG_IGN))
-    before = [signal.signal(number, stop.ask) for number in numbers]
+    numbers = (signal.SIGINT, signal.SIGTERM, *(extra for extra in more if signal.getsignal(extra) is not signal.SIG_IGN))
+    before = [signal.signal(number, stop.handle) for number in numbers]
     try:
         yield stop
     finally:

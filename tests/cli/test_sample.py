@@ -123,7 +123,7 @@ def test_another_sample_is_never_written_over(pets: Path, tmp_path: Path) -> Non
     before = files(tmp_path / "out")
     done = command("sample", pets, "--class", "0", "--to", "out", "--n", "3", "--seed", "1", cwd=tmp_path)
     assert done.returncode == 2
-    assert "out/cats/000000.png: is there already, and is not this sample" in done.stderr
+    assert "out/cats/000000.png: exists and is not this sample" in done.stderr
     assert files(tmp_path / "out") == before
     sampled(pets, "--class", "0", "--to", "out", "--n", "5", cwd=tmp_path)
     assert before.items() < files(tmp_path / "out").items()
@@ -168,10 +168,10 @@ def test_a_grid_says_that_it_is_enlarged_and_what_it_replaces(tmp_path: Path) ->
     grid = ("--n", "4", "--class", "7", "--out", "grid.png")
     out, said = sampled(RUN, *grid, cwd=tmp_path)
     assert out == "grid.png"
-    words = "4 samples of class 7 (number 7), 0 to 3 of seed 0, 8×8 pixels, 2 to a row, enlarged 8 times to be seen"
-    assert said.splitlines()[-1] == f"{words} (--to FOLDER writes them as they are)"
+    words = "4 samples of class 7 (number 7), 0 to 3 of seed 0, 8×8 pixels, 2 per row, enlarged 8 times"
+    assert said.splitlines()[-1] == f"{words} (--to FOLDER writes them in their own size)"
     assert Image.open(tmp_path / "grid.png").size == (128, 128)
-    assert "took the place of what was there" in sampled(RUN, *grid, cwd=tmp_path)[1]
+    assert "replaced an existing file" in sampled(RUN, *grid, cwd=tmp_path)[1]
     sampled(RUN, "--n", "4", "--class", "7", "--to", "out", cwd=tmp_path)
     for index in range(4):
         tile = pixels(tmp_path / "grid.png")[64 * (index // 2) :, 64 * (index % 2) :][:64:8, :64:8]
@@ -194,7 +194,7 @@ def test_what_only_looks_like_a_number_shows_no_traceback(text: str, tmp_path: P
         ("--out=absent/x.png", "there is no folder"),
         ("--out=/proc/x.png", "cannot be written"),
         ("--out=bulk/", "is one PNG of all images: name it --out bulk.png; or --to bulk for a file of each"),
-        ("--to=x.png", "one picture of all is --out x.png"),
+        ("--to=x.png", "for one picture of all give --out x.png"),
         ("--to=absent/x.npz", "there is no folder"),
         ("--to=/proc/x.npz", "cannot be written"),
         ("--to=/proc/x", "cannot be written"),

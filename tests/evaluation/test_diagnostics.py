@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
 import attrs
 import pytest
+import tomli_w
 import torch
 from attrs import frozen
 from torch import Tensor, nn
@@ -21,6 +24,8 @@ from ganblocks.evaluation import EvaluationSettings, Evaluator, Report, evaluati
 from ganblocks.recipe import recipe_from, table_of, write_recipe
 from ganblocks.recipe.schema import Examination
 from ganblocks.registry import Offer, Registry
+from ganblocks.training.provenance import recorded
+from ganblocks.training.run import Run
 from ganblocks.training.sampler import Sampler
 from tests.cli.commands import ROOT
 
@@ -152,6 +157,25 @@ SECTION = """[evaluation.diagnostics.jacobian_condition]
 latents = 2
 [evaluation.metrics.kernel]"""
 FORMER_SECTION = SECTION.replace("diagnostics", "metrics")
+
+
+def test_a_run_folder_of_the_former_section_opens_unchanged(tmp_path: Path) -> None:
+    folder = shutil.copytree(ROOT / "tests" / "fixtures" / "run-of-format-1", tmp_path / "run")
+    options = {"use": "jacobian_condition", "latents": 2, "floor": 1e-12}
+    table = recorded(Run.open(folder).recipe, discover())
+    table["evaluation"]["metrics"]["condition"] = options
+    (folder / "recipe.toml").write_text(tomli_w.dumps(table))
+    facts = json.loads((folder / "provenance.json").read_text())
+    facts["recipe"] = table
+    used = {"kind": "metric", "name": "jacobian_condition", "distribution": "ganblocks", "version": "0.1.0"}
+    facts["components"]["evaluation.metrics.condition"] = used
+    (folder / "provenance.json").write_text(json.dumps(facts))
+    with pytest.warns(DeprecationWarning, match="diagnostics"):
+        run = Run.open(folder)
+    with pytest.warns(DeprecationWarning, match="diagnostics"):
+        assert run.edits == ()
+    assert run.recipe.evaluation is not None
+    assert list(run.recipe.evaluation.diagnostics) == ["condition"]
 
 
 def test_settings_are_the_recipe_s_and_defaults_only_where_it_names_nothing() -> None:

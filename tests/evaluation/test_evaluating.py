@@ -236,7 +236,7 @@ def test_the_command_speaks_json(run: Path) -> None:
         (("--extractor", "inception_2015"), 2, "path: is required"),
         (("--batch-norm", "frozen", *PIXELS), 2, "no batch-norm mode"),
         (("--truncation", "-1", *PIXELS), 2, "truncation must be above 0"),
-        (("--truncation", "1", "--truncation-by", "clip", *PIXELS), 2, "no convention of truncation 'clip'"),
+        (("--truncation", "1", "--truncation-by", "clip", *PIXELS), 2, "unknown truncation convention 'clip'"),
     ],
 )
 def test_wishes_that_cannot_be(run: Path, arguments: tuple[str, ...], code: int, words: str) -> None:

@@ -12,10 +12,17 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
-COPIED = ("ganblocks", "plugins", "recipes", "tests", "docs", "conftest.py", "pyproject.toml", "README.md", "LICENSE", "NOTICE")
+from faults import ROOT
+
+COPIED = (
+    *("ganblocks", "plugins", "recipes", "findings", "tests", "docs"),
+    *("conftest.py", "hatch_build.py", "pyproject.toml", "README.md", "LICENSE", "NOTICE"),
+)
 PYTEST = ("-x", "-q", "-n", "0", "-p", "no:cacheprovider", "--hypothesis-seed=0")
 TIMEOUT = 600
+"""Seconds."""
+OUT_OF_TIME = -1
+"""Exit code if a limit was reached."""
 
 
 class Copy:
@@ -40,24 +47,19 @@ class Copy:
             text=True,
         )
 
-    def apply(self, patch: Path, file: str, *, reverse: bool = False) -> None:
-        """Apply a patch that changes one file, or take it back."""
-        options = ["--reverse"] if reverse else []
-        environment = os.environ | {"GIT_CEILING_DIRECTORIES": str(self.root.parent)}
-        subprocess.run(["git", "apply", *options, str(patch)], cwd=self.root, env=environment, check=True)
-        self._stamp(self.root / file)
-
     def write(self, file: str, text: str) -> None:
+        """Write a file, with a time of its own, by which Python tells stale bytecode: a clock's seconds are too coarse."""
         (self.root / file).write_text(text, encoding="utf-8")
-        self._stamp(self.root / file)
+        moment = next(self._clock)
+        os.utime(self.root / file, (moment, moment))
 
     def printed(self, codes: Sequence[str]) -> list[str]:
-        """What pieces of Python code print here."""
+        """Return what pieces of Python code print here."""
         outputs: list[str] = self._ask({"code": codes})
         return outputs
 
     def pytest(self, tests: Sequence[str], limit: float = TIMEOUT) -> tuple[int, str]:
-        """Exit code and output of ``python -m pytest -x -q ...``; the code is -1 where the limit (in seconds) was reached."""
+        """Return exit code and output of ``python -m pytest -x -q ...``; the code is OUT_OF_TIME after ``limit`` seconds."""
         code, output = self._ask({"tests": [*PYTEST, *tests], "limit": limit})
         return code, output
 
@@ -71,8 +73,3 @@ class Copy:
         assert self._server.stdout
         print(json.dumps(request), file=self._server.stdin, flush=True)
         return json.loads(self._server.stdout.readline())
-
-    def _stamp(self, path: Path) -> None:
-        """Give a changed file a time of its own, by which Python tells stale bytecode: a clock's seconds are too coarse."""
-        moment = next(self._clock)
-        os.utime(path, (moment, moment))

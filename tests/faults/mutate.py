@@ -22,7 +22,8 @@ from typing import Any
 
 import libcst as cst
 from attrs import asdict, evolve, frozen
-from copies import ROOT, Copy
+from copies import Copy
+from faults import ROOT
 from libcst.metadata import MetadataWrapper, PositionProvider
 from mutmut.configuration import config
 from mutmut.mutation.file_mutation import MutationVisitor

@@ -1,29 +1,28 @@
-"""Seed one fault at a time into a copy of the tree, and see which test notices.
+"""Seed one fault at a time into a copy of the tree, and see which test fails.
 
-``python tests/faults/run.py [--only PATTERN] [--jobs N]`` from anywhere. A fault is a file ``NAME.patch`` beside this one:
-three headers, then a unified diff. Its witness is Python code that prints something that the fault changes: proof that it is a
-fault. The witness begins after ``PREAMBLE``. The tests are those that ought to kill the fault. One that survives for a good
-reason has it in a fourth header, ``Survives``.
+``python tests/faults/run.py [--only PATTERN ...] [--area PATTERN] [--jobs N]`` from any folder. The faults are the tables of
+the TOML files beside this module; ``faults.py`` documents their keys. Witnesses run after ``PREAMBLE``. ``--broken`` only lists
+faults whose text or test files no longer exist.
 """
 
 from __future__ import annotations
 
 import argparse
-import fnmatch
 import re
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
-from attrs import frozen
-from copies import ROOT, Copy
+from copies import OUT_OF_TIME, TIMEOUT, Copy
+from faults import ROOT, WIRING, Fault, locate, read_faults, read_sources, seed
 
-FAULTS = Path(__file__).parent
-PAGE = ROOT / "docs" / "reference" / "seeded-faults.md"
-OUT_OF_TIME = -1
+UNNOTICED = "**survived**"
 
 PREAMBLE = """
 import torch
@@ -33,56 +32,55 @@ torch.manual_seed(0)
 x, site = torch.randn(2, 16, 4, 4), Site(channels=16)
 """
 
-INTRODUCTION = """# Seeded faults
-
-Each row is a fault that somebody might write: a patch in `tests/faults/`, with a witness (code that prints something else once
-the fault is in) and the tests that ought to notice. The runner seeds one at a time into a copy of the tree, checks that the
-witness tells it from the clean one, and runs those tests until the first failure. This page is what it writes:
+COMMAND = """
+This command writes the page:
 
 ```
 python tests/faults/run.py
 ```
 """
+SEEDED = f"""# Seeded faults
+
+Each row is a plausible bug: a table in `tests/faults/*.toml` with a text of the code, the text that replaces it, a witness
+(Python code whose output the fault changes) and the tests that should fail. The runner seeds one fault at a time into a copy of
+the tree, checks that the witness prints something else than before, and runs those tests until the first failure. If code moves
+to another file, its faults follow without an edit; `--broken` lists those whose text has changed.
+{COMMAND}"""
+OF_WIRING = f"""# Wiring faults
+
+The right parts, connected wrongly: the wrong weights, labels, split, column, step or name on the way from a component to the
+reported result. They were written in November 2026 by a person who had read the code and the pages, but no test. Tests were
+then added for those that went unnoticed, so the rows show what the tests detect now. At first, with the few tests that were run
+for each, they detected:
+
+31 of 44. Not `ablate-cells-not-filtered`, `batches-without-seed`, `chosen-order-for-places`, `class-zero-is-all`,
+`controls-shared-between-options`, `exact-not-passed-on`, `fake-labels-not-of-train`, `import-hash-under-other-player`,
+`plot-label-by-place-among-all`, `seconds-not-loaded`, `seeds-needed-for-one-comparison`, `skips-limited-by-rollbacks`,
+`truncation-convention-lost`. A fault whose code was removed since is not listed any more.
+{COMMAND}"""
+PAGES = {False: ("seeded-faults.md", SEEDED), True: ("wiring-faults.md", OF_WIRING)}
+"""Whether the faults are of wiring -> their page in docs/reference, and how it begins."""
 
 
-@frozen
-class Fault:
-    """A patch and its headers."""
-
-    name: str
-    description: str
-    witness: str
-    tests: tuple[str, ...]
-    survives: str
-    file: str
-    """The production file that it changes."""
-
-    @property
-    def patch(self) -> Path:
-        return FAULTS / f"{self.name}.patch"
+def page_path(of_wiring: bool) -> Path:
+    return ROOT / "docs" / "reference" / PAGES[of_wiring][0]
 
 
-def read_fault(patch: Path) -> Fault:
-    """Raises ``ValueError`` where a header is missing, or the diff changes anything but one file."""
-    text = patch.read_text(encoding="utf-8")
-    head, _, diff = text.partition("\n\n")
-    headers = dict(re.findall(r"^(Fault|Witness|Tests|Survives): (.+)$", head, re.MULTILINE))
-    files = re.findall(r"^\+\+\+ b/(\S+)$", diff, re.MULTILINE)
-    if missing := {"Fault", "Witness", "Tests"} - set(headers):
-        raise ValueError(f"{patch.name} has no header {', '.join(sorted(missing))}")
-    if len(files) != 1:
-        raise ValueError(f"{patch.name} changes {len(files)} files")
-    tests = tuple(headers["Tests"].split())
-    return Fault(patch.stem, headers["Fault"], headers["Witness"], tests, headers.get("Survives", ""), files[0])
+def problems(faults: Sequence[Fault], sources: Mapping[str, str]) -> list[str]:
+    """Say which old texts do not occur exactly once, and which test files do not exist."""
+    lines = []
+    for fault in faults:
+        try:
+            locate(fault, sources)
+        except LookupError as error:
+            lines.append(str(error))
+        lines += [f"{fault.name} ({fault.area}.toml): no file {test}" for test in fault.tests if not (ROOT / test).exists()]
+    return lines
 
 
-def read_faults() -> list[Fault]:
-    return [read_fault(patch) for patch in sorted(FAULTS.glob("*.patch"))]
-
-
-def killer_of(copy: Copy, tests: Sequence[str]) -> str:
-    """The first test that fails on the copy as it is; empty where all pass."""
-    code, output = copy.pytest(tests)
+def first_failure(copy: Copy, tests: Sequence[str], limit: float = TIMEOUT) -> str:
+    """Return the first test that fails on the copy as it is; empty if all pass."""
+    code, output = copy.pytest(tests, limit)
     failed = re.search(r"^(?:FAILED|ERROR) (.+?)(?:\[.*| - .*)?$", output, re.MULTILINE)
     if code in (1, 2) and failed:
         return failed[1]
@@ -93,74 +91,99 @@ def killer_of(copy: Copy, tests: Sequence[str]) -> str:
     return ""
 
 
-def try_fault(copy: Copy, fault: Fault, clean: str) -> str:
+def try_fault(copy: Copy, fault: Fault, text: str, clean: str) -> str:
     """Seed it, demand that its witness prints something else, and return the test that kills it (or nothing)."""
-    copy.apply(fault.patch, fault.file)
+    copy.write(fault.file, seed(fault, text))
     try:
-        (seeded,) = copy.printed([PREAMBLE + fault.witness])
-        if seeded == clean:
+        if fault.witness and copy.printed([PREAMBLE + fault.witness]) == [clean]:
             raise SystemExit(f"{fault.name}: the witness prints {clean.strip()!r} with and without the fault")
-        return killer_of(copy, fault.tests)
+        return first_failure(copy, fault.tests)
     finally:
-        copy.apply(fault.patch, fault.file, reverse=True)
+        copy.write(fault.file, text)
 
 
-def rows_of(page: str) -> dict[str, str]:
-    """Name of a fault -> its row."""
-    return {match[1]: match[0] for match in re.finditer(r"^\| `([\w-]+)` \|.*$", page, re.MULTILINE)}
+def clean_outputs(copy: Copy, faults: Sequence[Fault]) -> list[str]:
+    """Return what the witnesses print on the clean tree, where they and the tests of their faults must not fail."""
+    outputs = copy.printed([PREAMBLE + fault.witness for fault in faults])
+    failing = [f"{fault.name}: {output}" for fault, output in zip(faults, outputs, strict=True) if output.startswith("raises")]
+    if failing:
+        sys.exit("witnesses that fail on the clean tree:\n" + "\n".join(failing))
+    tests = sorted({test for fault in faults for test in fault.tests})
+    if test := first_failure(copy, tests, len(tests) * TIMEOUT):
+        sys.exit(f"{test} fails on the clean tree")
+    return outputs
+
+
+def read_rows(page: Path) -> dict[str, str]:
+    """Return name of a fault -> its row."""
+    text = page.read_text(encoding="utf-8") if page.exists() else ""
+    return {match[1]: match[0] for match in re.finditer(r"^\| `([\w-]+)` \|.*$", text, re.MULTILINE)}
 
 
 def row(fault: Fault, killer: str) -> str:
-    return f"| `{fault.name}` | {fault.description} | `{fault.file}` | {f'`{killer}`' if killer else '**survived**'} |"
+    return f"| `{fault.name}` | {fault.fault} | `{fault.file}` | {f'`{killer}`' if killer else UNNOTICED} |"
 
 
-def write_page(faults: Sequence[Fault], rows: dict[str, str]) -> None:
-    """The whole page; rows of faults that were not tried this time stay as they were."""
-    known = [fault for fault in faults if fault.name in rows]
-    survivors = [fault for fault in known if rows[fault.name].endswith("**survived** |")]
+def write_page(of_wiring: bool, rows: Mapping[str, str]) -> None:
+    """Write the whole page; faults that were not tried this time keep their rows."""
+    page = page_path(of_wiring)
+    rows = read_rows(page) | rows
+    known = [fault for fault in read_faults() if (fault.area == WIRING) == of_wiring and fault.name in rows]
+    survivors = [fault for fault in known if rows[fault.name].endswith(f"{UNNOTICED} |")]
     killed = len(known) - len(survivors)
-    lines = [INTRODUCTION, f"{killed} of {len(known)} killed ({100 * killed / len(known):.1f} %).", ""]
+    lines = [PAGES[of_wiring][1], f"{killed} of {len(known)} killed ({100 * killed / max(len(known), 1):.1f} %).", ""]
     if survivors:
         lines += ["Survivors:", "", *(f"- `{fault.name}`: {fault.survives or 'no reason yet'}" for fault in survivors), ""]
-    lines += ["| patch | fault | file | killed by |", "| --- | --- | --- | --- |", *(rows[fault.name] for fault in known)]
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    lines += [
+        "| fault | what is wrong | file | killed by |",
+        "| --- | --- | --- | --- |",
+        *(rows[fault.name] for fault in known),
+    ]
+    page.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Seed faults into a copy of the tree, and see which test notices.")
-    parser.add_argument("--only", default="*", metavar="PATTERN", help="of names, such as 'losses-*'; rows of others stay")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="copies that work at the same time")
-    arguments = parser.parse_args()
-    faults = read_faults()
-    chosen = [fault for fault in faults if fnmatch.fnmatch(fault.name, arguments.only)]
-    rows = rows_of(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
-    with tempfile.TemporaryDirectory() as folder:
-        all_copies = [Copy(Path(folder).resolve() / str(number)) for number in range(arguments.jobs)]
+def try_faults(faults: Sequence[Fault], jobs: int) -> dict[str, str]:
+    """Try each fault in one of ``jobs`` copies of the tree, and return name -> row of the page."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         copies: SimpleQueue[Copy] = SimpleQueue()
-        for copy in all_copies:
-            copies.put(copy)
-        outputs = all_copies[0].printed([PREAMBLE + fault.witness for fault in chosen])
-        clean = dict(zip([fault.name for fault in chosen], outputs, strict=True))
-        if broken := [f"{name}: {output}" for name, output in clean.items() if output.startswith("raises")]:
-            sys.exit("witnesses that fail on the clean tree:\n" + "\n".join(broken))
-        if failing := killer_of(all_copies[0], sorted({test for fault in chosen for test in fault.tests})):
-            sys.exit(f"{failing} fails on the clean tree")
+        for number in range(jobs):
+            copies.put(copy := Copy(Path(folder).resolve() / str(number)))
+            stack.callback(copy.close)
+        sources, outputs = read_sources(copy.root), clean_outputs(copy, faults)
+        faults = [locate(fault, sources) for fault in faults]
 
-        def work(fault: Fault) -> str:
+        def work(fault: Fault, clean: str) -> str:
             copy = copies.get()
             try:
-                return try_fault(copy, fault, clean[fault.name])
+                return try_fault(copy, fault, sources[fault.file], clean)
             finally:
                 copies.put(copy)
 
-        with ThreadPoolExecutor(arguments.jobs) as pool:
-            for fault, killer in zip(chosen, pool.map(work, chosen), strict=True):
+        rows = {}
+        with ThreadPoolExecutor(jobs) as pool:
+            for fault, killer in zip(faults, pool.map(work, faults, outputs), strict=True):
                 print(f"{fault.name}: {f'killed by {killer}' if killer else 'SURVIVED'}", flush=True)
                 rows[fault.name] = row(fault, killer)
-        for copy in all_copies:
-            copy.close()
-    write_page(faults, rows)
+        return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Seed faults into a copy of the tree, and see which test fails.")
+    parser.add_argument(
+        "--only", nargs="+", default=["*"], metavar="PATTERN", help="of names, such as 'losses-*'; rows of others stay"
+    )
+    parser.add_argument("--area", default="*", metavar="PATTERN", help="of TOML files, such as 'losses'; rows of others stay")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="copies that work at the same time")
+    parser.add_argument("--broken", action="store_true", help="only list faults whose text or tests are not found")
+    arguments = parser.parse_args()
+    faults = [fault for fault in read_faults(arguments.area) if any(map(partial(fnmatch, fault.name), arguments.only))]
+    if broken := problems(faults, read_sources()):
+        sys.exit("\n".join(broken))
+    if arguments.broken:
+        return
+    rows = try_faults(faults, arguments.jobs)
+    for of_wiring in sorted({fault.area == WIRING for fault in faults}):
+        write_page(of_wiring, rows)
 
 
 if __name__ == "__main__":

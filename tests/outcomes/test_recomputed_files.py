@@ -53,7 +53,7 @@ def test_sample_draws_the_saved_average_and_lays_tiles_row_by_row(case: str, zoo
     assert label is not None
     with torch.no_grad():
         if "truncation" in options:  # statistics are those of cut latents
-            with sampler.normalised_for(0.5, str(options.get("convention", "resample"))):
+            with sampler.statistics_for(0.5, str(options.get("convention", "resample"))):
                 network = copy.deepcopy(sampler.network)
         mine = rounded(network(latent, label))
     tiles = tiles_of(out, 3, 3).reshape(9, SIZE, SIZE, 3)

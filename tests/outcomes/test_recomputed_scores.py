@@ -200,7 +200,7 @@ def test_evaluate_under_truncation_draws_cut_latents(run: Path, zoo: Kept, image
     sampler = load(run, registry=REGISTRY)
     latent, label = sampler.inputs(64, labels.tolist(), 0, 0.4)
     assert float(latent.abs().max()) <= 0.4
-    with torch.no_grad(), sampler.normalised_for(0.4):
+    with torch.no_grad(), sampler.statistics_for(0.4):
         fake = features_of(rounded(sampler.network(latent, label)))
     mine = recomputed(real, labels, fake, labels)
     agree(named(report["scores"]), {name: mine[name] for name in ("fd", "precision", "recall")})

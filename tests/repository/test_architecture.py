@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,118 +12,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT / "docs" / "scripts"))
+import measure_house as house  # noqa: E402
+
 CORE = ROOT / "ganblocks"
-
-FACTS = {"seeding", "site", "values"}
-"""What components and the core hand to each other."""
-
-MAY_IMPORT: dict[str, set[str]] = {
-    "errors": set(),
-    "files": set(),
-    "origins": set(),
-    "schedules": {"origins"},
-    "sizes": set(),
-    "_version": set(),
-    "deprecated": set(),
-    "seeding": set(),
-    "values": {"seeding", "sizes"},
-    "site": {"deprecated", "errors", "kinds", "seeding", "sizes", "values"},  # kinds only for type checkers: see below
-    "kinds": {"site", "values"},
-    "hookspecs": set(),
-    "limits": {"errors"},
-    "stepping": set(),
-    "options": {"errors", "origins", "schedules", "kinds", *FACTS},
-    "registry": {"errors", "kinds", "options", "origins", "hookspecs", *FACTS},
-    "plugins": {"errors", "hookspecs", "kinds", "registry"},
-    "game": {"diversity", "kinds", "schedules", *FACTS},
-    "batches": {"evenly", *FACTS},
-    "evenly": {*FACTS},
-    "devices": {"errors", "recipe"},
-    "diversity": {"kinds", *FACTS},
-    "citing": set(),
-    "summary": {"assembly", "kinds", "recipe", *FACTS},
-    "recipe": {"deprecated", "errors", "files", "kinds", "options", "plugins", "registry", "schedules", *FACTS},
-    "assembly": {
-        "batches",
-        "devices",
-        "diversity",
-        "errors",
-        "game",
-        "kinds",
-        "limits",
-        "options",
-        "recipe",
-        "registry",
-        "schedules",
-        "sizes",
-        *FACTS,
-    },
-    "training": {
-        "_version",
-        "assembly",
-        "batches",
-        "devices",
-        "diversity",
-        "errors",
-        "evenly",
-        "files",
-        "game",
-        "kinds",
-        "plugins",
-        "recipe",
-        "registry",
-        "summary",
-        *FACTS,
-    },
-    "evaluation": {"deprecated", "devices", "errors", "files", "kinds", "options", "recipe", "registry", "training", *FACTS},
-    "study": {
-        "assembly",
-        "errors",
-        "evaluation",
-        "files",
-        "options",
-        "devices",
-        "recipe",
-        "registry",
-        "summary",
-        "training",
-        *FACTS,
-    },
-    "testing": {
-        "",
-        "errors",
-        "game",
-        "kinds",
-        "options",
-        "plugins",
-        "registry",
-        "schedules",
-        "sizes",
-        "stepping",
-        *FACTS,
-    },
-    "cli": {
-        "",
-        "assembly",
-        "citing",
-        "devices",
-        "errors",
-        "evaluation",
-        "files",
-        "kinds",
-        "options",
-        "plugins",
-        "recipe",
-        "registry",
-        "study",
-        "summary",
-        "testing",  # ganblocks conform
-        "training",
-        *FACTS,
-    },
-    "__main__": {"cli"},
-}
-"""Room -> the rooms of the core that it may name; "" is the package itself, by its public names."""
 
 ONLY_IN = {
     "pluggy": {"hookspecs.py", "plugins.py"},
@@ -177,25 +70,25 @@ core_files = sorted(path for path in CORE.rglob("*.py") if path != CORE / "__ini
 plugin_files = sorted(path for path in (ROOT / "plugins").glob("*/ganblocks_*/**/*.py"))
 
 
-@pytest.mark.parametrize("path", core_files, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_room_imports_only_what_its_line_of_the_table_says(path: Path) -> None:
-    home = room(path)
-    for name in imports(path):
-        target = named_room(name)
-        assert target is None or target == home or target in MAY_IMPORT[home], f"{home} may not import {name}"
+def test_the_page_has_the_table_of_imports() -> None:
+    """``python docs/scripts/measure_house.py --imports`` prints it."""
+    page = (ROOT / "docs" / "explanation" / "design.md").read_text(encoding="utf-8")
+    assert f"<!-- imports -->\n{house.imports_table(house.modules())}\n<!-- end of imports -->" in page
 
 
-def test_the_table_names_the_rooms_that_exist() -> None:
-    assert set(MAY_IMPORT) == core_rooms()
-
-
-def test_the_table_has_no_circle() -> None:
-    graph = {home: {target for target in targets if target} for home, targets in MAY_IMPORT.items()}
-    graph["site"] = graph["site"] - {"kinds"}
+def test_rooms_build_on_each_other_without_a_circle() -> None:
+    """The kinds name Site, and site.py the kinds that initialise and wrap layers: for type checkers only."""
+    graph = {home: set(targets) - {"ganblocks"} for home, targets in house.rooms_imported(house.modules()).items()}
+    graph["site"] -= {"kinds"}
     done: set[str] = set()
     while ready := {home for home, targets in graph.items() if home not in done and targets <= done}:
         done |= ready
-    assert done == set(graph), f"these lean on each other: {set(graph) - done}"
+    assert done == set(graph), f"these import each other: {set(graph) - done}"
+
+
+def test_nothing_in_the_core_imports_testing_but_conform() -> None:
+    users = {path.relative_to(CORE).as_posix() for path in core_files if any(named_room(n) == "testing" for n in imports(path))}
+    assert {user for user in users if not user.startswith("testing/")} == {"cli/conform.py"}
 
 
 def test_site_names_kinds_for_type_checkers_only() -> None:

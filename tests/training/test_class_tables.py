@@ -84,7 +84,7 @@ def test_a_class_gives_the_same_images_and_scores_under_its_new_number(
     with pytest.warns(UserWarning, match="by name") as caught:
         start_from(new, before, BEFORE)
     words = "bee, cat are taken over by name; dog, elk start anew; ant of the other run are left out"
-    assert [str(each.message) for each in caught] == [f"the classes of {before} are others: {words}"]
+    assert [str(each.message) for each in caught] == [f"the classes of {before} differ: {words}"]
     z, image = torch.randn(4, old.recipe.generator.latent), torch.rand(4, 1, 8, 8) * 2 - 1
     for then, now in SHARED.values():
         for x, ours, theirs in zip((z, image), networks(new), networks(old), strict=True):

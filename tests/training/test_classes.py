@@ -20,10 +20,10 @@ from ganblocks.training.classes import (
     count_classes,
     counts_of,
     differing,
-    kept,
     listed,
     names_of,
     plain,
+    recorded_classes,
     untrained,
 )
 from ganblocks.values import ClassCount, Images, ImageSpec
@@ -43,7 +43,7 @@ def test_a_class_is_meant_by_its_whole_name_or_else_by_a_part_of_it(text: str, e
 def test_a_whole_name_in_the_same_case_goes_before_one_in_another() -> None:
     image = ImageSpec(3, 8, classes=3, class_names=("US", "us", "bus"))
     assert [class_number(text, image) for text in ("US", "us")] == [0, 1]
-    with pytest.raises(UsageError, match=r"^class Us: several classes have that name: 0 US, 1 us; say which$"):
+    with pytest.raises(UsageError, match=r"^class Us: several classes match: 0 US, 1 us; name one of them$"):
         class_number("Us", image)
 
 
@@ -64,7 +64,7 @@ def test_classes_that_are_called_by_numbers_are_meant_by_these() -> None:
     assert [class_number(text, padded) for text in ("1", "2", "02", "10")] == [0, 1, 1, 2]
     both = ImageSpec(3, 8, classes=3, class_names=("01", "1", "x"))
     assert [class_number(text, both) for text in ("01", "1")] == [0, 1]
-    with pytest.raises(UsageError, match="several classes have that name: 0 01, 1 1"):
+    with pytest.raises(UsageError, match="several classes match: 0 01, 1 1"):
         class_number("001", both)
 
 
@@ -116,7 +116,7 @@ COUNTED = st.lists(st.builds(ClassCount, st.text(), st.none() | st.integers(0, 1
 @given(COUNTED)
 def test_a_provenance_keeps_classes(classes: list[ClassCount]) -> None:
     facts = json.loads(json.dumps({"classes": plain(classes)}))
-    assert kept(facts, ImageSpec(3, 8, len(classes))) == kept(facts, None) == tuple(classes)
+    assert recorded_classes(facts, ImageSpec(3, 8, len(classes))) == recorded_classes(facts, None) == tuple(classes)
 
 
 UNNAMED, NAMED = ImageSpec(3, 8, 2), ImageSpec(3, 8, 2, ("a", "b"))
@@ -131,8 +131,8 @@ JSON = st.recursive(
 @given(JSON | st.fixed_dictionaries({"classes": JSON}) | st.lists(JSON).map(lambda part: {"classes": part}))
 def test_a_provenance_of_anybody_s_names_nothing_wrong(facts: Any) -> None:
     """Another number of classes, other types, nothing at all: the data set's own names hold, if it has some."""
-    assert names_of(kept(facts, UNNAMED)) == ()
-    assert names_of(kept(facts, NAMED)) == ("a", "b")
+    assert names_of(recorded_classes(facts, UNNAMED)) == ()
+    assert names_of(recorded_classes(facts, NAMED)) == ("a", "b")
 
 
 def test_a_class_without_a_count_leaves_all_counts_unknown() -> None:
@@ -154,7 +154,7 @@ def test_counts_are_of_training_images() -> None:
     assert [(each.name, each.count) for each in counted] == [("a", 3), ("b", 0), ("c", 1), ("d", 0)]
     assert [each.name for each in count_classes(ImageSpec(3, 8, 2), opened([0, 1], [], ("x", "y")))] == ["x", "y"]
     assert count_classes(ImageSpec(3, 8), opened([0, 0], [0])) == ()
-    assert untrained(counted).startswith("no training images of 1 b, 3 d: what is drawn of them later was never trained")
+    assert untrained(counted).startswith("no training images of 1 b, 3 d: samples of these classes will be meaningless")
     assert untrained(counted[:1]) == ""
 
 

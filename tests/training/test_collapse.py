@@ -201,7 +201,8 @@ class Kept(HealthMonitor):
 
     made: ClassVar[list[Kept]]
 
-    def __attrs_post_init__(self) -> None:
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
         self.lived: list[CollapseDetector] = []
         self.made.append(self)
 

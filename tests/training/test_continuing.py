@@ -238,7 +238,7 @@ def test_a_run_killed_before_its_first_checkpoint_begins_again(tmp_path: Path) -
     assert not list((tmp_path / "run" / "checkpoints").iterdir())
     with pytest.raises(CheckpointError, match=r"ganblocks resume .*run"):
         public.load(tmp_path / "run")
-    with pytest.raises(UsageError, match=r"holds a run already; go on with it by: ganblocks resume .*run, or name another"):
+    with pytest.raises(UsageError, match=r"holds a run already; resume it with: ganblocks resume .*run, or name another"):
         run(recipe(), tmp_path / "run")
     with pytest.warns(UserWarning, match=r"evaluation\.every was 16"):
         resume(tmp_path / "run")

@@ -33,7 +33,7 @@ def test_the_first_module_that_makes_it_is_named() -> None:
     """Not those after it, which get it, nor those around it."""
     game = toy_game()
     game.networks[D].first.weight.fill_(3e38)
-    assert found(game) == "what discriminator.first gives, in the discriminator's turn"
+    assert found(game) == "the output of discriminator.first, in the discriminator's turn"
     assert not any(module._forward_hooks for network in game.networks.values() for module in network.modules())
 
 

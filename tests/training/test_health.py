@@ -301,7 +301,7 @@ def test_a_step_that_cannot_be_looked_at_again_has_still_gone_wrong(
 
     monkeypatch.setattr(TwoPlayerGame, "objective", fail)
     spoil(spoil_gradient)
-    with pytest.raises(Diverged, match=r"something that cannot be repeated \(OutOfMemoryError\)"):
+    with pytest.raises(Diverged, match=r"something that could not be repeated \(OutOfMemoryError\)"):
         train(tmp_path / "run")
 
 

@@ -55,17 +55,17 @@ def test_it_says_what_to_set(
 MEETING: list[tuple[dict[str, Any], str]] = [
     (
         {"generator.norm": "batch"},
-        "--set training.microbatch=4 needs less, but is another training: the generator's BatchNorm then",
+        "--set training.microbatch=4 needs less, but changes training: the generator's BatchNorm then",
     ),
     (
         {"loss": "relativistic_average"},
-        "training.microbatch=4 needs less, .*: loss relativistic_average then looks at 4 samples",
+        "training.microbatch=4 needs less, .*: loss relativistic_average then couples 4 samples",
     ),
     (
         {"discriminator.conditioning": "data_to_data"},
-        "another training: conditioning data_to_data then .* together instead of 8",
+        "changes training: conditioning data_to_data then couples .* instead of 8",
     ),
-    ({"penalties.dragan": {"weight": 1.0}}, "another training: penalty dragan then looks at 4 samples"),
+    ({"penalties.dragan": {"weight": 1.0}}, "changes training: penalty dragan then couples 4 samples"),
     ({"loss": "relativistic_average", "training.microbatch": 2}, "only smaller images or narrower networks need less"),
     ({"loss": "relativistic_average", "training.batch": 3}, "only smaller images or narrower networks need less"),
     (

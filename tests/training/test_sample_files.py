@@ -82,7 +82,7 @@ def test_what_is_there_stays_if_it_is_the_same_and_is_refused_if_not(tmp_path: P
     write_pngs(tmp_path, drawn(20), 0, ["a", "b"])
     assert (tmp_path / "a" / "000000.png").stat().st_mtime_ns == before
     other = (tmp_path / "b" / "000003.png").read_bytes()
-    with pytest.raises(UsageError, match=r"b/000003\.png: is there already, and is not this sample .*--to"):
+    with pytest.raises(UsageError, match=r"b/000003\.png: exists and is not this sample .*--to"):
         write_pngs(tmp_path, drawn(2), 2, ["b", "b"])
     assert (tmp_path / "b" / "000003.png").read_bytes() == other
 

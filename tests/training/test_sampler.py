@@ -123,7 +123,7 @@ def test_the_sampler_hands_the_convention_on() -> None:
 
 
 def test_a_convention_must_exist_and_have_something_to_cut() -> None:
-    with pytest.raises(GanblocksError, match="no convention of truncation 'clip': resample, scaled_resample, std"):
+    with pytest.raises(GanblocksError, match="unknown truncation convention 'clip': use resample, scaled_resample, std"):
         sampler().sample(2, truncation=0.5, convention="clip")
     with pytest.raises(GanblocksError, match="std says how to truncate, but there is no truncation"):
         sampler().sample(2, convention="std")

@@ -45,7 +45,7 @@ WITHOUT_PLACES = (
 """Blocks to which all positions are alike."""
 seeds = st.integers(0, 2**20)
 few = examples(10)
-each = pytest.mark.parametrize("name", BLOCKS)
+every_block = pytest.mark.parametrize("name", BLOCKS)
 
 
 def block(name: str, gamma: float = 0.7, seed: int = 0, size: tuple[int, int] = (4, 6), **facts: Any) -> AttentionBlock:
@@ -62,7 +62,7 @@ def draw(shape: tuple[int, ...], seed: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-@each
+@every_block
 @few
 @given(seed=seeds)
 def test_gamma_zero_is_the_identity_bit_for_bit(name: str, seed: int) -> None:
@@ -75,7 +75,7 @@ def test_gamma_zero_is_the_identity_bit_for_bit(name: str, seed: int) -> None:
     assert built.gamma.grad.abs() > 0
 
 
-@each
+@every_block
 @few
 @given(seed=seeds)
 def test_what_is_gathered_is_the_map_times_the_values(name: str, seed: int) -> None:
@@ -109,7 +109,7 @@ def test_elsewhere_they_may_not(name: str) -> None:
     assert (permuted - built(x).flatten(2)[:, :, order].view(x.shape)).abs().max() > 1e-3
 
 
-@each
+@every_block
 def test_samples_do_not_see_each_other(name: str) -> None:
     built, x = block(name), draw((3, 16, 4, 6), 0)
     torch.testing.assert_close(built(x), torch.cat([built(part) for part in x.split(1)]), rtol=0, atol=1e-12)
@@ -121,7 +121,7 @@ def test_it_can_be_differentiated_twice(name: str) -> None:
     assert torch.autograd.gradgradcheck(built, (draw((1, 16, 2, 4), 0).requires_grad_(),), eps=1e-6, atol=1e-4)
 
 
-@each
+@every_block
 def test_both_memory_formats_give_the_same_and_channels_last_stays(name: str) -> None:
     built, x = block(name), draw((2, 16, 4, 6), 0)
     y = built(x.contiguous(memory_format=torch.channels_last))
@@ -129,7 +129,7 @@ def test_both_memory_formats_give_the_same_and_channels_last_stays(name: str) ->
     assert y.is_contiguous(memory_format=torch.channels_last)
 
 
-@each
+@every_block
 def test_under_autocast_the_map_stays_in_float32(name: str) -> None:
     built, x = block(name).float(), draw((2, 16, 4, 6), 0).float()
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -138,7 +138,7 @@ def test_under_autocast_the_map_stays_in_float32(name: str) -> None:
     torch.testing.assert_close(y, built(x), rtol=0.1, atol=0.1)
 
 
-@each
+@every_block
 def test_layers_are_seeded_by_their_names_and_have_no_biases(name: str) -> None:
     cls, options = BLOCKS[name]
     site = Site(channels=16, path="here")
@@ -149,7 +149,7 @@ def test_layers_are_seeded_by_their_names_and_have_no_biases(name: str) -> None:
         assert layer.bias is None
 
 
-@each
+@every_block
 def test_what_it_can_do_beside_is_declared_and_only_parameters_are_saved(name: str) -> None:
     built = block(name)
     assert isinstance(built, AttentionMap)

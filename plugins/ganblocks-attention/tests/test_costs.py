@@ -62,8 +62,8 @@ def test_parameters_are_those_of_the_formula(component: Any, channels: int) -> N
 @pytest.mark.parametrize("component", MULTIPLICATIONS, ids=str)
 def test_check_counts_all_of_its_multiplications(component: Any, size: int) -> None:
     network = nn.Sequential(OrderedDict(block=on_meta(component, 32, size)))
-    found = cost(network, torch.empty(4, 32, size, size, device="meta"))
-    assert found.flops == found.blocks[0].flops == 2 * MULTIPLICATIONS[component](32, size * size)
+    measured = cost(network, torch.empty(4, 32, size, size, device="meta"))
+    assert measured.flops == measured.blocks[0].flops == 2 * MULTIPLICATIONS[component](32, size * size)
 
 
 class Largest(TorchDispatchMode):
@@ -75,8 +75,8 @@ class Largest(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
-        for each in made if isinstance(made, tuple | list) else [made]:
-            self.numbers = max(self.numbers, each.numel() if isinstance(each, Tensor) else 0)
+        for output in made if isinstance(made, tuple | list) else [made]:
+            self.numbers = max(self.numbers, output.numel() if isinstance(output, Tensor) else 0)
         return made
 
 
@@ -108,16 +108,16 @@ def test_where_the_map_is_built_it_is_seen(component: Any) -> None:
 def test_each_has_a_control_of_its_size(name: str, channels: int) -> None:
     registry = discover()
     block, control = registry.create("attention", name), registry.create("attention", "residual", like=name)
-    wanted, found = count(on_meta(block, channels, 16)), count(on_meta(control, channels, 16))
-    assert abs(found - wanted) <= 0.025 * wanted
+    size, control_size = count(on_meta(block, channels, 16)), count(on_meta(control, channels, 16))
+    assert abs(control_size - size) <= 0.025 * size
 
 
 @pytest.mark.parametrize("gated", [True, False])
 def test_the_control_counts_positions_and_the_gate(gated: bool) -> None:
     block, control = Windowed(window=8, heads=8), Residual(like=Windowed(window=8, heads=8), gated=gated)
-    wanted, found = count(on_meta(block, 32, 16)), count(on_meta(control, 32, 16))
-    assert wanted == 4 * 32 * 32 + 8 * 15 * 15 + 1
-    assert abs(found - wanted) <= 0.025 * wanted
+    size, control_size = count(on_meta(block, 32, 16)), count(on_meta(control, 32, 16))
+    assert size == 4 * 32 * 32 + 8 * 15 * 15 + 1
+    assert abs(control_size - size) <= 0.025 * size
 
 
 def test_no_other_control_would_come_closer_and_one_too_far_off_is_refused() -> None:

@@ -87,23 +87,23 @@ def test_one_head_is_self_attention_but_for_the_scale(seed: int, pool: int, widt
 def test_non_local_is_the_equation_of_the_paper_pair_by_pair() -> None:
     built, x = build(NonLocal(gamma=0.7, pool=1), 8, (2, 3)), draw((1, 8, 2, 3), 0)
     theta, phi, g, w_z = (layer.weight[:, :, 0, 0] for layer in (built.query, built.key, built.value, built.out))
-    places = x[0].flatten(1).T.unbind()
-    for i, here in enumerate(places):
-        pairs = [torch.exp((theta @ here) @ (phi @ there)) for there in places]
-        y = sum(f * (g @ there) for f, there in zip(pairs, places, strict=True)) / sum(pairs)
-        torch.testing.assert_close(built(x)[0].flatten(1)[:, i], here + built.gamma * (w_z @ y), rtol=0, atol=1e-12)
+    positions = x[0].flatten(1).T.unbind()
+    for i, query in enumerate(positions):
+        pairs = [torch.exp((theta @ query) @ (phi @ key)) for key in positions]
+        y = sum(f * (g @ key) for f, key in zip(pairs, positions, strict=True)) / sum(pairs)
+        torch.testing.assert_close(built(x)[0].flatten(1)[:, i], query + built.gamma * (w_z @ y), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 5), (8, 4)])
 def test_sinusoids_are_the_transformer_s_of_row_and_column(height: int, width: int) -> None:
-    found = sinusoids(16, height, width)
-    assert found.shape == (16, height, width)
+    encoding = sinusoids(16, height, width)
+    assert encoding.shape == (16, height, width)
     for row in range(height):
         for column in range(width):
             for half, p in enumerate((row, column)):
                 for i in range(4):
                     angle = p / 10_000 ** (2 * i / 8)
-                    sine, cosine = found[8 * half + 2 * i, row, column], found[8 * half + 2 * i + 1, row, column]
+                    sine, cosine = encoding[8 * half + 2 * i, row, column], encoding[8 * half + 2 * i + 1, row, column]
                     assert sine.item() == pytest.approx(math.sin(angle), abs=1e-6)
                     assert cosine.item() == pytest.approx(math.cos(angle), abs=1e-6)
-    assert len(torch.unique(found.flatten(1).T, dim=0)) == height * width
+    assert len(torch.unique(encoding.flatten(1).T, dim=0)) == height * width

@@ -91,10 +91,10 @@ def test_windows_go_round(window: int, rows: int, columns: int, heads: int) -> N
 
 @pytest.mark.parametrize("side", [1, 2, 3, 7])
 def test_offsets_number_every_difference_of_two_positions(side: int) -> None:
-    found = offsets(side)
-    assert found.unique().numel() == (2 * side - 1) ** 2
-    assert torch.equal(found.diagonal(), torch.full((side**2,), 2 * side * (side - 1)))
-    assert torch.equal(found + found.T, torch.full_like(found, 4 * side * (side - 1)))
+    numbers = offsets(side)
+    assert numbers.unique().numel() == (2 * side - 1) ** 2
+    assert torch.equal(numbers.diagonal(), torch.full((side**2,), 2 * side * (side - 1)))
+    assert torch.equal(numbers + numbers.T, torch.full_like(numbers, 4 * side * (side - 1)))
 
 
 def test_offsets_start_at_zero_and_learn() -> None:

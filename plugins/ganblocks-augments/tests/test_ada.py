@@ -246,9 +246,9 @@ turns = st.lists(st.lists(st.sampled_from([-1.5, -0.1, 0.0, 0.2, 3.0]), min_size
 def test_p_moves_as_the_rule_says(logits: list[list[float]], target: float, interval: int, start: float) -> None:
     module = ADA(target=target, images=50, interval=interval, probability=start).build()
     p, seen = float(torch.tensor(start)), []
-    for count, each in enumerate(logits, start=1):
-        module.observe(turn(each))
-        seen += [float(np.sign(x)) for x in each]
+    for count, batch in enumerate(logits, start=1):
+        module.observe(turn(batch))
+        seen += [float(np.sign(x)) for x in batch]
         if count % interval == 0:
             excess = float(np.sign(np.float32(sum(seen) / len(seen)) - np.float32(target)))
             p, seen = min(max(p + excess * len(seen) / 50, 0.0), 1.0), []
@@ -301,9 +301,9 @@ def test_on_the_data_it_is_refused() -> None:
     component = ADA()
     for path, complaints in (("data.augment", 1), ("discriminator.augment", 0), ("penalties.balanced_consistency.augment", 0)):
         facts = Facts(ImageSpec(channels=3, size=8), (Use(path, "augment", "ada", component),))
-        found = list(component.check(facts))
-        assert len(found) == complaints
-        assert all("discriminator.augment" in each for each in found)
+        messages = list(component.check(facts))
+        assert len(messages) == complaints
+        assert all("discriminator.augment" in message for message in messages)
 
 
 @pytest.mark.parametrize(

@@ -103,10 +103,10 @@ components = st.builds(
 
 
 def test_the_plugin_offers_what_is_tested() -> None:
-    found = {name: f"{each.__module__}:{each.__name__}" for name, each in (AUGMENTS | {"ada": ADA}).items()}
-    assert found == ganblocks_augments()
-    assert all(each.differentiable is True for each in AUGMENTS.values())
-    assert all(list(each().build().state_dict()) == [] for each in AUGMENTS.values())
+    targets = {name: f"{component.__module__}:{component.__name__}" for name, component in (AUGMENTS | {"ada": ADA}).items()}
+    assert targets == ganblocks_augments()
+    assert all(component.differentiable is True for component in AUGMENTS.values())
+    assert all(list(component().build().state_dict()) == [] for component in AUGMENTS.values())
 
 
 @examples(50)
@@ -155,8 +155,8 @@ def test_the_box_has_its_size_and_its_centre_is_anywhere(side: int, ratio: float
     erased = apply(DiffAug(policy=("cutout",), cutout=ratio), torch.ones(2000, 2, side, side)) == 0
     rows, columns = erased.any(3)[:, 0].sum(1), erased.any(2)[:, 0].sum(1)
     assert torch.equal(erased[:, 0].sum((1, 2)), rows * columns)
-    places = range(side + 1 if size % 2 == 0 else side)
-    lengths = {len({*range(side)} & {*range(place - size // 2, place - size // 2 + size)}) for place in places}
+    centres = range(side + 1 if size % 2 == 0 else side)
+    lengths = {len({*range(side)} & {*range(centre - size // 2, centre - size // 2 + size)}) for centre in centres}
     assert {*rows.tolist()} == {*columns.tolist()} == lengths
     assert max(lengths) == size
 

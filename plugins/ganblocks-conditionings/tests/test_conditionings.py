@@ -64,7 +64,7 @@ def logits_with(built: nn.Module, table: Tensor, features: Tensor, label: Tensor
 
 def test_the_plugin_offers_what_is_tested() -> None:
     offered = ganblocks_conditionings()
-    assert {name: f"{each.__module__}:{each.__name__}" for name, each in HEADS.items()} == offered
+    assert {name: f"{component.__module__}:{component.__name__}" for name, component in HEADS.items()} == offered
 
 
 @few

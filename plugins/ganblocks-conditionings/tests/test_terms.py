@@ -70,14 +70,14 @@ def turn(built: nn.Module, player: Player, seed: int = 0, count: int = 5) -> Any
 
 
 def close(actual: Tensor | float, expected: Tensor | float) -> None:
-    one, two = (float(each.detach()) if isinstance(each, Tensor) else each for each in (actual, expected))
+    one, two = (float(value.detach()) if isinstance(value, Tensor) else value for value in (actual, expected))
     assert one == pytest.approx(two, rel=1e-9, abs=1e-12)
 
 
 def slow_cross_entropy(class_logits: Tensor, label: Tensor) -> float:
     total = 0.0
     for row, y in zip(class_logits.tolist(), label.tolist(), strict=True):
-        total += math.log(sum(math.exp(each) for each in row)) - row[y]
+        total += math.log(sum(math.exp(score) for score in row)) - row[y]
     return total / len(label)
 
 
@@ -112,7 +112,7 @@ def embedded(built: Any, seen: View) -> tuple[Tensor, Tensor, Tensor]:
     """f, v and y, by the definitions, without gradients."""
     f = seen.score.features @ built.projection.weight.T + built.projection.bias
     v = built.proxies.weight[seen.label]
-    f, v = (each.detach() / each.detach().square().sum(1, keepdim=True).sqrt() for each in (f, v))
+    f, v = (vector.detach() / vector.detach().square().sum(1, keepdim=True).sqrt() for vector in (f, v))
     return f, v, seen.label
 
 
@@ -121,7 +121,7 @@ def embedded(built: Any, seen: View) -> tuple[Tensor, Tensor, Tensor]:
 def test_the_classifier_s_terms_are_their_equations(seed: int, count: int, weight: float, on_fake: bool) -> None:
     built = head(AuxiliaryClassifier(weight=weight, on_fake=on_fake), seed)
     scorer, made = (turn(built, player, seed, count) for player in (Player.DISCRIMINATOR, Player.GENERATOR))
-    real, fake = (slow_cross_entropy(each.score.classes, each.label) for each in (scorer.real, scorer.fake))
+    real, fake = (slow_cross_entropy(view.score.classes, view.label) for view in (scorer.real, scorer.fake))
     close(built.term(scorer), weight * (real + (fake if on_fake else 0.0)))
     close(built.term(made), weight * fake)
 
@@ -142,7 +142,7 @@ def test_the_cross_entropy_of_uniform_class_logits_is_ln_k(classes: int) -> None
 @given(seed=seeds, weight=weights)
 def test_scaling_the_weight_scales_the_term(component: Any, seed: int, weight: float) -> None:
     for player in Player:
-        one, scaled = (head(component(weight=each, **SMALL[component]), seed) for each in (1.0, weight))
+        one, scaled = (head(component(weight=factor, **SMALL[component]), seed) for factor in (1.0, weight))
         close(scaled.term(turn(scaled, player, seed)), weight * one.term(turn(one, player, seed)))
 
 
@@ -240,7 +240,7 @@ def test_contrasts_of_one_point_count_the_images(seed: int, count: int, temperat
     """All images and proxies at one point: ℓ_i = ln (B / images of the class)."""
     y = labels(seed, count)
     same = normalize(normal(seed, 1, EMBEDDING)).expand(count, -1)
-    expected = sum(math.log(count / int((y == each).sum())) for each in y) / count
+    expected = sum(math.log(count / int((y == label).sum())) for label in y) / count
     close(contrast(same, same, y, temperature), expected)
 
 
@@ -250,7 +250,7 @@ def test_data_to_data_of_one_point_counts_the_others(seed: int, count: int, temp
     """All images and proxies at one point: ℓ_i = ln (1 + N_i exp((1 - m_n) / τ)), N_i images of other classes."""
     y = labels(seed, count)
     same = normalize(normal(seed, 1, EMBEDDING)).expand(count, -1)
-    others = [int((y != each).sum()) for each in y]
+    others = [int((y != label).sum()) for label in y]
     expected = sum(math.log(1 + n * math.exp((1 - negative) / temperature)) for n in others) / count
     close(cross_entropy(same, same, y, temperature, 0.9, negative), expected)
 

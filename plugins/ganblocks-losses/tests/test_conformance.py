@@ -1,4 +1,4 @@
-"""Every promise that ganblocks makes about a component, checked for this plugin's."""
+"""Every property of its kind, tested for every component of this plugin."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def value_and_slopes(t: float, dtype: torch.dtype) -> list[float]:
     value = softplus(x)
     (slope,) = torch.autograd.grad(value, x, create_graph=True)
     (curvature,) = torch.autograd.grad(slope, x)
-    return [float(each.detach()) for each in (value, slope, curvature)]
+    return [float(number.detach()) for number in (value, slope, curvature)]
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])

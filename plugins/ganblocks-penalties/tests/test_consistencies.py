@@ -110,9 +110,9 @@ def close(value: Tensor, expected: Tensor | float) -> None:
 
 def test_the_plugin_offers_what_is_tested() -> None:
     offered = ganblocks_penalties()
-    for each in (Consistency, BalancedConsistency, LatentConsistency):
-        assert f"{each.__module__}:{each.__name__}" in offered.values()
-        assert each.reads_image_gradient is False
+    for component in (Consistency, BalancedConsistency, LatentConsistency):
+        assert f"{component.__module__}:{component.__name__}" in offered.values()
+        assert component.reads_image_gradient is False
 
 
 @few

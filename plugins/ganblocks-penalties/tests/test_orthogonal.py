@@ -158,7 +158,7 @@ def test_in_a_real_game_it_joins_the_objectives_it_is_told(of: Any) -> None:
         name = f"{player}/orthogonal"
         assert (name in metrics) == (of in (player, "both"))
         if name in metrics:
-            weights = [each.detach().double() for each in matrices(game.networks[player])]
+            weights = [matrix.detach().double() for matrix in matrices(game.networks[player])]
             assert math.isclose(metrics[name], sum(reference(w).item() for w in weights), rel_tol=1e-5)
 
 

@@ -397,7 +397,7 @@ def test_stale_vectors_settle_and_how_far_is_said(tmp_path: Path) -> None:
     assert float(network.get_submodule("block2.conv2").sigma().detach()) == pytest.approx(float(true), rel=1e-3)
     there = torch.dot(state["block3.c2.weight_u"], state["block3.c2.weight_orig"].flatten(1) @ state["block3.c2.weight_v"])
     facts = settled_players[Player.GENERATOR]
-    assert (facts.layers, facts.place) == (8 + 4, "block2.conv2")
+    assert (facts.layers, facts.path) == (8 + 4, "block2.conv2")
     assert facts.moved == pytest.approx(abs(float(there / true) - 1), rel=1e-2)
     assert "did not belong to its weights" in words(Player.GENERATOR, facts)
 
@@ -516,7 +516,9 @@ class Speechless(ReadsForeign):
 
 def test_a_layout_s_error_may_have_no_message(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(1)}, tmp_path / "g.safetensors")
-    with pytest.raises(CheckpointError, match=r"g\.safetensors: no network of this recipe in the layout of mine: KeyError"):
+    with pytest.raises(
+        CheckpointError, match=r"g\.safetensors: not the network of this recipe in the layout of mine: KeyError"
+    ):
         load_foreign(Speechless(), nn.Linear(1, 1), "mine", tmp_path / "g.safetensors")
 
 
@@ -527,7 +529,9 @@ def test_a_tensor_of_another_shape_is_the_file_s_fault(tmp_path: Path) -> None:
     for layer in ("block2.b1", "block2.b2", "block3.b1", "block3.b2"):
         state[f"{layer}.embed.weight"] = torch.zeros(recipe().data.dataset.describe().classes, 2 * WIDTH)
     save_file(state, tmp_path / "g.safetensors")
-    with pytest.raises(CheckpointError, match=r"g\.safetensors: no network of this recipe in the layout of mimicry: .*shape"):
+    with pytest.raises(
+        CheckpointError, match=r"g\.safetensors: not the network of this recipe in the layout of mimicry: .*shape"
+    ):
         import_weights(
             wanted, ganblocks.discover(), "mimicry", {Player.GENERATOR: tmp_path / "g.safetensors"}, tmp_path / "run"
         )
@@ -536,7 +540,7 @@ def test_a_tensor_of_another_shape_is_the_file_s_fault(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
     file = tmp_path / "g.safetensors"
     save_file({"l1.weight_orig": torch.zeros(3, 3)}, file)
-    with pytest.raises(CheckpointError, match=r"g\.safetensors: no network of this recipe in the layout of mimicry: l1"):
+    with pytest.raises(CheckpointError, match=r"g\.safetensors: not the network of this recipe in the layout of mimicry: l1"):
         import_weights(recipe(), ganblocks.discover(), "mimicry", {Player.GENERATOR: file}, tmp_path / "run")
     with pytest.raises(UsageError, match="knows mimicry and studiogan, not 'keras'"):
         import_weights(recipe(), ganblocks.discover(), "keras", {Player.GENERATOR: file}, tmp_path / "run")

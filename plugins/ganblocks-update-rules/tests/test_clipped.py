@@ -74,10 +74,10 @@ def test_the_state_is_the_inner_optimizers_and_restores_to_the_bit(rule: Any) ->
     assert set(state["generator"]["parameters"]) == {name for name, _ in game.networks[G].named_parameters()}
     again.load_state_dict(copy.deepcopy(game.state_dict()))
     restored.load_state_dict(copy.deepcopy(state))
-    for each in (updater, restored):
+    for at_work in (updater, restored):
         batches = toy_batches(seed=1)
         for i in range(3):
-            metrics = each.step(batches, 8 * i)
+            metrics = at_work.step(batches, 8 * i)
             assert metrics["discriminator/gradient_norm"] > 0.01  # the hook outlives loading, or the two would part
     theirs = game.state_dict()
     assert all(torch.equal(value, theirs[key]) for key, value in again.state_dict().items())

@@ -357,8 +357,8 @@ def test_a_rule_that_has_not_stepped_restores_too(name: str) -> None:
     restored.step(toy_batches(seed=5), 0)
     again.load_state_dict(kept[0])
     restored.load_state_dict(kept[1])
-    for each in (updater, restored):
-        play(each, toy_batches(), 2)
+    for at_work in (updater, restored):
+        play(at_work, toy_batches(), 2)
     assert_equal(again.state_dict(), game.state_dict())
 
 

@@ -76,7 +76,7 @@ class Watched:
     def backward(self, player: Player, batch: Batch, images_seen: int, observe: bool = True) -> Metrics:
         self.check()
         self.turns.append(player)
-        self.before = {each: [p.detach().clone() for p in self.networks[each].parameters()] for each in Player}
+        self.before = {player: [p.detach().clone() for p in self.networks[player].parameters()] for player in Player}
         return self.game.backward(player, batch, images_seen, observe)
 
     def check(self) -> None:

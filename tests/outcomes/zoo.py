@@ -28,7 +28,7 @@ from ganblocks import Recipe, Registry, discover, read_recipe, run
 from ganblocks.assembly import Session, build_generator
 from ganblocks.cli import main
 from ganblocks.evaluation import Scoring, evaluation_settings
-from ganblocks.training import runs
+from ganblocks.training import launch
 from ganblocks.training.sampler import Sampler
 
 REGISTRY: Registry = discover()
@@ -208,13 +208,13 @@ def train(path: Path, folder: Path, seed: int = 0, scored: bool = True, **how: A
     scoring = (
         Slow(recipe.data.dataset, evaluation_settings(recipe.evaluation, REGISTRY, "cpu"), REGISTRY, folder) if scored else None
     )
-    with patch.object(runs, "assemble", assembled):
+    with patch.object(launch, "assemble", assembled):
         run(recipe, folder, "cpu", seed, REGISTRY, watch, scoring, **how)
     _gather(folder, checkpoints)
     return kept[0]
 
 
-ASSEMBLE = runs.assemble
+ASSEMBLE = launch.assemble
 
 
 def _gather(folder: Path, checkpoints: Path) -> None:

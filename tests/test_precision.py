@@ -9,9 +9,8 @@ import pytest
 import torch
 
 import ganblocks as public
-from ganblocks import devices
+from ganblocks import devices, read_recipe
 from ganblocks.assembly import assemble
-from ganblocks.recipe import read_recipe
 from tests.cli.commands import ROOT
 
 RECIPE = ROOT / "tests" / "fixtures" / "study.toml"

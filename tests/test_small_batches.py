@@ -14,9 +14,8 @@ from ganblocks_conditionings.data_to_data import DataToData, cross_entropy
 from ganblocks_penalties.dragan import Dragan
 
 import ganblocks as public
-from ganblocks import CouplesSamples, Facts, ImageSpec, RecipeError
+from ganblocks import CouplesSamples, Facts, ImageSpec, RecipeError, read_recipe
 from ganblocks.assembly import check
-from ganblocks.recipe import read_recipe
 from tests.cli.commands import ROOT
 
 REGISTRY = public.discover()

@@ -26,10 +26,10 @@ import torch
 from safetensors.torch import save_file
 
 import ganblocks
+from ganblocks import read_recipe
 from ganblocks.assembly import assemble
 from ganblocks.diversity import MAX_COMPARED, nearest_distance
 from ganblocks.errors import CheckpointError, GanblocksError
-from ganblocks.recipe import read_recipe
 from ganblocks.training import checkpoint as checkpoints
 from ganblocks.training import manifest
 from ganblocks.training.checkpoint import FORMAT, latest, load_checkpoint, save_checkpoint

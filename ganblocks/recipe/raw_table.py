@@ -37,9 +37,11 @@ class RawTable:
 
     def child(self, name: str) -> RawTable | None:
         """Return the table under ``name``. Short forms and defaults are written out, so that options can be set in them."""
-        expected = self._expected(name)
-        usual = expected.usual if isinstance(expected, Component) else {} if isinstance(expected, Section | TableOf) else None
-        value = self.table.get(name, usual)
+        declared = self._declared(name)
+        expected = declared or self.member
+        value = self.table.get(name, declared.usual if isinstance(declared, Component) else None)
+        if value is None and isinstance(declared, Section | TableOf) and not declared.or_none:
+            value = {}
         if isinstance(value, str) and (isinstance(expected, Component) or _shares_its_table(expected)):
             value = {"use": value}
         if not isinstance(value, dict) or name in UNTOUCHED:
@@ -57,7 +59,7 @@ class RawTable:
             own = options_of(self.cls) if self.cls and inline_of(self.cls) else {}
             for other in [other for other in self.table if other not in own]:
                 del self.table[other]
-        if isinstance(value, str) and _shares_its_table(self._expected(key)) and (section := self.child(key)):
+        if isinstance(value, str) and _shares_its_table(self._declared(key) or self.member) and (section := self.child(key)):
             section.assign("use", value)
         else:
             self.table[key] = _copied(value)
@@ -66,10 +68,9 @@ class RawTable:
         """Delete a key."""
         del self.table[key]
 
-    def _expected(self, name: str) -> OptionType | None:
-        """Return what a key may hold, if that is known."""
-        known = {**self._types(self._inline_class()), **self._types(self.cls)}
-        return known.get(name, self.member)
+    def _declared(self, name: str) -> OptionType | None:
+        """Return what a key may hold, if a class declares it."""
+        return {**self._types(self._inline_class()), **self._types(self.cls)}.get(name)
 
     def _inline_class(self) -> type | None:
         """Return the class of the component whose options share this table."""

@@ -118,7 +118,7 @@ def _refuse(names: Sequence[str], seeds: Sequence[int], base: Recipe, path: Path
 def _variant(path: Path, name: str, base: Recipe, overrides: Mapping[str, Any], registry: Registry) -> Variant:
     ablation = None if name == BASELINE else name
     try:
-        recipe = _scored(read_recipe(path, overrides, ablation, registry), registry=registry)
+        recipe = _scored(read_recipe(path, overrides, ablation, registry=registry), registry)
         facts = check(recipe, registry)
     except RecipeError as error:
         if ablation is None:

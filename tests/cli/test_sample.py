@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 import ganblocks as public
+from ganblocks import read_recipe
 from ganblocks.cli import main
-from ganblocks.recipe import read_recipe
 from tests.cli.commands import ROOT, ganblocks
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -17,11 +17,11 @@ from attrs import frozen
 from torch import Tensor, nn
 
 import ganblocks
-from ganblocks import Sample, discover
+from ganblocks import Sample, discover, read_recipe
 from ganblocks.cli.evaluate import _metrics
 from ganblocks.errors import RecipeError, UsageError
 from ganblocks.evaluation import EvaluationSettings, Evaluator, Report, evaluation_settings
-from ganblocks.recipe import read_recipe, recipe_from, table_of, write_recipe
+from ganblocks.recipe import recipe_from, table_of, write_recipe
 from ganblocks.recipe.schema import Examination
 from ganblocks.registry import Offer, Registry
 from ganblocks.training.provenance import recorded
@@ -195,7 +195,7 @@ DEFAULTS = ["kernel", "frechet", "precision_recall", "density_coverage", "incept
 def test_a_resolved_recipe_names_the_default_extractor(tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text(re.sub(r"(?m)^extractor = .*\n", "", RECIPE.read_text()))
     for overrides in ({}, {"evaluation.n": 16}, {"evaluation.extractor": "default"}):
-        text = write_recipe(read_recipe(tmp_path / "recipe.toml", overrides))
+        text = write_recipe(read_recipe(tmp_path / "recipe.toml", overrides), discover())
         assert 'use = "efficientnet_lite0"' in text
         assert '"default"' not in text
 

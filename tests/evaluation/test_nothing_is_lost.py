@@ -14,11 +14,12 @@ import torch
 from filelock import FileLock
 
 import ganblocks as public
+from ganblocks import read_recipe
 from ganblocks.cli import main
 from ganblocks.errors import CheckpointError, DataError
 from ganblocks.evaluation import Evaluator, Report, Scoring, evaluation_settings, read_reports
 from ganblocks.evaluation.measurement import error_message
-from ganblocks.recipe import Recipe, read_recipe
+from ganblocks.recipe import Recipe
 from ganblocks.training.checkpoint import latest
 from ganblocks.training.health import read_health
 from ganblocks.training.run_folder import RunFolder, read_metrics

@@ -15,10 +15,11 @@ from filelock import FileLock
 from ganblocks_update_rules.alternating import AlternatingUpdater
 
 import ganblocks as public
+from ganblocks import read_recipe
 from ganblocks.cli import main
 from ganblocks.errors import UsageError
 from ganblocks.evaluation import EvaluationSettings, Evaluator, Report, Scoring, evaluate, evaluation_settings, read_reports
-from ganblocks.recipe import Recipe, read_recipe
+from ganblocks.recipe import Recipe
 from ganblocks.training.checkpoint import latest
 from ganblocks.training.loop import NoScorer
 from ganblocks.training.run_folder import read_metrics

@@ -20,6 +20,9 @@ COPIED = (
 )
 PYTEST = ("-x", "-q", "-n", "0", "-p", "no:cacheprovider", "--hypothesis-seed=0")
 TIMEOUT = 600
+"""Seconds."""
+OUT_OF_TIME = -1
+"""Exit code if a limit was reached."""
 
 
 class Copy:
@@ -51,12 +54,12 @@ class Copy:
         os.utime(self.root / file, (moment, moment))
 
     def printed(self, codes: Sequence[str]) -> list[str]:
-        """What pieces of Python code print here."""
+        """Return what pieces of Python code print here."""
         outputs: list[str] = self._ask({"code": codes})
         return outputs
 
     def pytest(self, tests: Sequence[str], limit: float = TIMEOUT) -> tuple[int, str]:
-        """Exit code and output of ``python -m pytest -x -q ...``; the code is -1 where the limit (in seconds) was reached."""
+        """Return exit code and output of ``python -m pytest -x -q ...``; the code is OUT_OF_TIME after ``limit`` seconds."""
         code, output = self._ask({"tests": [*PYTEST, *tests], "limit": limit})
         return code, output
 

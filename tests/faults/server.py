@@ -15,6 +15,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -26,9 +27,8 @@ import PIL.Image  # noqa: F401
 import pytest
 import torch
 import torch._dynamo  # by torch itself, at its first gradient or draw
+from copies import OUT_OF_TIME
 from hypothesis import Phase, settings
-
-OUT_OF_TIME = -1
 
 
 def main() -> None:
@@ -49,9 +49,9 @@ def main() -> None:
         with tempfile.TemporaryFile("w+") as output:
             answer: object
             if "code" in request:
-                fork(lambda request=request, output=output: print_all(request["code"], output), output, 600)
+                code = fork(lambda request=request, output=output: print_all(request["code"], output), output, 600)
                 output.seek(0)
-                answer = json.loads(output.read())
+                answer = json.loads(output.read()) if code == 0 else sys.exit(f"witnesses end with {code}: {output.read()}")
             else:
                 code = fork(lambda request=request: int(pytest.main(request["tests"])), output, request["limit"])
                 output.seek(0)
@@ -71,6 +71,8 @@ def fork(work: Callable[[], int], output: TextIO, limit: float) -> int:
         try:
             code = work()
             sys.stdout.flush()
+        except BaseException:
+            os.write(2, traceback.format_exc().encode())
         finally:
             os._exit(code)
     end = time.monotonic() + limit

@@ -87,7 +87,7 @@ def test_plugins_go_by_owner_distribution_or_module() -> None:
     registry = ganblocks.discover()
     for name in ("losses", "ganblocks_losses"):
         assert {check.offer.kind for check in checks_of(name, registry)} == {"loss"}
-    assert len({check.offer.kind for check in checks_of("GANBLOCKS", registry)}) == 15
+    assert len({check.offer.kind for check in checks_of("GANBLOCKS", registry)}) == 16
     assert {check.offer.distribution for check in checks_of("ganblocks_losses", registry)} <= {"ganblocks", ""}
     with pytest.raises(UnknownComponent, match="no plugin, distribution or module is called 'absent_plugin'"):
         checks_of("absent_plugin", registry)

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import ganblocks as public
+from ganblocks import read_recipe
 from ganblocks.assembly import Session, assemble
-from ganblocks.recipe import Recipe, read_recipe
+from ganblocks.recipe import Recipe
 from ganblocks.testing import examples
 from ganblocks.training.checkpoint import latest, load_tensors
 from ganblocks.training.class_tables import Matching, carried, class_dimensions

@@ -17,10 +17,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 import ganblocks as public
+from ganblocks import read_recipe
 from ganblocks.diversity import compared_images, diversity, nearest_distance
 from ganblocks.errors import Collapsed
 from ganblocks.game import PlayedTurn
-from ganblocks.recipe import read_recipe
 from ganblocks.training.collapse import COLLAPSED, MEMORY, PATIENCE, CollapseDetector, Smoothed
 from ganblocks.training.health import Decision, HealthMonitor, read_health
 from ganblocks.training.launch import resume

@@ -22,9 +22,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import ganblocks as public
+from ganblocks import read_recipe
 from ganblocks.errors import CheckpointError, DataError, UsageError
 from ganblocks.evaluation import evaluate, evaluation_settings
-from ganblocks.recipe import Recipe, differences, fates, read_recipe, rooted, with_data
+from ganblocks.recipe import Recipe, differences, fates, rooted, with_data
 from ganblocks.recipe.lengths import schedules
 from ganblocks.schedules import Constant, Cosine, LinearSchedule, WarmUp, spanning
 from ganblocks.testing import examples

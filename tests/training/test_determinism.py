@@ -10,10 +10,10 @@ from ganblocks_losses.hinge import Hinge
 from torch import Tensor
 
 import ganblocks as public
+from ganblocks import read_recipe
 from ganblocks.assembly import assemble
 from ganblocks.errors import RecipeError
 from ganblocks.plugins import discover
-from ganblocks.recipe import read_recipe
 from ganblocks.training.determinism import deterministic, rehearse
 from ganblocks.training.run_folder import read_metrics
 from tests.cli.commands import ROOT

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 import ganblocks as public
+from ganblocks import read_recipe
 from ganblocks.kinds.module_capabilities import AttentionMap, Gated
-from ganblocks.recipe import read_recipe
 from ganblocks.training.gates import gates
 from ganblocks.training.health import read_health
 from tests.cli.commands import ROOT, ganblocks, tiny

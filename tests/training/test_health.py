@@ -15,10 +15,10 @@ from ganblocks_penalties.slope import HalfSquaredSlope
 from ganblocks_update_rules.alternating import AlternatingUpdater
 
 import ganblocks as public
+from ganblocks import read_recipe
 from ganblocks.batches import Batches
 from ganblocks.errors import Diverged
 from ganblocks.game import TwoPlayerGame
-from ganblocks.recipe import read_recipe
 from ganblocks.training.average import Average
 from ganblocks.training.checkpoint import first_not_finite, latest, load_checkpoint
 from ganblocks.training.collapse import Alarm, CollapseDetector

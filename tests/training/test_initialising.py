@@ -11,9 +11,10 @@ import pytest
 import torch
 
 import ganblocks as public
+from ganblocks import read_recipe
 from ganblocks.assembly import assemble
 from ganblocks.errors import CheckpointError
-from ganblocks.recipe import Recipe, read_recipe
+from ganblocks.recipe import Recipe
 from ganblocks.training.checkpoint import latest, load_tensors
 from ganblocks.training.initialising import start_from
 from ganblocks.values import Player

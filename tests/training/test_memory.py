@@ -12,10 +12,10 @@ from ganblocks_losses.hinge import Hinge
 from torch import Tensor
 
 import ganblocks as public
+from ganblocks import read_recipe
 from ganblocks.assembly import assemble
 from ganblocks.cli import main
 from ganblocks.errors import OutOfMemory
-from ganblocks.recipe import read_recipe
 from ganblocks.training.memory import remedy
 from tests.cli.commands import ROOT
 

@@ -12,9 +12,10 @@ from attrs import evolve
 from PIL import Image
 
 import ganblocks as public
+from ganblocks import read_recipe
 from ganblocks.errors import DataError
 from ganblocks.evaluation import evaluate, evaluation_settings
-from ganblocks.recipe import Recipe, read_recipe
+from ganblocks.recipe import Recipe
 from ganblocks.training.launch import resume
 from tests.cli.commands import ROOT
 

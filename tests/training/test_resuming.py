@@ -14,8 +14,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import ganblocks as public
+from ganblocks import read_recipe
 from ganblocks.errors import CheckpointError, DataError, UsageError
-from ganblocks.recipe import Recipe, read_recipe
+from ganblocks.recipe import Recipe
 from ganblocks.training import manifest
 from ganblocks.training.launch import resume
 from ganblocks.training.run_folder import RunFolder, read_metrics

@@ -43,7 +43,7 @@ class JacobianClamp:
     @lam_max.validator
     def _above_lam_min(self, attribute: attrs.Attribute[float], value: float) -> None:
         if value < self.lam_min:
-            raise OptionError(f"must be at least lam_min, {self.lam_min:g}")
+            raise OptionError(f"must be at least lam_min, {self.lam_min:g}", "raise it, or lower lam_min", attribute.name)
 
     def build(self) -> nn.Module:
         """Return the penalty."""

@@ -19,13 +19,12 @@ from torch.nn.functional import avg_pool2d, interpolate, max_pool2d, one_hot, re
 from torch.nn.utils import spectral_norm as sn
 
 import ganblocks
-from ganblocks import Classes, ImageSpec, PlacementError, Player, Site
+from ganblocks import Classes, ImageSpec, PlacementError, Player, Site, read_recipe
 from ganblocks.assembly import build_game
 from ganblocks.cli import main
 from ganblocks.cli.import_weights import words
 from ganblocks.errors import CheckpointError, UsageError
 from ganblocks.kinds.component_capabilities import ReadsForeign
-from ganblocks.recipe import read_recipe
 from ganblocks.training.checkpoint import latest, load_tensors
 from ganblocks.training.importing import import_weights, load_foreign, read_tensors
 

@@ -13,6 +13,8 @@ RENAMED = {
     "Misfit": "PlacementError",
 }
 """Former name in ``ganblocks`` -> its name now."""
+RENAMED_IN_TESTING = {"BrokenPromise": "ConformanceError"}
+"""The same of ``ganblocks.testing``."""
 
 
 def warn_renamed(old: str, new: str, stacklevel: int = 3) -> None:

@@ -13,6 +13,8 @@ RENAMED = {
     "Misfit": "PlacementError",
 }
 """Former name in ``ganblocks`` -> its name now."""
+RENAMED_IN_TESTING = {"BrokenPromise": "ConformanceError"}
+"""The same of ``ganblocks.testing``."""
 
 
 RENAMED_METHODS = {"Site.misfit": "error"}

@@ -21,7 +21,7 @@ from ganblocks.kinds import KINDS, Kind
 from ganblocks.options.describe import describe
 from ganblocks.registry import Offer, Registry
 from ganblocks.testing import Verdict, checks_of
-from ganblocks.testing.promises import PROMISES
+from ganblocks.testing.checks import PROPERTIES
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 RECIPES = "../../../../recipes"
@@ -76,7 +76,7 @@ def kind_page(kind: Kind, registry: Registry, offers: Iterable[Offer]) -> str:
             "",
             "Tested by [`ganblocks conform`](../conformance.md) and `ganblocks.testing.conformance`.",
             "",
-            *(f"* **{each.name}**: {each.words}" for each in PROMISES[kind.name]),
+            *(f"* **{item.name}**: {item.statement}" for item in PROPERTIES[kind.name]),
             "",
             "## Built-in components",
             "",
@@ -270,20 +270,20 @@ def conformance_page(verdicts: Sequence[Verdict]) -> str:
 
 def _reasons(verdicts: Sequence[Verdict]) -> Iterable[tuple[str, str, str]]:
     """Return (kind, components, reason) of checks that were skipped, each reason once per kind."""
-    found: dict[tuple[str, str], dict[str, None]] = {}
-    for each in verdicts:
-        if each.status == "not checked":
-            found.setdefault((each.kind, each.found), {})[f"`{each.component}`"] = None
-    return [(kind, ", ".join(names), reason) for (kind, reason), names in found.items()]
+    components: dict[tuple[str, str], dict[str, None]] = {}
+    for verdict in verdicts:
+        if verdict.status == "not checked":
+            components.setdefault((verdict.kind, verdict.observed), {})[f"`{verdict.component}`"] = None
+    return [(kind, ", ".join(names), reason) for (kind, reason), names in components.items()]
 
 
 def _table(kind: str, verdicts: Sequence[Verdict]) -> list[str]:
     names = list(dict.fromkeys(verdict.component for verdict in verdicts))
-    status: Mapping[tuple[str, str], str] = {(each.promise, each.component): MARKS[each.status] for each in verdicts}
+    marks = {(verdict.property, verdict.component): MARKS[verdict.status] for verdict in verdicts}
     lines = [f"## [{kind}](kinds/{kind}.md)", "", f"| property | {' | '.join(f'`{name}`' for name in names)} |"]
     lines.append("|---" * (len(names) + 1) + "|")
-    for each in PROMISES[kind]:
-        lines.append(f"| {each.words} | {' | '.join(status[each.name, name] for name in names)} |")
+    for item in PROPERTIES[kind]:
+        lines.append(f"| {item.statement} | {' | '.join(marks[item.name, name] for name in names)} |")
     return [*lines, ""]
 
 

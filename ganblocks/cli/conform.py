@@ -1,12 +1,10 @@
-"""``ganblocks conform``: every component of a plugin against every promise of its kind."""
+"""``ganblocks conform``: test every component of a plugin against every property of its kind."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
-
-import attrs
 
 from ganblocks.cli.commands import ConformOptions
 from ganblocks.cli.context import Context
@@ -17,38 +15,51 @@ MARKS = {"kept": "ok", "broken": "BROKEN", "not checked": "-"}
 
 
 def conform(context: Context, options: ConformOptions) -> int:
-    """Print a verdict for each component and promise; 0 if none is broken, else 1."""
+    """Print a verdict for each component and property; return 0 if none is broken, else 1."""
     verdicts: list[Verdict] = []
     for _, group in groupby(checks_of(options.plugin, context.registry()), lambda check: (check.offer.kind, check.component)):
         verdicts += _component(list(group), options.examples, options.as_json)
     counts = Counter(verdict.status for verdict in verdicts)
     if options.as_json:
-        print_json({"plugin": options.plugin, **{status: counts[status] for status in MARKS}, "verdicts": _plain(verdicts)})
+        statuses = {status: counts[status] for status in MARKS}
+        print_json({"plugin": options.plugin, **statuses, "verdicts": [_as_json(verdict) for verdict in verdicts]})
     else:
         print(f"\n{options.plugin}: " + ", ".join(f"{counts[status]} {status}" for status in MARKS if counts[status]))
     return 1 if counts["broken"] else 0
 
 
 def _component(checks: Sequence[Check], examples: int | None, quiet: bool) -> list[Verdict]:
-    """Try one component; each verdict is shown as soon as it is known."""
+    """Test one component; print each verdict as soon as it is known."""
     if not quiet:
         print(f"{checks[0].offer.kind} {checks[0].component}", flush=True)
-    found = []
+    verdicts = []
     for check in checks:
-        verdict = check.verdict(examples)
-        found.append(verdict)
-        if not quiet:
-            print(_line(verdict), flush=True)
-    return found
+        verdicts.append(check.verdict(examples))
+        if not quiet and (verdicts[-1].loaded or len(verdicts) == 1):
+            print(_text(verdicts[-1]), flush=True)
+    if not (quiet or verdicts[0].loaded):
+        print(
+            f"  {MARKS['not checked']:7} its {len(verdicts) - 1} other properties: they are not checked until it can be loaded"
+        )
+    return verdicts
 
 
-def _line(verdict: Verdict) -> str:
-    lines = [f"  {MARKS[verdict.status]:7} {verdict.promise}"]
-    if verdict.status == "broken":
-        lines.append(f"          promise: {verdict.words}")
-    lines += [f"          {label}: {text}" for label, text in (("found", verdict.found), ("example", verdict.example)) if text]
-    return printable("\n".join(lines))
+def _text(verdict: Verdict) -> str:
+    if not verdict.loaded:
+        return printable(f"  {MARKS[verdict.status]:7} {verdict.observed}")
+    details = (("property", verdict.statement * (verdict.status == "broken")), ("observed", verdict.observed))
+    lines = [f"          {label}: {text}" for label, text in (*details, ("example", verdict.example)) if text]
+    return printable("\n".join([f"  {MARKS[verdict.status]:7} {verdict.property}", *lines]))
 
 
-def _plain(verdicts: Sequence[Verdict]) -> list[dict[str, str]]:
-    return [attrs.asdict(verdict) for verdict in verdicts]
+def _as_json(verdict: Verdict) -> dict[str, str]:
+    """Return the verdict with the keys that tools read."""
+    return {
+        "kind": verdict.kind,
+        "component": verdict.component,
+        "promise": verdict.property,
+        "words": verdict.statement,
+        "status": verdict.status,
+        "found": verdict.observed,
+        "example": verdict.example,
+    }

@@ -1,10 +1,10 @@
-"""``conformance``: every component of a plugin against every promise of its kind."""
+"""``conformance``: test every component of a plugin against every property of its kind."""
 
 from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -19,55 +19,57 @@ from ganblocks.errors import BrokenPlugin, UnknownComponent
 from ganblocks.plugins import discover, examine
 from ganblocks.registry import Offer, Registry
 from ganblocks.seeding import seed_of
-from ganblocks.testing import checks
-from ganblocks.testing.promises import CASES, PROMISES, BrokenPromise, Inapplicable, NotChecked, Promise
+from ganblocks.testing.checks import CASES, PROPERTIES
+from ganblocks.testing.properties import ConformanceError, NotApplicable, NotChecked, Property
 from ganblocks.testing.settings import scaled
 
 F = TypeVar("F", bound=Callable[..., Any])
 KEPT, BROKEN, NOT_CHECKED = "kept", "broken", "not checked"
 _HERE = str(Path(__file__).parent)
 
-assert checks, "imported for what it fills"
-
 
 @frozen
 class Verdict:
-    """What became of one promise of one component."""
+    """The result of testing one property of one component."""
 
     kind: str
     component: str
-    promise: str
-    words: str
+    property: str
+    statement: str
     status: str
     """``kept``, ``broken`` or ``not checked``."""
-    found: str = ""
-    """What was seen instead, or why nothing was checked."""
+    observed: str = ""
+    """What was observed instead, or why nothing was checked."""
     example: str = ""
-    """The smallest example that shows it."""
+    """The smallest failing example."""
+    loaded: bool = True
+    """False where the component cannot be loaded, so that none of its properties can be tested."""
 
     def __str__(self) -> str:
-        lines = [f"{self.kind} {self.component}: {self.promise} is {self.status}", f"  promise: {self.words}"]
-        lines += [f"  found:   {self.found}"] if self.found else []
-        return "\n".join(lines + ([f"  example: {self.example}"] if self.example else []))
+        lines = [f"{self.kind} {self.component}: {self.property} is {self.status}", f"  property: {self.statement}"]
+        lines += [f"  observed: {self.observed}"] if self.observed else []
+        return "\n".join(lines + ([f"  example:  {self.example}"] if self.example else []))
 
 
 @frozen
 class Check:
-    """One promise of one component. Calling it raises BrokenPromise, or does nothing."""
+    """One property of one component. Calling it raises ConformanceError if the component lacks the property."""
 
     offer: Offer
-    promise: Promise
+    tested: Property
     registry: Registry = field(repr=False)
     given: Sequence[Any] = ()
-    excused: str = ""
-    """Why the author does not want it checked."""
+    excuse: str = ""
+    """Why the author excludes it."""
 
     @property
     def name(self) -> str:
-        return f"{self.offer.kind}-{self.component}-{self.promise.name}"
+        """``kind-component-property``."""
+        return f"{self.offer.kind}-{self.component}-{self.tested.name}"
 
     @property
     def component(self) -> str:
+        """The component's name, with its owner if several plugins use the name."""
         return self.registry.short_name(self.offer)
 
     def __call__(self) -> None:
@@ -76,39 +78,51 @@ class Check:
         if verdict.status == NOT_CHECKED:
             import pytest
 
-            pytest.skip(verdict.found)
+            pytest.skip(verdict.observed)
         if verdict.status == BROKEN:
-            raise BrokenPromise(str(verdict))
+            raise ConformanceError(str(verdict))
 
     def verdict(self, examples: int | None = None) -> Verdict:
-        """Try the promise on so many examples, and shrink the first that breaks it."""
-        if self.excused:
-            return self._verdict(NOT_CHECKED, self.excused)
-        trial = _Trial(self.promise.check)
+        """Test the property on ``examples`` examples; the verdict holds the smallest failing one."""
+        if self.excuse:
+            return self._verdict(NOT_CHECKED, self.excuse)
         try:
             cls = self.offer.resolve()
-            cases = (self.promise.cases or CASES[self.offer.kind])(cls, self.registry, self.given)
-            chosen = _settings(examples or scaled(self.promise.examples), self.promise.shrinks)
-            trying = chosen(given(cases)(trial.attempt))
-            hypothesis.seed(seed_of(self.name))(trying)()  # the same examples on every machine
+        except BrokenPlugin as error:
+            return self._not_loaded(error)
+        trial = _Trial(self.tested.check)
+        try:
+            self._search(cls, trial, examples)
         except NotChecked as reason:
             return self._verdict(NOT_CHECKED, str(reason), reason.detail)
-        except BrokenPromise as broken:
-            return self._verdict(BROKEN, str(broken), trial.example)
+        except ConformanceError as error:
+            return self._verdict(BROKEN, str(error), trial.example)
         except Unsatisfiable:
-            return self._verdict(BROKEN, "no options and no place could be found in which it can be built", trial.example)
+            return self._verdict(BROKEN, "no options and no site were found with which it can be built", trial.example)
         except FlakyFailure:
-            return self._verdict(BROKEN, f"does not behave the same twice on the same example: {trial.failure}", trial.example)
-        except Exception as error:  # a stranger's component may raise anything
-            return self._verdict(BROKEN, f"raises {_told(error)}", trial.example)
+            return self._verdict(BROKEN, f"behaves differently on the same example: {trial.failure}", trial.example)
+        except Exception as error:  # a plugin's component may raise anything
+            return self._verdict(BROKEN, f"raises {_described(error)}", trial.example)
         return self._verdict(KEPT) if trial.applied else self._verdict(NOT_CHECKED, trial.inapplicable)
 
-    def _verdict(self, status: str, found: str = "", example: str = "") -> Verdict:
-        return Verdict(self.offer.kind, self.component, self.promise.name, self.promise.words, status, found, example)
+    def _search(self, cls: type, trial: _Trial, examples: int | None) -> None:
+        cases = (self.tested.cases or CASES[self.offer.kind])(cls, self.registry, self.given)
+        chosen = _settings(examples or scaled(self.tested.examples), self.tested.shrinks)
+        hypothesis.seed(seed_of(self.name))(chosen(given(cases)(trial.attempt)))()  # the same examples on every machine
+
+    def _not_loaded(self, error: BrokenPlugin) -> Verdict:
+        """Return broken for the first property of the component, and not checked for all others."""
+        if self.tested == PROPERTIES[self.offer.kind][0]:
+            return self._verdict(BROKEN, str(error), f"{self.offer.target}", loaded=False)
+        return self._verdict(NOT_CHECKED, "the component cannot be loaded", loaded=False)
+
+    def _verdict(self, status: str, observed: str = "", example: str = "", loaded: bool = True) -> Verdict:
+        tested = self.tested
+        return Verdict(self.offer.kind, self.component, tested.name, tested.statement, status, observed, example, loaded)
 
 
 class _Trial:
-    """Remembers the last case: when hypothesis gives up, that is the smallest that fails."""
+    """Remembers the last case: when hypothesis gives up, that is the smallest failing one."""
 
     def __init__(self, check: Callable[[Any], None]) -> None:
         self.check, self.example, self.failure = check, "", ""
@@ -119,10 +133,10 @@ class _Trial:
         try:
             self.check(case)
             self.applied += 1
-        except Inapplicable as reason:
+        except NotApplicable as reason:
             self.inapplicable = str(reason)
         except Exception as error:
-            self.failure = _told(error)
+            self.failure = _described(error)
             raise
 
 
@@ -132,7 +146,7 @@ def conformance(
     examples: Mapping[str, Sequence[Any]] | None = None,
     except_for: Mapping[str, str] | None = None,
 ) -> Callable[[F], F]:
-    """Run a test once for every component that a plugin offers and every promise of its kind.
+    """Run a test once for every component of a plugin and every property of its kind.
 
     ::
 
@@ -141,16 +155,16 @@ def conformance(
             check()
 
     Args:
-        plugin: the module that holds the hooks; or the name of an installed plugin, distribution or module.
-        examples: ``"kind/name"`` -> components to try instead of drawn ones: for options that no random value can fill, such
+        plugin: the module with the hooks; or the name of an installed plugin, distribution or module.
+        examples: ``"kind/name"`` -> components to test instead of drawn ones: for options that cannot be drawn at random, such
             as the path of a data set.
-        except_for: name of a promise, or ``"kind/name/promise"`` -> why it is not checked. It is shown as skipped.
+        except_for: name of a property, or ``"kind/name/property"`` -> why it is not checked. It is shown as skipped.
 
     """
     import pytest
 
-    found = checks_of(plugin, examples=examples, except_for=except_for)
-    return pytest.mark.parametrize("check", [pytest.param(check, id=check.name) for check in found])
+    checks = checks_of(plugin, examples=examples, except_for=except_for)
+    return pytest.mark.parametrize("check", [pytest.param(check, id=check.name) for check in checks])
 
 
 def checks_of(
@@ -159,30 +173,30 @@ def checks_of(
     examples: Mapping[str, Sequence[Any]] | None = None,
     except_for: Mapping[str, str] | None = None,
 ) -> list[Check]:
-    """Every promise of every component of a plugin.
+    """Return a check for every property of every component of a plugin.
 
     Raises:
-        UnknownComponent: no plugin, distribution or module is called so.
+        UnknownComponent: no plugin, distribution or module has this name.
         BrokenPlugin: it cannot be loaded, or offers nothing.
 
     """
     offers, registry = _offered(plugin, registry or discover())
-    given, excuses = examples or {}, dict(except_for or {})
-    found = []
+    given, excuses = examples or {}, except_for or {}
+    checks = []
     for offer in offers:
-        place = f"{offer.kind}/{offer.name}"
-        for each in PROMISES[offer.kind]:
-            excused = excuses.get(each.name, excuses.get(f"{place}/{each.name}", ""))
-            found.append(Check(offer, each, registry, given.get(place, ()), excused))
-    return found
+        path = f"{offer.kind}/{offer.name}"
+        for item in PROPERTIES[offer.kind]:
+            excuse = excuses.get(item.name, excuses.get(f"{path}/{item.name}", ""))
+            checks.append(Check(offer, item, registry, given.get(path, ()), excuse))
+    return checks
 
 
 def _offered(plugin: ModuleType | str, registry: Registry) -> tuple[Sequence[Offer], Registry]:
-    """What a plugin offers, and a registry that holds it."""
+    """Return what a plugin offers, and a registry that contains it."""
     if isinstance(plugin, str):
-        if offers := [
-            offer for offer in registry.offers() if _plain(plugin) in (_plain(offer.owner), _plain(offer.distribution))
-        ]:
+        name = _normalized(plugin)
+        offers = [offer for offer in registry.offers() if name in (_normalized(offer.owner), _normalized(offer.distribution))]
+        if offers:
             return offers, registry
         plugin = _imported(plugin, registry)
     fact, offers = examine(plugin)
@@ -195,7 +209,7 @@ def _offered(plugin: ModuleType | str, registry: Registry) -> tuple[Sequence[Off
 
 def _imported(name: str, registry: Registry) -> ModuleType:
     for fact in registry.plugins:
-        if _plain(name) in (_plain(fact.name), _plain(fact.distribution)) and fact.reason:
+        if _normalized(name) in (_normalized(fact.name), _normalized(fact.distribution)) and fact.reason:
             raise BrokenPlugin(f"{name}: {fact.reason}")
     try:
         return import_module(name)
@@ -205,14 +219,9 @@ def _imported(name: str, registry: Registry) -> ModuleType:
         raise UnknownComponent(f"{rule}; installed plugins: {', '.join(known)}") from error
 
 
-def _plain(name: str) -> str:
-    """A distribution's name as pip compares it."""
+def _normalized(name: str) -> str:
+    """Return a distribution's name as pip compares it."""
     return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def verdicts(found: Iterable[Check], examples: int | None = None) -> Iterable[Verdict]:
-    """Run checks one by one."""
-    return (check.verdict(examples) for check in found)
 
 
 def _settings(examples: int, shrinks: bool) -> settings:
@@ -228,10 +237,9 @@ def _settings(examples: int, shrinks: bool) -> settings:
     )
 
 
-def _told(error: BaseException) -> str:
-    """An error in words: what, and the last place outside the kit."""
+def _described(error: BaseException) -> str:
+    """Return an error's type and message, and the last line outside the kit that it passed."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_HERE)]
-    ours = [frame for frame in frames if "hypothesis" not in frame.filename and "/torch/" not in frame.filename]
-    place = f" ({Path(ours[-1].filename).name}:{ours[-1].lineno})" if ours else ""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:300]}{place}"
+    frames = [frame for frame in frames if "hypothesis" not in frame.filename and "/torch/" not in frame.filename]
+    line = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}{line}"

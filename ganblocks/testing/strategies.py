@@ -1,4 +1,4 @@
-"""Hypothesis strategies: components with options within their ranges, places, images and conditions."""
+"""Hypothesis strategies: components with options within their ranges, sites, images and conditions."""
 
 from __future__ import annotations
 
@@ -20,16 +20,10 @@ from ganblocks.registry import Registry
 from ganblocks.schedules import Constant
 from ganblocks.site import Site
 from ganblocks.sizes import Size
-from ganblocks.values import (
-    Classes,
-    Condition,
-    ImageSpec,
-    Player,
-    Vector,
-)
+from ganblocks.values import Classes, Condition, ImageSpec, Player, Vector
 
 LARGEST = 16
-"""Unless its range begins higher, no integer option is drawn above this: networks stay small."""
+"""No integer option is drawn above this, unless its range begins higher: networks stay small."""
 SMALL_TABLES = (1, 2, 3, 4, 8)
 
 seeds = st.integers(0, 2**16)
@@ -37,19 +31,20 @@ batches = st.integers(2, 3)
 conditions: SearchStrategy[Condition] = st.sampled_from([None, Classes(3), Vector(5)])
 """Every kind of condition."""
 even_sizes = st.sampled_from([(4, 4), (2, 4), (8, 4), (6, 2)])
+usual_channels = st.sampled_from([8, 4, 16])
 any_sizes = st.tuples(st.integers(1, 7), st.integers(1, 7))
 
 
 def components(
     cls: type, registry: Registry, given: Sequence[Any] = (), smallest: int = 0, still: Sequence[type] = ()
 ) -> SearchStrategy[Any]:
-    """Components of a class, with options that its validators allow; or one of those that are given.
+    """Return components of a class with random valid options, or one of those given.
 
     Args:
         cls: the component's class.
         registry: fills its sockets.
-        given: if there are any, one of them is taken.
-        smallest: no integer is drawn below it, where its range goes so far: a network one channel wide may be dead by chance.
+        given: if not empty, one of these is taken.
+        smallest: no integer is drawn below it, unless its range ends earlier: a network one channel wide may be dead by chance.
         still: options of these types keep their defaults.
 
     """
@@ -63,22 +58,22 @@ def _drawn(draw: st.DrawFn, cls: type, registry: Registry, smallest: int, still:
     for key, attribute in options_of(cls).items():
         if hints[attribute.name] in still and attribute.default is not attrs.NOTHING:
             continue
-        if not _default_will_do(attribute) or not draw(st.booleans(), label=key):
+        if not _has_small_default(attribute) or not draw(st.booleans(), label=key):
             options[key] = draw(values(types_of(cls)[attribute.name], registry, smallest))
     try:
         return cls(**options)
-    except (ValueError, TypeError):  # a validator that looks at several options, or at what no range can say
+    except (ValueError, TypeError):  # a validator of several options, or of what no range can express
         assume(False)
 
 
-def _default_will_do(attribute: attrs.Attribute[Any]) -> bool:
-    """Whether there is a default, and a small one."""
+def _has_small_default(attribute: attrs.Attribute[Any]) -> bool:
+    """Return whether there is a default, and a small one."""
     default: Any = attribute.default
     return default is not attrs.NOTHING and not (type(default) is int and default > LARGEST)
 
 
 def _socket(kind: str, default: str | None, registry: Registry) -> SearchStrategy[Any]:
-    """What fills a socket: mostly its default; sometimes another component that comes with ganblocks."""
+    """Return components for a socket: mostly its default, sometimes another built-in one."""
     ours = [offer.full_name for offer in registry.offers(kind) if offer.distribution == "ganblocks"]
     names = [name for name in ([default] * 3 if default else []) + ours if name]
     return st.sampled_from(names or [""]).map(lambda name: _created(registry, kind, name))
@@ -92,7 +87,7 @@ def _created(registry: Registry, kind: str, name: str) -> Any:
 
 
 def values(expected: OptionType, registry: Registry, smallest: int = 0) -> SearchStrategy[Any]:
-    """Values of an option's type within its limits; no integer is drawn below ``smallest`` if the limits go so far."""
+    """Return values of an option's type within its limits; no integer below ``smallest``, unless the limits end earlier."""
     limits = expected.limits
     if expected.or_none and not isinstance(expected, Component):
         return st.none() | values(evolve(expected, or_none=False), registry, smallest)
@@ -121,7 +116,7 @@ def values(expected: OptionType, registry: Registry, smallest: int = 0) -> Searc
 
 
 def _lists(expected: ListOf, members: SearchStrategy[Any]) -> SearchStrategy[Any]:
-    """Tuples of different members; at least one if they are chosen from a list."""
+    """Return tuples of different members; at least one member if they are chosen from a list."""
     choices = len(expected.members[0].limits.choices)
     least = max(expected.limits.min_items, 1 if choices else 0)
     return st.lists(members, min_size=least, max_size=max(choices or 3, least), unique=True).map(tuple)
@@ -135,7 +130,7 @@ def _integers(limits: Limits) -> SearchStrategy[int]:
 
 
 def _numbers(limits: Limits) -> SearchStrategy[float]:
-    """Numbers of ordinary size: ranges without an end reach to 1, and nothing is drawn within 1e-6 of an open end."""
+    """Return numbers of ordinary size: unbounded ranges end at 1, and nothing is drawn within 1e-6 of an open end."""
     first = max(limits.low, limits.above + 1e-6)
     first = first if first > -math.inf else -1.0
     last = min(limits.high, limits.below - 1e-6)
@@ -143,25 +138,29 @@ def _numbers(limits: Limits) -> SearchStrategy[float]:
     return st.floats(first, last, allow_nan=False, allow_infinity=False)
 
 
-@st.composite
 def sites(
-    draw: st.DrawFn, sizes: SearchStrategy[tuple[int, int]] = even_sizes, channels: SearchStrategy[int] | None = None
-) -> Site:
-    """Places for a block, of any player, kind of condition and number of image channels."""
-    return Site(
-        channels=draw(st.sampled_from([8, 4, 16]) if channels is None else channels),
-        size=draw(sizes),
-        image_channels=draw(st.sampled_from([1, 3])),
-        player=draw(st.sampled_from(Player)),
-        condition=draw(conditions),
-        seed=draw(seeds),
+    sizes: SearchStrategy[tuple[int, int]] = even_sizes, channels: SearchStrategy[int] = usual_channels
+) -> SearchStrategy[Site]:
+    """Return sites of a block, of either player, any kind of condition and number of image channels."""
+    return st.builds(
+        Site,
+        channels=channels,
+        size=sizes,
+        image_channels=st.sampled_from([1, 3]),
+        player=st.sampled_from(Player),
+        condition=conditions,
+        seed=seeds,
     )
 
 
 scales = st.sampled_from([1.0, 1e-3, 30.0, 0.0])
-"""What inputs are multiplied by; 1 is the simplest."""
+"""Factors of inputs; 1 is the simplest."""
 
 
-def images(sizes: Sequence[Size]) -> SearchStrategy[ImageSpec]:
-    """Kinds of images: 1 or 3 channels, with and without classes."""
+def _images(*sizes: Size) -> SearchStrategy[ImageSpec]:
+    """Return kinds of images: 1 or 3 channels, with and without classes."""
     return st.builds(ImageSpec, channels=st.sampled_from([3, 1]), size=st.sampled_from(sizes), classes=st.sampled_from([3, 0]))
+
+
+images = _images(8, 16, 32, (8, 16))
+any_images = _images(8, 12, 7, 16, 28, (16, 8), (6, 4))

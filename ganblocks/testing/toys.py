@@ -1,4 +1,4 @@
-"""Toys: components and games small enough to train within a test, built on the same contracts as the real ones."""
+"""Toys: components and games small enough to train within a test, with the same interfaces as the real ones."""
 
 from __future__ import annotations
 
@@ -22,16 +22,7 @@ from ganblocks.options.declare import option, socket
 from ganblocks.seeding import seed_of
 from ganblocks.site import Site
 from ganblocks.sizes import sides
-from ganblocks.values import (
-    Batch,
-    Classes,
-    Images,
-    ImageSpec,
-    Metrics,
-    Objective,
-    Player,
-    Score,
-)
+from ganblocks.values import Batch, Classes, Images, ImageSpec, Metrics, Objective, Player, Score
 
 TOY_IMAGE = ImageSpec(channels=1, size=8, classes=4)
 """What :class:`ToyImages` has by default."""
@@ -42,6 +33,7 @@ class Identity:
     """An attention block that does nothing."""
 
     def build(self, site: Site) -> nn.Module:
+        """Return the identity."""
         return nn.Identity()
 
 
@@ -50,6 +42,7 @@ class LinearHead:
     """A head that ignores the class: one linear unit on the pooled features."""
 
     def build(self, site: Site) -> nn.Module:
+        """Return a module: forward(features [B, C], label [B] or None) -> Score."""
         return _LinearHead(site)
 
 
@@ -64,7 +57,7 @@ class _LinearHead(nn.Module):
 
 @frozen(kw_only=True)
 class Logistic:
-    """The non-saturating loss, in the form that a test can differentiate by hand.
+    """The non-saturating loss.
 
     Source: Goodfellow et al. 2014, arXiv 1406.2661, section 3.
     """
@@ -72,9 +65,11 @@ class Logistic:
     generator_reads_real: ClassVar[bool] = False
 
     def for_discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Return E[softplus(-D(x))] + E[softplus(D(G(z)))], 0-dim, of logits [B]."""
         return softplus(-real).mean() + softplus(fake).mean()
 
     def for_generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
+        """Return E[softplus(-D(G(z)))], 0-dim, of logits [B]."""
         return softplus(-fake).mean()
 
 
@@ -95,6 +90,7 @@ class ToyGenerator:
     norm: Norm | None = socket("norm", optional=True)
 
     def build(self, image: ImageSpec, site: Site) -> nn.Module:
+        """Return a module: forward(z [B, N], label [B] or None) -> image [B, C, H, W]."""
         if image.height % 2 or image.width % 2:
             raise site.unfit(image.size, "needs even sides", lambda size: not any(side % 2 for side in sides(size)))
         return _ToyGenerator(self, image, site)
@@ -109,9 +105,9 @@ class _ToyGenerator(nn.Module):
         if isinstance(site.condition, Classes):
             self.embed = site.layer(nn.Embedding(site.condition.count, component.latent), "embed")
         self.linear = site.layer(nn.Linear(component.latent, component.width * prod(half)), "linear")
-        place = site.at("attention", channels=component.width, size=half)
-        self.attention = place.build(component.attention)
-        self.norm = None if component.norm is None else place.at("norm").build(component.norm)
+        block = site.at("attention", channels=component.width, size=half)
+        self.attention = block.build(component.attention)
+        self.norm = None if component.norm is None else block.at("norm").build(component.norm)
         self.to_image = site.layer(nn.Conv2d(component.width, image.channels, 3, padding=1), "to_image")
 
     def forward(self, z: Tensor, label: Tensor | None) -> Tensor:
@@ -139,6 +135,7 @@ class ToyDiscriminator:
     conditioning: Conditioning = socket("conditioning", default="none")
 
     def build(self, image: ImageSpec, site: Site) -> nn.Module:
+        """Return a module: forward(image [B, C, H, W], label [B] or None) -> Score."""
         return _ToyDiscriminator(self, image, site)
 
 
@@ -160,10 +157,10 @@ class _ToyDiscriminator(nn.Module):
 
 @frozen(kw_only=True)
 class ToyImages:
-    """Labelled images without a file: a bright disc at a place that tells the class, on noise.
+    """Labelled images without files: a bright disc whose position depends on the class, on noise.
 
     Options:
-        count: number of images; the first tenth is held out, but for those that are the only ones of their class.
+        count: number of images; the first tenth is held out, except images that are the only ones of their class.
         size: height and width in pixels.
         classes: number of classes.
         seed: draws the labels and the noise.
@@ -175,9 +172,11 @@ class ToyImages:
     seed: int = option(0)
 
     def describe(self) -> ImageSpec:
+        """Return the images' shape and classes."""
         return ImageSpec(channels=1, size=self.size, classes=self.classes)
 
     def open(self) -> Images:
+        """Return the images uint8 [B, 1, H, W] with labels [B]."""
         rng = torch.Generator().manual_seed(self.seed)
         labels = torch.randint(self.classes, (self.count,), generator=rng)
         pixels = (255 * self._draw(labels, rng)).to(torch.uint8)
@@ -188,13 +187,19 @@ class ToyImages:
         return Images(pixels.__getitem__, labels, fingerprint, split)
 
     def _draw(self, labels: Tensor, rng: torch.Generator) -> Tensor:
-        """[B, 1, S, S] in [0, 1]."""
+        """Return images [B, 1, S, S] in [0, 1]."""
         angle = 2 * torch.pi * labels / self.classes
         centre = (self.size - 1) / 2 + self.size / 4 * torch.stack([angle.sin(), angle.cos()], dim=1)
         rows, columns = torch.meshgrid(torch.arange(self.size), torch.arange(self.size), indexing="ij")
         distance = (rows - centre[:, 0, None, None]) ** 2 + (columns - centre[:, 1, None, None]) ** 2
         noise = torch.rand(self.count, 1, self.size, self.size, generator=rng)
         return 0.8 * torch.exp(-distance / self.size)[:, None] + 0.2 * noise
+
+
+def root_site(player: Player, image: ImageSpec, seed: int) -> Site:
+    """Return the root site of a player's network."""
+    condition = Classes(image.classes) if image.classes else None
+    return Site(image.channels, image.size, image.channels, player, str(player), condition, seed=seed)
 
 
 def toy_game(
@@ -210,19 +215,17 @@ def toy_game(
     **options: Any,
 ) -> TwoPlayerGame:
     """Return a game between two toy networks, or those given; ``options`` go to :class:`ganblocks.game.TwoPlayerGame`."""
-    condition = Classes(image.classes) if image.classes else None
     generator = generator or ToyGenerator(attention=Identity())
     discriminator = discriminator or ToyDiscriminator(attention=Identity(), conditioning=LinearHead())
     networks = {}
     for player, component in ((Player.GENERATOR, generator), (Player.DISCRIMINATOR, discriminator)):
-        site = Site(image.channels, image.size, image.channels, player, str(player), condition, seed=seed)
-        site = evolve(site, weight_norm=weight_norm, initialization=initialization)
-        networks[player] = component.build(image, site)
+        site = root_site(player, image, seed)
+        networks[player] = component.build(image, evolve(site, weight_norm=weight_norm, initialization=initialization))
     return TwoPlayerGame(networks, loss or Logistic(), terms, augment, **options)
 
 
 def toy_batches(images: ToyImages | None = None, size: int = 8, latent: int = 6, seed: int = 0) -> Callable[[Player], Batch]:
-    """A ``NextBatch`` whose batches depend on ``seed`` and on how many were drawn before."""
+    """Return a ``NextBatch`` whose batches depend on ``seed`` and on how many were drawn before."""
     opened = (images or ToyImages()).open()
     rng = torch.Generator().manual_seed(seed)
 
@@ -246,8 +249,8 @@ class _Point(nn.Module):
 class BilinearGame:
     """The smallest game on which update rules differ: L_G = xᵀAy = −L_D, where x is the generator and y the discriminator.
 
-    Alternating descent circles, simultaneous descent spirals outwards by √(1 + η²) a step, and methods that look ahead converge
-    to (0, 0): Gidel et al. 2019, arXiv 1802.10551, section 3. Batches are ignored, and every call is noted.
+    Alternating descent circles, simultaneous descent spirals outwards by √(1 + η²) per step, and methods that look ahead
+    converge to (0, 0): Gidel et al. 2019, arXiv 1802.10551, section 3. Batches are ignored, and every call is recorded.
     """
 
     x: Tensor = field(factory=lambda: torch.ones(1, dtype=torch.float64))
@@ -262,24 +265,24 @@ class BilinearGame:
         self.networks = {Player.GENERATOR: _Point(self.x), Player.DISCRIMINATOR: _Point(self.y)}
 
     def point(self, player: Player) -> nn.Parameter:
-        """Where that player stands."""
+        """Return the player's parameter."""
         return next(self.networks[player].parameters())
 
     @property
     def distance(self) -> float:
-        """How far both players together are from (0, 0), the solution where A can be inverted."""
+        """Distance of both players together from (0, 0), the solution where A is invertible."""
         return float(torch.cat([self.point(player).detach() for player in Player]).norm())
 
     def objective(self, player: Player, batch: Batch, images_seen: int, through: Collection[Player]) -> Objective:
-        x, y = (
-            self.point(each) if each in through else self.point(each).detach()
-            for each in (Player.GENERATOR, Player.DISCRIMINATOR)
-        )
+        """Return the player's loss (0-dim), differentiable by the players in ``through``."""
+        points = {key: self.point(key) if key in through else self.point(key).detach() for key in Player}
+        x, y = points[Player.GENERATOR], points[Player.DISCRIMINATOR]
         value = (x * y).sum() if self.matrix is None else x @ self.matrix @ y
         total = value if player is Player.GENERATOR else -value
         return Objective(total, {f"{player}/loss": total.detach()})
 
     def backward(self, player: Player, batch: Batch, images_seen: int, observe: bool = True) -> Metrics:
+        """Set the player's gradient."""
         if observe:
             self.calls.append((player, batch, images_seen))
         objective = self.objective(player, batch, images_seen, (player,))

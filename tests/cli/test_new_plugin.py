@@ -135,7 +135,7 @@ def test_a_name_that_cannot_be_is_refused(name: str, words: str, tmp_path: Path)
     assert not list(tmp_path.iterdir())
 
 
-LIAR = '''
+BROKEN = '''
 import ganblocks
 from attrs import frozen
 from torch import nn
@@ -157,13 +157,13 @@ def ganblocks_attentions():
 
 
 def test_conform_says_what_is_broken_and_where(tmp_path: Path) -> None:
-    (tmp_path / "liar.py").write_text(LIAR)
-    done = ganblocks("-p", "liar.py", "conform", "liar", cwd=tmp_path)
+    (tmp_path / "broken.py").write_text(BROKEN)
+    done = ganblocks("-p", "broken.py", "conform", "broken", cwd=tmp_path)
     assert done.returncode == 1
     assert "BROKEN  has_the_shape_and_type_of_its_kind" in done.stdout
-    assert "promise: The output has the shape and the type" in done.stdout
-    assert "found: output in training: shape [2, 8, 3, 4], not [2, 8, 4, 4]" in done.stdout
-    assert "example: Cropping() with channels 8, size 4×4" in done.stdout
+    assert "property: The output has the shape and the type" in done.stdout
+    assert "observed: output in training: shape [2, 8, 3, 4], not [2, 8, 4, 4]" in done.stdout
+    assert "example: Cropping() with batch 2, scale 1.0, channels 8, size 4×4" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
 

@@ -11,7 +11,7 @@ import pytest
 import ganblocks as public
 from ganblocks import hookspecs
 from ganblocks.kinds import KINDS
-from ganblocks.testing.promises import PROMISES
+from ganblocks.testing.checks import PROPERTIES
 from tests.cli.commands import ROOT
 
 
@@ -35,7 +35,7 @@ def test_generated_pages_are_current(writer: ModuleType) -> None:
         assert kept == text.rstrip() + "\n", f"docs/reference/{name} is not current: run {writer.COMMAND}"
 
 
-def test_the_page_of_verdicts_has_every_component_and_every_promise() -> None:
+def test_the_page_of_verdicts_has_every_component_and_every_property() -> None:
     """The plugins' own tests try them; that takes minutes, so the page is not made again here."""
     page = (ROOT / "docs" / "reference" / "conformance.md").read_text(encoding="utf-8")
     registry = public.discover()
@@ -45,10 +45,11 @@ def test_the_page_of_verdicts_has_every_component_and_every_promise() -> None:
         _, _, table = page.partition(f"## [{kind}](kinds/{kind}.md)\n\n")
         rows = table.partition("\n\n")[0].splitlines()
         assert rows[0] == head, kind
-        assert [row.split(" | ")[0].removeprefix("| ") for row in rows[2:]] == [each.words for each in PROMISES[kind]], kind
+        statements = [item.statement for item in PROPERTIES[kind]]
+        assert [row.split(" | ")[0].removeprefix("| ") for row in rows[2:]] == statements, kind
 
 
-def test_no_built_in_component_breaks_a_promise() -> None:
+def test_no_built_in_component_lacks_a_property() -> None:
     assert "0 broken" in (ROOT / "docs" / "reference" / "conformance.md").read_text(encoding="utf-8")
 
 

@@ -1,11 +1,12 @@
-"""The checks, one file per kind; importing this fills ``promises.PROMISES`` and ``promises.CASES``."""
+"""The properties of every kind, one file per kind; each file lists its own in ``PROPERTIES``."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from ganblocks.testing.checks import (
     attention,
     augment,
-    components,
     conditioning,
     dataset,
     diagnostic,
@@ -13,35 +14,27 @@ from ganblocks.testing.checks import (
     feature_extractor,
     generator,
     initialization,
-    learning,
     loss,
     metric,
-    modules,
     norm,
     optimizer,
     penalty,
     update_rule,
     weight_norm,
 )
+from ganblocks.testing.checks.components import common_properties
+from ganblocks.testing.properties import Cases, Property
 
-__all__ = [
-    "attention",
-    "augment",
-    "components",
-    "conditioning",
-    "dataset",
-    "diagnostic",
-    "discriminator",
-    "feature_extractor",
-    "generator",
-    "initialization",
-    "learning",
-    "loss",
-    "metric",
-    "modules",
-    "norm",
-    "optimizer",
-    "penalty",
-    "update_rule",
-    "weight_norm",
-]
+_MODULES = (
+    *(attention, augment, conditioning, dataset, diagnostic, discriminator, feature_extractor, generator),
+    *(initialization, loss, metric, norm, optimizer, penalty, update_rule, weight_norm),
+)
+CASES: Mapping[str, Cases] = {module.__name__.rpartition(".")[2]: module.CASES for module in _MODULES}
+"""Kind -> how its components are tested."""
+PROPERTIES: Mapping[str, tuple[Property, ...]] = {
+    kind: (*common_properties(kind, CASES[kind], module.PROPERTIES), *module.PROPERTIES)
+    for kind, module in zip(CASES, _MODULES, strict=True)
+}
+"""Kind -> the properties of its components, in the order in which they are tested."""
+
+__all__ = ["CASES", "PROPERTIES"]

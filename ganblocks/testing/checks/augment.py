@@ -1,33 +1,26 @@
-"""How augmentations are tried, and what they promise."""
+"""How augmentations are tested, and their properties."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from attrs import frozen
 from hypothesis import strategies as st
-from hypothesis.strategies import SearchStrategy
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ganblocks.registry import Registry
-from ganblocks.seeding import seeded
-from ganblocks.testing.cases import Case, state
-from ganblocks.testing.promises import (
+from ganblocks.testing.cases import Case, drawn, expect_state, load_from_file, repeat_without_global_draws, state
+from ganblocks.testing.checks.learning import LEARNING
+from ganblocks.testing.gradients import expect_gradients, weighted_sum
+from ganblocks.testing.properties import (
     expect,
     expect_close,
     expect_finite,
     expect_same,
     expect_shape,
     only_if,
-    promise,
-    tried_with,
+    properties,
 )
-from ganblocks.testing.strategies import components, seeds
 
 
 @frozen(kw_only=True)
@@ -40,32 +33,16 @@ class AugmentCase(Case):
     channels: int = 3
     size: tuple[int, int] = (8, 8)
 
-    def facts(self) -> dict[str, Any]:
-        return {"batch": self.batch, "images": f"{self.channels}×{self.size[0]}×{self.size[1]}"}
-
     def image(self) -> Tensor:
-        """[B, C, H, W] in (-1, 1)."""
+        """Return images [B, C, H, W] in (-1, 1)."""
         return self.normal(self.batch, self.channels, *self.size).tanh()
 
-    def apply(self, image: Tensor, seed: int = 0, module: nn.Module | None = None) -> Tensor:
-        built = module or self.component.build()
-        changed: Tensor = built(image, torch.Generator().manual_seed(seed))
+    def apply(self, image: Tensor, module: nn.Module | None = None) -> Tensor:
+        """Return augmented images [B, C, H, W]."""
+        changed: Tensor = (module or self.component.build())(image, torch.Generator().manual_seed(0))
         return changed
 
 
-@tried_with("augment")
-def augments(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchStrategy[AugmentCase]:
-    return st.builds(
-        AugmentCase,
-        component=components(cls, registry, given),
-        seed=seeds,
-        batch=st.integers(1, 4),
-        channels=st.sampled_from([3, 1]),
-        size=st.sampled_from([(8, 8), (5, 7), (16, 8), (1, 1)]),
-    )
-
-
-@promise("augment")
 def keeps_shape_and_type(case: AugmentCase) -> None:
     """Images keep shape and type and stay finite: any batch, 1 or 3 channels, odd and non-square sizes."""
     image = case.image()
@@ -75,77 +52,72 @@ def keeps_shape_and_type(case: AugmentCase) -> None:
     expect_finite(changed, "augmented images")
 
 
-@promise("augment")
 def draws_from_its_generator_only(case: AugmentCase) -> None:
-    """Equal generators give equal changes whatever else was drawn; torch's global random numbers do not move."""
-    image = case.image()
-    with seeded(1):
-        one = case.apply(image)
-    with seeded(2):
-        mark = torch.default_generator.get_state()
-        two = case.apply(image)
-        expect(torch.equal(mark, torch.default_generator.get_state()), "it advances torch's global random numbers")
+    """Equal generators give equal changes, and torch's global random numbers are not drawn from."""
+    one, two = repeat_without_global_draws(lambda: case.apply(case.image()), "it")
     expect_same(two, one, "the changes of an equal generator")
 
 
-@promise("augment")
 def leaves_its_input_alone(case: AugmentCase) -> None:
-    """The images that come in stay as they are."""
+    """The input images are not modified."""
     image = case.image()
-    kept = image.clone()
     case.apply(image)
-    expect_same(image, kept, "the images that came in")
+    expect_same(image, case.image(), "the images that came in")
 
 
-@promise("augment")
 def samples_do_not_meet(case: AugmentCase) -> None:
-    """What becomes of an image does not depend on the other images of the batch."""
+    """The augmentation of an image does not depend on the other images of the batch."""
     image = case.image()
-    others = image.clone()
-    others[1:] = -others[1:]
+    others = torch.cat([image[:1], -image[1:]])
     expect_same(case.apply(others)[:1], case.apply(image)[:1], "the first image, augmented beside others")
 
 
-@promise("augment")
 def takes_channels_last(case: AugmentCase) -> None:
     """Memory in channels_last gives what contiguous memory gives."""
     image = case.image()
-    expect_close(
-        case.apply(image.contiguous(memory_format=torch.channels_last)), case.apply(image), "images in channels_last", 1e-5
-    )
+    changed = case.apply(image.contiguous(memory_format=torch.channels_last))
+    expect_close(changed, case.apply(image), "images in channels_last", 1e-5)
 
 
-@promise("augment")
 def its_state_goes_through_a_file(case: AugmentCase) -> None:
-    """What it remembers is in its state_dict: saved as safetensors and loaded, it goes on alike; forward changes none of it."""
-    module, image = case.component.build(), case.image()
+    """Its whole state is in its state_dict, can be saved as safetensors and loaded, and is not changed by forward."""
+    module, other, image = case.component.build(), case.component.build(), case.image()
     before = state(module)
-    case.apply(image, module=module)
-    for name, value in state(module).items():
-        expect_same(value, before[name], f"{name} after a forward")
-    other = case.component.build()
-    with tempfile.TemporaryDirectory() as folder:
-        save_file(module.state_dict(), Path(folder) / "state.safetensors")
-        other.load_state_dict(load_file(Path(folder) / "state.safetensors"))
-    expect_same(case.apply(image, module=other), case.apply(image, module=module), "images of the loaded augmentation")
+    case.apply(image, module)
+    expect_state(module, before, "after a forward")
+    load_from_file(other, module)
+    expect_same(case.apply(image, other), case.apply(image, module), "images of the loaded augmentation")
 
 
-@promise("augment")
 def gradients_pass_where_it_says_so(case: AugmentCase) -> None:
     """`differentiable` is a bool; where it is true, gradients reach the images, finite, and agree with finite differences."""
-    states = case.component.differentiable
-    expect(isinstance(states, bool), f"differentiable is {states!r}, not True or False")
-    only_if(states, "says that it is not differentiable")
+    declared = case.component.differentiable
+    expect(isinstance(declared, bool), f"differentiable is {declared!r}, not True or False")
+    only_if(declared, "declares that it is not differentiable")
     image = case.image().double().requires_grad_()
     changed = case.apply(image)
     expect(changed.requires_grad, "differentiable is True, but the augmented images carry no gradient")
-    weights = torch.randn(changed.shape, dtype=changed.dtype, generator=case.rng("weights"))
-    (gradient,) = torch.autograd.grad((weights * changed).sum(), image, allow_unused=True)
+    (gradient,) = torch.autograd.grad(weighted_sum(changed), image, allow_unused=True)
     expect(gradient is not None, "differentiable is True, but no gradient reaches the images")
     expect_finite(gradient, "the gradient by the images")
-    along, width = torch.randn(image.shape, dtype=image.dtype, generator=case.rng("along")), 1e-6
-    with torch.no_grad():
-        sides = [float((weights * case.apply(image + sign * width * along)).sum()) for sign in (1, -1)]
-    claimed, measured = float((gradient * along).sum()), (sides[0] - sides[1]) / (2 * width)
-    close = abs(claimed - measured) <= 1e-4 * (abs(claimed) + abs(measured) + 0.1)
-    expect(close, f"along a random direction the gradient says {claimed:.6g}, finite differences say {measured:.6g}")
+    expect_gradients(lambda: weighted_sum(case.apply(image)), [image])
+
+
+CASES = drawn(
+    AugmentCase,
+    batch=st.integers(1, 4),
+    channels=st.sampled_from([3, 1]),
+    size=st.sampled_from([(8, 8), (5, 7), (16, 8), (1, 1)]),
+)
+PROPERTIES = (
+    *properties(
+        keeps_shape_and_type,
+        draws_from_its_generator_only,
+        leaves_its_input_alone,
+        samples_do_not_meet,
+        takes_channels_last,
+        its_state_goes_through_a_file,
+        gradients_pass_where_it_says_so,
+    ),
+    *LEARNING,
+)

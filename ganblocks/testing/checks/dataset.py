@@ -1,21 +1,15 @@
-"""How data sets are tried, and what they promise."""
+"""How data sets are tested, and their properties."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from attrs import frozen
-from hypothesis import strategies as st
-from hypothesis.strategies import SearchStrategy
 
-from ganblocks.errors import DataError
-from ganblocks.registry import Registry
-from ganblocks.testing.cases import Case
-from ganblocks.testing.promises import NotChecked, expect, expect_same, expect_shape, promise, tried_with
-from ganblocks.testing.strategies import components, seeds
+from ganblocks.testing.cases import Case, drawn, opened
+from ganblocks.testing.properties import expect, expect_same, expect_shape, expect_type, properties
 from ganblocks.values import Images, ImageSpec
 
 
@@ -26,54 +20,33 @@ class DataCase(Case):
     kind: ClassVar[str] = "dataset"
 
     def spec(self) -> ImageSpec:
-        found = self.component.describe()
-        expect(isinstance(found, ImageSpec), f"describe returns a {type(found).__name__}, not a ganblocks.ImageSpec")
-        image: ImageSpec = found
-        return image
+        """Return the data set's description."""
+        return expect_type(self.component.describe(), ImageSpec, "describe")
 
     def images(self) -> Images:
-        """The opened data set; where there is no data here, nothing can be checked."""
-        try:
-            found = self.component.open()
-        except DataError as error:
-            raise NotChecked("needs data that is not here", str(error)) from error
-        expect(isinstance(found, Images), f"open returns a {type(found).__name__}, not ganblocks.Images")
-        opened: Images = found
-        return opened
+        """Return the opened data set. Raise NotChecked where its files are missing."""
+        return expect_type(opened(self.component, "data"), Images, "open")
 
 
-@tried_with("dataset")
-def datasets(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchStrategy[DataCase]:
-    """Paths and switches stay as they are: where data lies, and whether to download it, is for people to say."""
-    return st.builds(DataCase, component=components(cls, registry, given, still=(str, bool, Path)), seed=seeds)
-
-
-@promise("dataset", examples=3)
 def describes_itself_without_data(case: DataCase) -> None:
-    """describe says channels, size and classes, also where the data is not; a name for each class, or none at all."""
+    """describe gives channels, size and classes, even without the data; and a name for each class, or none at all."""
     spec = case.spec()
     names = len(spec.class_names)
     expect(names in (0, spec.classes), f"{names} class names for {spec.classes} classes")
 
 
-@promise("dataset", examples=3)
 def opens_to_what_it_describes(case: DataCase) -> None:
     """Images are uint8 [B, C, H, W] as described; labels are int64 within the classes, one for each image, and so are names."""
     spec, images = case.spec(), case.images()
-    image = images.read(torch.tensor([0, 0]))
+    image, labels = images.read(torch.tensor([0, 0])), images.labels
     expect_shape(image, (2, *spec.shape), "images")
     expect(image.dtype == torch.uint8, f"images are {image.dtype}, not uint8")
-    expect(
-        images.labels.dtype == torch.int64 and images.labels.ndim == 1,
-        f"labels are {images.labels.dtype}, {images.labels.ndim}-dim",
-    )
-    low, high = int(images.labels.min()), int(images.labels.max())
-    names = len(images.class_names)
+    expect(labels.dtype == torch.int64 and labels.ndim == 1, f"labels are {labels.dtype}, {labels.ndim}-dim")
+    low, high, names = int(labels.min()), int(labels.max()), len(images.class_names)
     expect(names in (0, spec.classes), f"{names} class names for {spec.classes} classes")
     expect(low >= 0 and high < max(spec.classes, 1), f"labels run from {low} to {high}, for {spec.classes} classes")
 
 
-@promise("dataset", examples=3)
 def reads_any_image_alike(case: DataCase) -> None:
     """An index means the same image each time, alone or beside others, in any order, also after opening again."""
     images, again = case.images(), case.images()
@@ -86,23 +59,33 @@ def reads_any_image_alike(case: DataCase) -> None:
     expect(again.fingerprint == images.fingerprint and images.fingerprint, "the fingerprint changes, or is empty")
 
 
-@promise("dataset", examples=3)
 def holds_images_out(case: DataCase) -> None:
-    """`train` and `held_out` are disjoint sets of indices that exist, and there is something to train on."""
+    """`train` and `held_out` are disjoint sets of valid indices, and `train` is not empty."""
     images = case.images()
     expect({"train", "held_out"} <= set(images.split), f"the splits are {sorted(images.split)}, without train or held_out")
-    train, held_out = (set(images.split[name].tolist()) for name in ("train", "held_out"))
+    train, held_out = (images.split[name].tolist() for name in ("train", "held_out"))
     expect(train, "there is nothing to train on")
-    expect(not train & held_out, f"{len(train & held_out)} images stand in both splits")
-    everything = range(len(images.labels))
-    expect(all(index in everything for index in train | held_out), f"indices reach beyond the {len(images.labels)} images")
-    repeated = sum(len(images.split[name]) for name in ("train", "held_out")) - len(train) - len(held_out)
+    expect(set(train).isdisjoint(held_out), f"{len(set(train) & set(held_out))} images are in both splits")
+    count, indices = len(images.labels), train + held_out
+    expect(all(index in range(count) for index in indices), f"some indices are outside the {count} images")
+    repeated = len(indices) - len(set(indices))
     expect(not repeated, f"{repeated} indices are repeated within a split")
 
 
-@promise("dataset", examples=3)
 def trains_on_every_class(case: DataCase) -> None:
-    """Every class that has images has some to train on: none is held out as a whole."""
+    """Every class that has images has some in `train`."""
     images = case.images()
     trained, held_out = (set(images.labels[images.split[name]].tolist()) for name in ("train", "held_out"))
     expect(held_out <= trained, f"all images of class {min(held_out - trained, default=0)} are held out")
+
+
+CASES = drawn(DataCase, still=(str, bool, Path))
+"""Paths and switches keep their defaults: they say where the data is, and whether to download it."""
+PROPERTIES = properties(
+    describes_itself_without_data,
+    opens_to_what_it_describes,
+    reads_any_image_alike,
+    holds_images_out,
+    trains_on_every_class,
+    examples=3,
+)

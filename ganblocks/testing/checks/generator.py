@@ -1,22 +1,17 @@
-"""How generators are tried, and what only they promise."""
+"""How generators are tested, and the properties that only they have."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from attrs import frozen
-from hypothesis import strategies as st
-from hypothesis.strategies import SearchStrategy
 
-from ganblocks.registry import Registry
-from ganblocks.site import Site
-from ganblocks.testing.cases import Arguments, NetworkCase, call
-from ganblocks.testing.checks.modules import stands_anywhere_or_says_why_not
-from ganblocks.testing.promises import expect, expect_finite, promise, tried_with
-from ganblocks.testing.strategies import batches, components, images, seeds
-from ganblocks.values import Classes, ImageSpec, Player
+from ganblocks.testing.cases import Arguments, NetworkCase, call, drawn
+from ganblocks.testing.checks.learning import LEARNING_IN_A_GAME
+from ganblocks.testing.checks.modules import PLACED_PROPERTIES, stands_anywhere_or_says_why_not
+from ganblocks.testing.properties import expect, expect_finite, properties
+from ganblocks.testing.strategies import any_images, batches, images
 
 
 @frozen(kw_only=True)
@@ -32,32 +27,6 @@ class GeneratorCase(NetworkCase):
         return (self.batch, *self.spec.shape)
 
 
-def root(player: Player, image: ImageSpec, seed: int) -> Site:
-    """The root place of a player's network."""
-    condition = Classes(image.classes) if image.classes else None
-    return Site(image.channels, image.size, image.channels, player, str(player), condition, seed=seed)
-
-
-@st.composite
-def _cases(draw: st.DrawFn, drawn: SearchStrategy[Any], specs: SearchStrategy[ImageSpec], scale: float) -> GeneratorCase:
-    image, seed = draw(specs), draw(seeds)
-    site = root(Player.GENERATOR, image, seed)
-    return GeneratorCase(component=draw(drawn), seed=seed, batch=draw(batches), scale=scale, spec=image, site=site)
-
-
-@tried_with("generator")
-def generators(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchStrategy[GeneratorCase]:
-    return _cases(components(cls, registry, given, smallest=8), images([8, 16, 32, (8, 16)]), scale=1.0)
-
-
-def anywhere(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchStrategy[GeneratorCase]:
-    return _cases(components(cls, registry, given), images([8, 12, 7, 16, 28, (16, 8), (6, 4)]), scale=1.0)
-
-
-promise("generator", cases=anywhere)(stands_anywhere_or_says_why_not)
-
-
-@promise("generator")
 def its_images_are_within_range(case: GeneratorCase) -> None:
     """Images are finite and within [-1, 1], also under autocast and for latents ten times too long."""
     module = case.build()
@@ -68,9 +37,16 @@ def its_images_are_within_range(case: GeneratorCase) -> None:
             expect(image.abs().max() <= 1, f"images reach {image.abs().max():.3g}, outside [-1, 1]")
 
 
-@promise("generator")
 def the_latent_matters(case: GeneratorCase) -> None:
-    """Other latents give other images: the latent reaches the image."""
-    module = case.build().eval()
-    z, label = case.arguments()
+    """Images depend on the latent."""
+    module, (z, label) = case.build().eval(), case.arguments()
     expect((call(module, (z, label)) != call(module, (-z, label))).any(), "z and -z give the same images")
+
+
+CASES = drawn(GeneratorCase, smallest=8, batch=batches, spec=images)
+PROPERTIES = (
+    *PLACED_PROPERTIES,
+    *properties(stands_anywhere_or_says_why_not, cases=drawn(GeneratorCase, batch=batches, spec=any_images)),
+    *properties(its_images_are_within_range, the_latent_matters),
+    *LEARNING_IN_A_GAME,
+)

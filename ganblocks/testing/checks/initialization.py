@@ -1,22 +1,19 @@
-"""How initializations are tried, and what they promise."""
+"""How initializations are tested, and their properties."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from attrs import frozen
 from hypothesis import strategies as st
-from hypothesis.strategies import SearchStrategy
-from torch import nn
+from torch import Tensor, nn
 
-from ganblocks.registry import Registry
 from ganblocks.seeding import seeded
-from ganblocks.testing.cases import Case
+from ganblocks.testing.cases import Case, drawn, repeat_without_global_draws
+from ganblocks.testing.checks.learning import LEARNING
 from ganblocks.testing.checks.weight_norm import LAYERS
-from ganblocks.testing.promises import expect, expect_finite, expect_same, promise, tried_with
-from ganblocks.testing.strategies import components, seeds
+from ganblocks.testing.properties import expect, expect_finite, expect_same, properties
 
 
 @frozen(kw_only=True)
@@ -27,29 +24,22 @@ class FillCase(Case):
 
     layer: str
 
-    def facts(self) -> dict[str, Any]:
-        return {"layer": self.layer}
-
     def poisoned(self) -> nn.Module:
-        """The layer, full of NaN."""
-        layer = LAYERS[self.layer]()
+        """Return the layer, full of NaN."""
+        with seeded(0):
+            layer = LAYERS[self.layer]()
         with torch.no_grad():
             for parameter in layer.parameters():
                 parameter.fill_(torch.nan)
         return layer
 
-    def filled(self, seed: int = 0) -> nn.Module:
+    def filled(self, seed: int = 0) -> dict[str, Tensor]:
+        """Return the parameters, of any shape, of a layer that the component has filled."""
         layer = self.poisoned()
         self.component.fill(layer, torch.Generator().manual_seed(seed))
-        return layer
+        return dict(layer.named_parameters())
 
 
-@tried_with("initialization")
-def fills(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchStrategy[FillCase]:
-    return st.builds(FillCase, component=components(cls, registry, given), seed=seeds, layer=st.sampled_from(list(LAYERS)))
-
-
-@promise("initialization")
 def fills_weight_and_bias(case: FillCase) -> None:
     """Every value of weight and bias is overwritten in place; shapes, types and requires_grad stay."""
     layer = case.poisoned()
@@ -61,29 +51,21 @@ def fills_weight_and_bias(case: FillCase) -> None:
         expect(parameter.requires_grad, f"{name} no longer requires grad")
 
 
-@promise("initialization")
 def draws_from_its_generator_only(case: FillCase) -> None:
-    """Equal generators give equal weights whatever else was drawn; torch's global random numbers do not move."""
-    with seeded(1):
-        one = case.filled()
-    with seeded(2):
-        mark = torch.default_generator.get_state()
-        two = case.filled()
-        expect(_made_of(mark, case), "filling advances torch's global random numbers")
-    for (name, a), (_, b) in zip(one.named_parameters(), two.named_parameters(), strict=True):
-        expect_same(b, a, f"{name} from an equal generator")
+    """Equal generators give equal weights, and torch's global random numbers are not drawn from."""
+    one, two = repeat_without_global_draws(case.filled, "filling")
+    for name, value in one.items():
+        expect_same(two[name], value, f"{name} from an equal generator")
 
 
-@promise("initialization")
 def other_generators_give_other_weights(case: FillCase) -> None:
     """A generator of another seed gives other weights."""
-    one, two = (dict(case.filled(seed).named_parameters())["weight"] for seed in (0, 1))
+    one, two = (case.filled(seed)["weight"] for seed in (0, 1))
     expect((one != two).any(), "two seeds give the same weights")
 
 
-def _made_of(mark: torch.Tensor, case: FillCase) -> bool:
-    """Whether a fill after ``mark`` leaves the global numbers where making the layer alone leaves them."""
-    after = torch.default_generator.get_state()
-    torch.default_generator.set_state(mark)
-    case.poisoned()
-    return torch.equal(after, torch.default_generator.get_state())
+CASES = drawn(FillCase, layer=st.sampled_from(list(LAYERS)))
+PROPERTIES = (
+    *properties(fills_weight_and_bias, draws_from_its_generator_only, other_generators_give_other_weights),
+    *LEARNING,
+)

@@ -1,167 +1,149 @@
-"""Promises of everything that builds a module: norm, weight norm, attention, conditioning, both networks."""
+"""Properties of everything that builds a module: norm, weight norm, attention, conditioning and both networks."""
 
 from __future__ import annotations
 
 import copy
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Iterator
 
 import torch
-from hypothesis import reject
-from safetensors.torch import load_file, save_file
+from attrs import frozen
 from torch import Tensor, nn
 
 from ganblocks.errors import PlacementError
 from ganblocks.game import unchanged_buffers
 from ganblocks.kinds.module_capabilities import HasEstimates, MixesSamples
-from ganblocks.seeding import seeded
 from ganblocks.testing.cases import (
     Arguments,
     ModuleCase,
     PlacedCase,
+    SiteCase,
     call,
     converted,
     differentiable,
+    expect_state,
     first,
+    load_from_file,
+    repeat_without_global_draws,
     state,
     tensors,
 )
-from ganblocks.testing.promises import broken, expect, expect_close, expect_finite, expect_same, expect_shape, only_if, promise
+from ganblocks.testing.gradients import expect_gradients, weighted_sum
+from ganblocks.testing.properties import (
+    expect,
+    expect_close,
+    expect_finite,
+    expect_same,
+    expect_shape,
+    expect_type,
+    only_if,
+    properties,
+)
 from ganblocks.values import Score
 
-MODULES = ("norm", "weight_norm", "attention", "conditioning", "generator", "discriminator")
-PLACED = ("norm", "attention", "conditioning", "generator", "discriminator")
-"""Those that are built at a site."""
 
-
-@promise(*MODULES)
 def has_the_shape_and_type_of_its_kind(case: ModuleCase) -> None:
-    """The output has the shape and the type that the kind promises, in training and in evaluation."""
-    module = case.build()
-    for mode in (True, False):
-        output = first(call(module.train(mode), case.arguments()))
-        expect_shape(output, case.shape(), f"output in {_mode(mode)}")
-        expect(output.dtype == torch.float32, f"output in {_mode(mode)}: {output.dtype} for float32 inputs")
+    """The output has the shape and the type that the kind requires, in training and in evaluation."""
+    for mode, output in _in_both_modes(case.build(), case):
+        expect(output.dtype == torch.float32, f"output in {mode}: {output.dtype} for float32 inputs")
 
 
-@promise(*MODULES)
 def takes_a_batch_of_one(case: ModuleCase) -> None:
     """A batch of one sample works, in training and in evaluation."""
     case = case.but(batch=1)
-    module = case.build()
-    for mode in (True, False):
-        expect_shape(first(call(module.train(mode), case.arguments())), case.shape(), f"output in {_mode(mode)}")
+    list(_in_both_modes(case.build(), case))
 
 
-@promise(*MODULES)
 def values_and_gradients_are_finite(case: ModuleCase) -> None:
-    """Values and gradients are finite for inputs of any ordinary size, 0 among them."""
+    """Values and gradients are finite for inputs of any ordinary size, including 0."""
     for scale in (1.0, 0.0, 30.0, 1e-3):
-        module, arguments = case.build(), _watched(case.but(scale=scale).arguments())
+        module, arguments = case.build(), _requiring_gradients(case.but(scale=scale).arguments())
         output = call(module, arguments)
         for part in tensors(output):
             expect_finite(part, f"output for inputs scaled by {scale:g}")
-        gradients = torch.autograd.grad(_weighed(output), list(differentiable(module, arguments)), allow_unused=True)
-        for gradient in gradients:
+        total = weighted_sum(first(output))
+        for gradient in torch.autograd.grad(total, differentiable(module, arguments), allow_unused=True):
             if gradient is not None:
                 expect_finite(gradient, f"gradient for inputs scaled by {scale:g}")
 
 
-@promise(*MODULES)
 def gradients_are_those_of_the_output(case: ModuleCase) -> None:
-    """Gradients by inputs and parameters agree with finite differences in float64, all gates open: none is lost on the way."""
-    case = case.but(scale=1.0)
-    module, arguments = case.build().double(), _watched(converted(case.arguments(), Tensor.double))
-    _agrees_with_differences(lambda: _weighed(call(module, arguments)), list(differentiable(module, arguments)), case)
+    """Gradients by inputs and parameters agree with finite differences in float64, with all gates open."""
+    module, arguments = _in_float64(case)
+    expect_gradients(lambda: weighted_sum(first(call(module, arguments))), differentiable(module, arguments))
 
 
-@promise(*PLACED)
-def is_twice_differentiable_where_told(case: PlacedCase) -> None:
+def is_twice_differentiable_where_required(case: PlacedCase) -> None:
     """At a site that asks for second derivatives they exist, and agree with finite differences in float64."""
-    case = case.but(scale=1.0).at(twice_differentiable=True)
-    module, arguments = case.build().double(), _watched(converted(case.arguments(), Tensor.double))
-    inputs = [each for each in arguments if isinstance(each, Tensor) and each.requires_grad]
+    module, arguments = _in_float64(case.at(twice_differentiable=True))
+    inputs = [item for item in arguments if isinstance(item, Tensor) and item.requires_grad]
 
     def slope() -> Tensor:
-        gradients = torch.autograd.grad(_weighed(call(module, arguments)), inputs, create_graph=True, allow_unused=True)
-        parts = [(_direction(g, 7) * g).sum() for g in gradients if g is not None]
+        total = weighted_sum(first(call(module, arguments)))
+        gradients = torch.autograd.grad(total, inputs, create_graph=True, allow_unused=True)
+        parts = [weighted_sum(g, seed=7) for g in gradients if g is not None]
         return sum(parts, start=torch.zeros((), dtype=torch.float64))
 
-    leaves = list(differentiable(module, arguments))
     if slope().requires_grad:  # a module that is linear in its input and has no parameters has no second derivative
-        _agrees_with_differences(slope, leaves, case)
+        expect_gradients(slope, differentiable(module, arguments))
 
 
-@promise(*MODULES)
 def leaves_its_input_alone(case: ModuleCase) -> None:
-    """Forward changes nothing in its inputs."""
-    module, arguments = case.build(), case.arguments()
-    before = [each.clone() for each in arguments if isinstance(each, Tensor)]
-    call(module, arguments)
-    for kept, each in zip(before, [each for each in arguments if isinstance(each, Tensor)], strict=True):
-        expect_same(each, kept, "input after forward")
+    """Forward does not modify its inputs."""
+    arguments = case.arguments()
+    before = [item.clone() for item in arguments if isinstance(item, Tensor)]
+    call(case.build(), arguments)
+    for was, now in zip(before, [item for item in arguments if isinstance(item, Tensor)], strict=True):
+        expect_same(now, was, "input after forward")
 
 
-@promise(*MODULES)
 def evaluation_changes_nothing(case: ModuleCase) -> None:
-    """In evaluation a forward leaves every parameter and buffer bit for bit as it was, and the next one gives the same."""
+    """In evaluation, forward changes no parameter and no buffer, and equal inputs give equal outputs."""
     module = case.build()
     call(module, case.arguments())  # training first, so that there is something to disturb
     module.eval()
     before, once = state(module), call(module, case.arguments())
     call(module, case.but(seed=case.seed + 1).arguments())
-    _expect_state(module, before, "after a forward in evaluation")
+    expect_state(module, before, "after a forward in evaluation")
     _expect_equal(call(module, case.arguments()), once, "the same input again")
 
 
-@promise(*MODULES)
 def remembers_only_in_buffers(case: ModuleCase) -> None:
-    """With its buffers set aside a forward in training leaves no trace: what a module remembers stands in buffers."""
+    """What a module remembers of its inputs is in buffers: with these restored, forward in training leaves no trace."""
     module = case.build()
-    other = case.but(seed=case.seed + 1).arguments()
     before = state(module)
-    with unchanged_buffers(module):
-        once = call(module, case.arguments())
-    for _ in range(2):
+
+    def forward(seed: int) -> object:
         with unchanged_buffers(module):
-            call(module, other)
-    with unchanged_buffers(module):
-        _expect_equal(call(module, case.arguments()), once, "the same input after forwards on others")
-    _expect_state(module, before, "after forwards with buffers set aside")
+            return call(module, case.but(seed=seed).arguments())
+
+    once, _, _, again = (forward(case.seed + shift) for shift in (0, 1, 1, 0))
+    _expect_equal(again, once, "the same input after forwards on others")
+    expect_state(module, before, "after forwards with restored buffers")
 
 
-@promise(*MODULES)
 def forward_never_advances_an_estimate(case: ModuleCase) -> None:
-    """A maintained module's forward moves none of its buffers, in training either: only advance and settle do."""
+    """Forward changes no buffer of a module that inherits HasEstimates, not even in training: only advance and settle do."""
     module = case.build().train()
-    kept = [each for each in module.modules() if isinstance(each, HasEstimates)]
-    only_if(kept, "holds nothing that inherits HasEstimates")
-    before = [state(each) for each in kept if isinstance(each, nn.Module)]
+    parts = [part for part in module.modules() if isinstance(part, HasEstimates)]
+    only_if(parts, "contains nothing that inherits HasEstimates")
+    before = [state(part) for part in parts if isinstance(part, nn.Module)]
     for seed in range(2):
         call(module, case.but(seed=seed).arguments())
-    for each, was in zip(kept, before, strict=True):
-        assert isinstance(each, nn.Module), "maintained modules are modules"
-        _expect_state(each, was, "a maintained module after forwards")
+    for part, was in zip(parts, before, strict=True):
+        assert isinstance(part, nn.Module), "modules with estimates are modules"
+        expect_state(part, was, "of a module with estimates after forwards")
 
 
-@promise(*MODULES)
 def is_the_same_for_the_same_seed(case: ModuleCase) -> None:
-    """Two modules of one seed start equal, whatever else was drawn before; they share no tensor, and draw from nowhere else."""
-    with seeded(1):
-        one = case.fresh()
-    with seeded(2):
-        mark = torch.default_generator.get_state()
-        two = case.fresh()
-        expect(torch.equal(mark, torch.default_generator.get_state()), "building advances torch's global random numbers")
-    _expect_state(two, state(one), "a second module of the same seed")
-    mine = {value.data_ptr() for value in _stored(one) if value.numel()}
-    expect(not any(value.data_ptr() in mine for value in _stored(two) if value.numel()), "two modules share a tensor")
+    """Two modules of one seed start equal and share no tensor; building draws no global random numbers."""
+    one, two = repeat_without_global_draws(case.fresh, "building")
+    expect_state(two, state(one), "of a second module of the same seed")
+    mine, theirs = ({value.data_ptr() for value in _stored(module) if value.numel()} for module in (one, two))
+    expect(not mine & theirs, "two modules share a tensor")
 
 
-@promise(*MODULES)
 def can_be_copied(case: ModuleCase) -> None:
-    """A deep copy gives the same output; changing the copy's parameters moves the copy, and leaves the original alone."""
+    """A deep copy gives the same output; changing its parameters changes its output, and not that of the original."""
     case = case.but(scale=1.0)
     module = case.build().eval()
     once = call(module, case.arguments())
@@ -174,25 +156,18 @@ def can_be_copied(case: ModuleCase) -> None:
     _expect_equal(call(module, case.arguments()), once, "the original's output after the copy was changed")
     if any(parameter.is_floating_point() for parameter in twin.parameters()):
         changed = (first(call(twin, case.arguments())) != first(once)).any()
-        expect(changed, "the copy goes on with the original's parameters: something in it holds on to the original")
+        expect(changed, "the copy still uses the original's parameters: something in it holds on to the original")
 
 
-@promise(*MODULES)
 def its_state_goes_through_a_file(case: ModuleCase) -> None:
-    """All that it has learned and remembers is in its state_dict: saved as safetensors and loaded, outputs are the same."""
-    module = case.build()
+    """Its whole state is in its state_dict: saved as safetensors and loaded, it gives the same outputs."""
+    module, other = case.build(), case.fresh()
     call(module, case.arguments())
-    module.eval()
-    once = call(module, case.arguments())
-    saved = {name: value.contiguous() for name, value in module.state_dict().items()}
-    with tempfile.TemporaryDirectory() as folder:
-        save_file(saved, Path(folder) / "state.safetensors")
-        other = case.fresh()
-        other.load_state_dict(load_file(Path(folder) / "state.safetensors"))
+    load_from_file(other, module)
+    once = call(module.eval(), case.arguments())
     _expect_equal(call(other.eval(), case.arguments()), once, "the loaded module's output")
 
 
-@promise(*MODULES)
 def runs_in_bfloat16(case: ModuleCase) -> None:
     """Under autocast to bfloat16 the output is finite and close to float32's."""
     case = case.but(scale=1.0)
@@ -201,14 +176,147 @@ def runs_in_bfloat16(case: ModuleCase) -> None:
     with torch.autocast("cpu", torch.bfloat16):
         actual = first(call(module, arguments))
     expect_finite(actual, "output under autocast")
-    # terms that cancel leave an output that is small beside its own rounding errors: those of the numbers it is made of
+    # where terms cancel, the output is small beside the rounding errors of its terms
     rounded = first(call(_rounded(module), converted(arguments, _round)))
     slack = 4 * (rounded - wanted).detach().norm() / (wanted.detach().norm() + 1e-3)
     expect_close(actual.float(), wanted, "output under autocast", tolerance=max(0.1, slack.item()))
 
 
+def takes_channels_last(case: ModuleCase) -> None:
+    """Memory in channels_last gives what contiguous memory gives, up to rounding."""
+    case = case.but(scale=1.0)
+    wanted = call(case.build().eval(), case.arguments())
+    module = case.build().eval().to(memory_format=torch.channels_last)
+    arguments = converted(case.arguments(), lambda x: x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x)
+    expect_close(first(call(module, arguments)), first(wanted), "output for channels_last", tolerance=1e-4)
+
+
+def samples_do_not_meet_unless_it_says_so(case: ModuleCase) -> None:
+    """A sample's output does not depend on the others: in evaluation, and in training unless a part inherits MixesSamples."""
+    case = case.but(scale=1.0, batch=3)
+    module, arguments = case.build(), case.arguments()
+    others = case.but(seed=case.seed + 1).arguments()
+    mixed = tuple(
+        torch.cat([mine[:1], theirs[1:]]) if isinstance(mine, Tensor) and mine.ndim else mine
+        for mine, theirs in zip(arguments, others, strict=True)
+    )
+    mixes = any(isinstance(part, MixesSamples) for part in module.modules())
+    for mode in (False,) if mixes else (False, True):
+        module.train(mode)
+        with unchanged_buffers(module):
+            mine, theirs = first(call(module, arguments))[:1], first(call(module, mixed))[:1]
+        hint = "; inherit ganblocks.MixesSamples if that is meant" if mode else ""
+        unchanged = (mine - theirs).norm() <= 1e-4 * (mine.norm() + 1e-3)
+        expect(unchanged, f"in {_MODES[mode]} the first sample's output changes with the others{hint}")
+
+
+def can_be_planned(case: ModuleCase) -> None:
+    """It builds on the meta device, with the same parameters as on the CPU: `ganblocks check` needs no memory."""
+    real = _shapes(case.fresh())
+    with torch.device("meta"):
+        module = case.fresh()
+    planned = _shapes(module)
+    expect(planned == real, f"on the meta device it has {_listed(planned)}, on the CPU {_listed(real)}")
+    solid = [name for name, value in module.named_parameters() if not value.is_meta]
+    expect(not solid, f"on the meta device {', '.join(solid[:3])} take memory")
+
+
+def stands_anywhere_or_says_why_not(case: ModuleCase) -> None:
+    """At any site, also of odd, non-square or tiny size, with any channels and classes, it works, or is refused when built."""
+    try:
+        module = case.make()
+    except PlacementError as error:
+        expect(error.rule, "refuses without a reason")
+        return
+    list(_in_both_modes(module, case))
+
+
+def its_layers_take_the_weight_norm(case: SiteCase) -> None:
+    """Every layer with a weight goes through site.layer, so that the weight norm of the recipe reaches it."""
+    module = case.at(weight_norm=_Marking()).fresh()
+    marked = {f"{name}.layer".strip(".") for name, part in module.named_modules() if isinstance(part, _Mark)}
+    bare = [name for name, part in module.named_modules() if isinstance(part, WEIGHTED) and name not in marked]
+    expect(not bare, f"{', '.join(bare)}: made without site.layer(...), so neither initialised nor weight-normalised")
+    call(module, case.arguments())
+
+
+PROPERTIES = properties(
+    has_the_shape_and_type_of_its_kind,
+    takes_a_batch_of_one,
+    values_and_gradients_are_finite,
+    gradients_are_those_of_the_output,
+    leaves_its_input_alone,
+    evaluation_changes_nothing,
+    remembers_only_in_buffers,
+    forward_never_advances_an_estimate,
+    is_the_same_for_the_same_seed,
+    can_be_copied,
+    its_state_goes_through_a_file,
+    runs_in_bfloat16,
+    takes_channels_last,
+    samples_do_not_meet_unless_it_says_so,
+)
+"""Properties of every component that builds a module."""
+PLACED_PROPERTIES = (*PROPERTIES, *properties(is_twice_differentiable_where_required, can_be_planned))
+"""Properties of those that are built for a site."""
+WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.Embedding, nn.Bilinear)
+_MODES = {True: "training", False: "evaluation"}
+
+
+class _Mark(nn.Module):
+    """A weight norm that changes nothing, and shows which layers were wrapped."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+        self.forward = layer.forward
+
+    @property
+    def weight(self) -> Tensor:
+        weight: Tensor = self.layer.weight  # type: ignore[assignment]
+        return weight
+
+    @property
+    def bias(self) -> Tensor | None:
+        return getattr(self.layer, "bias", None)
+
+
+@frozen
+class _Marking:
+    """The component of :class:`_Mark`."""
+
+    def wrap(self, layer: nn.Module) -> nn.Module:
+        return _Mark(layer)
+
+
+def score_under_autocast(module: nn.Module, case: ModuleCase) -> Score:
+    """Return the score of a discriminator or head under autocast, with logits [B] in float32 and class logits [B, K]."""
+    with torch.autocast("cpu", torch.bfloat16):
+        score = expect_type(call(module, case.arguments()), Score)
+    expect_shape(score.logits, (case.batch,), "logits")
+    expect(score.logits.dtype == torch.float32, f"logits under autocast: {score.logits.dtype}, not float32")
+    return score
+
+
+def _in_both_modes(module: nn.Module, case: ModuleCase) -> Iterator[tuple[str, Tensor]]:
+    """Yield the first tensor of the output in training and in evaluation; expect it to have the case's shape."""
+    for mode in (True, False):
+        output = first(call(module.train(mode), case.arguments()))
+        expect_shape(output, case.shape(), f"output in {_MODES[mode]}")
+        yield _MODES[mode], output
+
+
+def _in_float64(case: ModuleCase) -> tuple[nn.Module, Arguments]:
+    arguments = case.but(scale=1.0).arguments()
+    return case.build().double(), _requiring_gradients(converted(arguments, Tensor.double))
+
+
+def _requiring_gradients(arguments: Arguments) -> Arguments:
+    return converted(arguments, lambda x: x.clone().requires_grad_())
+
+
 def _rounded(module: nn.Module) -> nn.Module:
-    """A copy whose parameters are numbers of bfloat16, though of their own type."""
+    """Return a copy whose parameters are rounded to bfloat16 and keep their type."""
     module = copy.deepcopy(module)
     for parameter in module.parameters():
         parameter.data = _round(parameter.data)
@@ -219,134 +327,18 @@ def _round(x: Tensor) -> Tensor:
     return x.bfloat16().to(x.dtype)
 
 
-@promise(*MODULES)
-def takes_channels_last(case: ModuleCase) -> None:
-    """Memory in channels_last gives what contiguous memory gives, up to rounding."""
-    case = case.but(scale=1.0)
-    wanted = call(case.build().eval(), case.arguments())
-    module = case.build().eval().to(memory_format=torch.channels_last)
-    arguments = converted(case.arguments(), lambda x: x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x)
-    expect_close(first(call(module, arguments)), first(wanted), "output for channels_last", tolerance=1e-4)
-
-
-@promise(*MODULES)
-def samples_do_not_meet_unless_it_says_so(case: ModuleCase) -> None:
-    """A sample's output does not depend on the others: in evaluation, and in training unless a part inherits MixesSamples."""
-    case = case.but(scale=1.0, batch=3)
-    module, arguments = case.build(), case.arguments()
-    others = case.but(seed=case.seed + 1).arguments()
-    mixed = tuple(
-        torch.cat([mine[:1], theirs[1:]]) if isinstance(mine, Tensor) and mine.ndim else mine
-        for mine, theirs in zip(arguments, others, strict=True)
-    )
-    modes = (False,) if any(isinstance(each, MixesSamples) for each in module.modules()) else (False, True)
-    for mode in modes:
-        module.train(mode)
-        with unchanged_buffers(module):
-            mine, theirs = first(call(module, arguments))[:1], first(call(module, mixed))[:1]
-        hint = "; inherit ganblocks.MixesSamples if that is meant" if mode else ""
-        expect(
-            (mine - theirs).norm() <= 1e-4 * (mine.norm() + 1e-3),
-            f"in {_mode(mode)} the first sample's output changes with the others{hint}",
-        )
-
-
-@promise(*PLACED)
-def can_be_planned(case: ModuleCase) -> None:
-    """It builds on the meta device, with the parameters that it has on the processor: `ganblocks check` needs no memory."""
-    real = case.fresh()
-    with torch.device("meta"):
-        planned = case.fresh()
-    shapes = {name: tuple(value.shape) for name, value in state(real).items()}
-    found = {name: tuple(value.shape) for name, value in [*planned.named_parameters(), *planned.named_buffers()]}
-    expect(found == shapes, f"on the meta device it has {_listed(found)}, on the processor {_listed(shapes)}")
-    solid = [name for name, value in planned.named_parameters() if not value.is_meta]
-    expect(not solid, f"on the meta device {', '.join(solid[:3])} take memory")
-
-
-def stands_anywhere_or_says_why_not(case: ModuleCase) -> None:
-    """At any place, of odd, oblong or tiny size too, with any channels and classes, it works, or refuses when it is built."""
-    try:
-        module = case.make()
-    except PlacementError as error:
-        expect(error.rule, "refuses without saying why")
-        return
-    for mode in (True, False):
-        expect_shape(first(call(module.train(mode), case.arguments())), case.shape(), f"output in {_mode(mode)}")
-
-
-def _mode(training: bool) -> str:
-    return "training" if training else "evaluation"
+def _shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in [*module.named_parameters(), *module.named_buffers()]}
 
 
 def _listed(shapes: dict[str, tuple[int, ...]]) -> str:
     return ", ".join(f"{name} {list(shape)}" for name, shape in list(shapes.items())[:6]) or "nothing"
 
 
-def _watched(arguments: Arguments) -> Arguments:
-    return converted(arguments, lambda x: x.clone().requires_grad_())
-
-
 def _stored(module: nn.Module) -> list[Tensor]:
     return [*module.parameters(), *module.buffers()]
 
 
-def _direction(like: Tensor, seed: int) -> Tensor:
-    """A fixed random tensor of the same shape and type."""
-    return torch.randn(like.shape, generator=torch.Generator().manual_seed(seed), dtype=like.dtype)
-
-
-def _weighed(output: object) -> Tensor:
-    """One number that every value of the output moves."""
-    part = first(output)
-    return (_direction(part, 5) * part).sum()
-
-
-def _agrees_with_differences(value: Callable[[], Tensor], leaves: list[Tensor], case: ModuleCase) -> None:
-    """The derivative of ``value`` along a random direction, by autograd and by differences of several widths.
-
-    Near a kink (of a ReLU, or a largest value) one width may straddle it; a lost gradient is wrong for all.
-    """
-    start = value()
-    if start.dtype != torch.float64 or not start.requires_grad:
-        if not start.requires_grad:
-            broken("the output does not depend on its inputs or parameters by any gradient")
-        reject()
-    gradients = torch.autograd.grad(start, leaves, allow_unused=True)
-    directions = [_direction(leaf, 11 + i) for i, leaf in enumerate(leaves)]
-    claimed = sum(float((d * g).sum()) for d, g in zip(directions, gradients, strict=True) if g is not None)
-    measured = [_difference(value, leaves, directions, width) for width in (1e-6, 1e-7, 1e-8, 1e-5, 1e-9)]
-    nearest = min(measured, key=lambda slope: abs(slope - claimed))
-    expect(
-        abs(nearest - claimed) <= 1e-4 * (abs(claimed) + abs(nearest) + 0.1),
-        f"along a random direction the gradient says {claimed:.6g}, finite differences say {nearest:.6g}",
-    )
-
-
-def _difference(value: Callable[[], Tensor], leaves: list[Tensor], directions: list[Tensor], width: float) -> float:
-    sides = []
-    for sign in (1, -2, 1):  # forth, back past the start, and home
-        with torch.no_grad():
-            for leaf, direction in zip(leaves, directions, strict=True):
-                leaf += sign * width * direction
-        sides.append(float(value().detach()))
-    return (sides[0] - sides[1]) / (2 * width)
-
-
-def _expect_state(module: nn.Module, before: dict[str, Tensor], when: str) -> None:
-    after = state(module)
-    expect(set(after) == set(before), f"{when} its tensors are {sorted(after)[:6]}, not {sorted(before)[:6]}")
-    for name, value in before.items():
-        expect_same(after[name], value, f"{name} {when}")
-
-
 def _expect_equal(output: object, wanted: object, what: str) -> None:
-    for actual, each in zip(tensors(output), tensors(wanted), strict=True):
-        expect_same(actual, each, what)
-
-
-def is_score(output: object) -> Score:
-    """The output, if it is what a discriminator and its head return."""
-    if not isinstance(output, Score):
-        broken(f"returns a {type(output).__name__}, not a ganblocks.Score")
-    return output
+    for actual, expected in zip(tensors(output), tensors(wanted), strict=True):
+        expect_same(actual, expected, what)

@@ -1,23 +1,23 @@
-"""How weight norms are tried, and what only they promise."""
+"""How weight norms are tested, and the properties that only they have."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from attrs import frozen
 from hypothesis import strategies as st
-from hypothesis.strategies import SearchStrategy
 from torch import Tensor, nn
 
 from ganblocks.errors import PlacementError
 from ganblocks.kinds.module_capabilities import HasEstimates, SingularValue
-from ganblocks.registry import Registry
 from ganblocks.seeding import seeded
-from ganblocks.testing.cases import Arguments, ModuleCase, call, state
-from ganblocks.testing.promises import expect, expect_close, expect_finite, expect_same, only_if, promise, tried_with
-from ganblocks.testing.strategies import batches, components, seeds
+from ganblocks.testing.cases import Arguments, ModuleCase, call, drawn, expect_state, state
+from ganblocks.testing.checks.learning import LEARNING
+from ganblocks.testing.checks.modules import PROPERTIES as MODULE_PROPERTIES
+from ganblocks.testing.properties import expect, expect_close, expect_finite, expect_same, properties, require
+from ganblocks.testing.strategies import batches
 
 LAYERS: dict[str, Callable[[], nn.Module]] = {
     "Linear(6, 5)": lambda: nn.Linear(6, 5),
@@ -26,7 +26,7 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
     "ConvTranspose2d(3, 5, 4)": lambda: nn.ConvTranspose2d(3, 5, 4, stride=2, padding=1),
     "Embedding(3, 6)": lambda: nn.Embedding(3, 6),
 }
-"""The layers that GANs are made of, in words and in torch."""
+"""The layers that GANs are made of: description -> layer."""
 
 
 @frozen(kw_only=True)
@@ -37,11 +37,8 @@ class LayerCase(ModuleCase):
 
     layer: str
 
-    def facts(self) -> dict[str, Any]:
-        return {"around": self.layer, "batch": self.batch}
-
     def inner(self) -> nn.Module:
-        """The layer, initialised."""
+        """Return the layer, initialised."""
         with seeded(self.seed):
             return LAYERS[self.layer]()
 
@@ -60,75 +57,72 @@ class LayerCase(ModuleCase):
         return tuple(call(self.inner(), self.arguments()).shape)
 
 
-@tried_with("weight_norm")
-def layers(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchStrategy[LayerCase]:
-    drawn = components(cls, registry, given)
-    return st.builds(LayerCase, component=drawn, seed=seeds, batch=batches, layer=st.sampled_from(list(LAYERS)))
-
-
-@promise("weight_norm")
 def wraps_every_layer_or_says_why_not(case: LayerCase) -> None:
     """Linear, convolution, transposed convolution and embedding are wrapped, or refused with a PlacementError."""
     try:
         case.make()
     except PlacementError as error:
-        expect(error.rule, "refuses without saying why")
+        expect(error.rule, "refuses without a reason")
 
 
-@promise("weight_norm")
 def shows_the_weight_that_it_uses(case: LayerCase) -> None:
     """`.weight` is the normalised weight and `.bias` the bias: the layer called with them gives what the wrapper gives."""
-    module, arguments = case.build().eval(), case.arguments()
-    weight, bias = _shown(module)
-    inner = case.inner()
+    module, inner, arguments = case.build().eval(), case.inner(), case.arguments()
+    weight, bias = _weight_and_bias(module)
     expect(weight.shape == dict(inner.named_parameters())["weight"].shape, f"`.weight` has shape {list(weight.shape)}")
     own = {"weight": weight} | ({} if bias is None else {"bias": bias})
     wanted = torch.func.functional_call(inner, own, arguments)
     expect_close(call(module, arguments), wanted, "the wrapper's output, against its layer with .weight and .bias", 1e-5)
 
 
-@promise("weight_norm")
 def leaves_the_bias_as_it_is(case: LayerCase) -> None:
     """The bias is the layer's own, bit for bit."""
     before = dict(case.inner().named_parameters()).get("bias")
-    after = _shown(case.fresh())[1]
+    after = _weight_and_bias(case.fresh())[1]
     expect((before is None) == (after is None), f"`.bias` is {'absent' if after is None else 'there'}, unlike the layer's")
     if before is not None and after is not None:
         expect_same(after, before, ".bias")
 
 
-@promise("weight_norm")
-def its_estimate_moves_when_told_and_moves_nothing_else(case: LayerCase) -> None:
-    """advance and settle change no parameter; they leave everything finite, and an estimate that was settled stays put."""
+def its_estimate_moves_only_by_advance_and_settle(case: LayerCase) -> None:
+    """advance and settle change no parameter and leave everything finite; an estimate that has settled stays the same."""
     module = case.build()
-    only_if(isinstance(module, HasEstimates), "does not inherit HasEstimates")
-    assert isinstance(module, HasEstimates)
+    estimate = require(module, HasEstimates)
     parameters = {name: value.detach().clone() for name, value in module.named_parameters()}
-    module.advance()
-    module.settle(200)
+    estimate.advance()
+    estimate.settle(200)
     for name, value in module.named_parameters():
         expect_same(value, parameters[name], f"{name} after advance and settle")
-    settled = _shown(module)[0].detach().clone()
+    settled = _weight_and_bias(module)[0].detach().clone()
     expect_finite(settled, "the weight after settle")
-    module.advance()
-    expect_close(_shown(module)[0], settled, "the weight one step after 200 steps of settling", 1e-2)
+    estimate.advance()
+    expect_close(_weight_and_bias(module)[0], settled, "the weight one step after 200 steps of settling", 1e-2)
 
 
-@promise("weight_norm")
 def its_singular_value_can_be_logged(case: LayerCase) -> None:
     """sigma() is a finite 0-dim number of at least 0; reading it changes nothing."""
     module = case.build()
-    only_if(isinstance(module, SingularValue), "does not inherit SingularValue")
-    assert isinstance(module, SingularValue)
-    before = state(module)
-    sigma = module.sigma()
+    before, sigma = state(module), require(module, SingularValue).sigma()
     expect(sigma.ndim == 0 and torch.isfinite(sigma) and sigma >= 0, f"sigma() is {sigma}")
-    for name, value in state(module).items():
-        expect_same(value, before[name], f"{name} after sigma()")
+    expect_state(module, before, "after sigma()")
 
 
-def _shown(module: nn.Module) -> tuple[Tensor, Tensor | None]:
-    """``.weight`` and ``.bias`` of a wrapper."""
+CASES = drawn(LayerCase, batch=batches, layer=st.sampled_from(list(LAYERS)))
+PROPERTIES = (
+    *MODULE_PROPERTIES,
+    *properties(
+        wraps_every_layer_or_says_why_not,
+        shows_the_weight_that_it_uses,
+        leaves_the_bias_as_it_is,
+        its_estimate_moves_only_by_advance_and_settle,
+        its_singular_value_can_be_logged,
+    ),
+    *LEARNING,
+)
+
+
+def _weight_and_bias(module: nn.Module) -> tuple[Tensor, Tensor | None]:
+    """Return ``.weight`` and ``.bias`` of a wrapper."""
     weight = getattr(module, "weight", None)
     expect(isinstance(weight, Tensor), "has no tensor `.weight`, which networks fold resampling into")
     return weight, getattr(module, "bias", None)  # type: ignore[return-value]

@@ -60,7 +60,7 @@ def moving(path: Path) -> None:
 
 
 def huge(path: Path, side: int) -> None:
-    """A header that promises side x side pixels, and nothing behind it."""
+    """A header of side x side pixels, and no pixels after it."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

@@ -1,4 +1,4 @@
-"""Components that each break one promise. Every liar names the promise that must catch it, and a word of the message."""
+"""Components that each lack one property, with the property that must fail and a part of its message."""
 
 from __future__ import annotations
 
@@ -39,34 +39,36 @@ from ganblocks import (
 )
 from ganblocks.testing.toys import Logistic, ToyDiscriminator, ToyGenerator, ToyImages
 
-LIARS: list[tuple[str, type, str, str]] = []
-"""(kind, component class, the promise that it breaks, part of what is found)."""
+BROKEN: list[tuple[str, type, str, str]] = []
+"""(kind, component class, the property that it lacks, part of what is observed)."""
 
 
-def liar(kind: str, promise: str, found: str) -> Callable[[type], type]:
+def broken(kind: str, name: str, observed: str) -> Callable[[type], type]:
+    """List a component class as one that lacks the property ``name``."""
+
     def register(cls: type) -> type:
-        LIARS.append((kind, cls, promise, found))
+        BROKEN.append((kind, cls, name, observed))
         return cls
 
     return register
 
 
-def block(promise: str, found: str, name: str) -> Callable[[type[nn.Module]], type[nn.Module]]:
-    """Offer a module class as an attention block that breaks ``promise``."""
+def broken_block(lacks: str, observed: str, name: str) -> Callable[[type[nn.Module]], type[nn.Module]]:
+    """List a module class as an attention block that lacks a property."""
 
     def register(module: type[nn.Module]) -> type[nn.Module]:
         def build(self: Any, site: Site) -> nn.Module:
             return module(site)
 
         made = frozen(type(name, (), {"__doc__": module.__doc__, "build": build, "__module__": __name__}))
-        LIARS.append(("attention", made, promise, found))
+        BROKEN.append(("attention", made, lacks, observed))
         return module
 
     return register
 
 
 class Honest(nn.Module):
-    """x plus the tanh of a 3×3 convolution of x: breaks no promise."""
+    """x plus the tanh of a 3×3 convolution of x: lacks no property."""
 
     def __init__(self, site: Site) -> None:
         super().__init__()
@@ -81,16 +83,21 @@ class Honest(nn.Module):
 
 @frozen
 class HonestBlock:
-    """The control: not a liar."""
+    """The control: has every property."""
 
     def build(self, site: Site) -> nn.Module:
         return Honest(site)
 
 
+@frozen
+class Incomplete:
+    """Has no method."""
+
+
 # options
 
 
-@liar("attention", "its_options_go_through_toml", "reads back as")
+@broken("attention", "its_options_go_through_toml", "reads back as")
 @frozen
 class Drifting(HonestBlock):
     """Its option `squeeze` grows by one whenever it is read."""
@@ -98,7 +105,7 @@ class Drifting(HonestBlock):
     squeeze: int = field(default=1, converter=lambda value: value + 1)
 
 
-@liar("attention", "is_described", "squeeze")
+@broken("attention", "is_described", "squeeze")
 @frozen
 class Undescribed(HonestBlock):
     """Says nothing of its option."""
@@ -106,7 +113,7 @@ class Undescribed(HonestBlock):
     squeeze: int = 1
 
 
-@liar("attention", "reads_all_its_options", "nothing reads the option unheeded")
+@broken("attention", "reads_all_its_options", "nothing reads the option unheeded")
 @frozen
 class Unheeding(HonestBlock):
     """Has an option `unheeded` beside one `channels`, which it reads, and validates it only."""
@@ -119,7 +126,7 @@ class Unheeding(HonestBlock):
         return super().build(site)
 
 
-@liar("optimizer", "reads_all_its_options", "nothing reads the option unsaid")
+@broken("optimizer", "reads_all_its_options", "nothing reads the option unsaid")
 @frozen
 class Oblivious:
     """Has an option `unsaid`, and a `rate`, which it reads."""
@@ -150,7 +157,7 @@ class Rarely(HonestBlock):
 # modules, as attention blocks
 
 
-@block("has_the_shape_and_type_of_its_kind", "shape", "Cropping")
+@broken_block("has_the_shape_and_type_of_its_kind", "shape", "Cropping")
 class Cropping(Honest):
     """Loses a row in evaluation."""
 
@@ -159,7 +166,7 @@ class Cropping(Honest):
         return y if self.training else y[:, :, 1:]
 
 
-@block("has_the_shape_and_type_of_its_kind", "float64", "Widening")
+@broken_block("has_the_shape_and_type_of_its_kind", "float64", "Widening")
 class Widening(Honest):
     """Returns double precision for single."""
 
@@ -167,7 +174,7 @@ class Widening(Honest):
         return super().forward(x).double()
 
 
-@block("takes_a_batch_of_one", "shape", "Squeezing")
+@broken_block("takes_a_batch_of_one", "shape", "Squeezing")
 class Squeezing(Honest):
     """Squeezes the batch dimension away when it is 1."""
 
@@ -175,7 +182,7 @@ class Squeezing(Honest):
         return super().forward(x).squeeze(0)
 
 
-@block("values_and_gradients_are_finite", "not finite", "Dividing")
+@broken_block("values_and_gradients_are_finite", "not finite", "Dividing")
 class Dividing(Honest):
     """Divides by a standard deviation that may be 0."""
 
@@ -183,7 +190,7 @@ class Dividing(Honest):
         return super().change(x / x.std((1, 2, 3), keepdim=True))
 
 
-@block("values_and_gradients_are_finite", "gradient", "Rooting")
+@broken_block("values_and_gradients_are_finite", "gradient", "Rooting")
 class Rooting(Honest):
     """Takes a root whose slope at 0 is infinite."""
 
@@ -191,7 +198,7 @@ class Rooting(Honest):
         return super().change(x.square().sum(1, keepdim=True).sqrt().expand_as(x))
 
 
-@block("gradients_are_those_of_the_output", "finite differences", "Detaching")
+@broken_block("gradients_are_those_of_the_output", "finite differences", "Detaching")
 class Detaching(Honest):
     """Keeps half of its input out of the graph."""
 
@@ -211,7 +218,7 @@ class _Once(torch.autograd.Function):
         return grad * ctx.saved_tensors[0].cos()
 
 
-@block("is_twice_differentiable_where_told", "finite differences", "Once")
+@broken_block("is_twice_differentiable_where_required", "finite differences", "Once")
 class Once(Honest):
     """Has a first derivative only."""
 
@@ -219,7 +226,7 @@ class Once(Honest):
         return _Once.apply(super().change(x))
 
 
-@block("leaves_its_input_alone", "input after forward", "Overwriting")
+@broken_block("leaves_its_input_alone", "input after forward", "Overwriting")
 class Overwriting(Honest):
     """Works in place on what it was given."""
 
@@ -227,7 +234,7 @@ class Overwriting(Honest):
         return super().forward(x.mul_(0.5)) if not x.requires_grad else super().forward(x * 0.5)
 
 
-@block("evaluation_changes_nothing", "after a forward in evaluation", "Counting")
+@broken_block("evaluation_changes_nothing", "after a forward in evaluation", "Counting")
 class Counting(Honest):
     """Counts its forwards in evaluation too."""
 
@@ -240,7 +247,7 @@ class Counting(Honest):
         return super().forward(x)
 
 
-@block("remembers_only_in_buffers", "after forwards on others", "Remembering")
+@broken_block("remembers_only_in_buffers", "after forwards on others", "Remembering")
 class Remembering(Honest):
     """Remembers how often it was called, in an attribute."""
 
@@ -251,7 +258,7 @@ class Remembering(Honest):
         return super().forward(x) * self.calls
 
 
-@block("is_the_same_for_the_same_seed", "second module", "Dicing")
+@broken_block("is_the_same_for_the_same_seed", "second module", "Dicing")
 class Dicing(Honest):
     """Draws its start from Python's own random numbers."""
 
@@ -266,7 +273,7 @@ class Dicing(Honest):
 _shared: dict[int, nn.Parameter] = {}
 
 
-@block("is_the_same_for_the_same_seed", "share a tensor", "Sharing")
+@broken_block("is_the_same_for_the_same_seed", "share a tensor", "Sharing")
 class Sharing(Honest):
     """All blocks of one width share a parameter."""
 
@@ -278,7 +285,7 @@ class Sharing(Honest):
         return super().change(x) * self.tilt
 
 
-@block("can_be_copied", "holds on to the original", "Clinging")
+@broken_block("can_be_copied", "holds on to the original", "Clinging")
 class Clinging(Honest):
     """Calls its layer through a closure, which a copy takes along."""
 
@@ -291,7 +298,7 @@ class Clinging(Honest):
         return self.call(x).tanh()
 
 
-@block("its_state_goes_through_a_file", "loaded module's output", "Forgetting")
+@broken_block("its_state_goes_through_a_file", "loaded module's output", "Forgetting")
 class Forgetting(Honest):
     """Keeps a running mean that is not saved."""
 
@@ -305,7 +312,7 @@ class Forgetting(Honest):
         return super().forward(x) + (0 if self.training else self.mean)
 
 
-@block("runs_in_bfloat16", "raises", "Mixing")
+@broken_block("runs_in_bfloat16", "raises", "Mixing")
 class Mixing(Honest):
     """Hands tensors of two types to one operation under autocast."""
 
@@ -313,7 +320,7 @@ class Mixing(Honest):
         return torch.lerp(x, self.conv(x), 0.5)
 
 
-@block("takes_channels_last", "raises", "Viewing")
+@broken_block("takes_channels_last", "raises", "Viewing")
 class Viewing(Honest):
     """Takes memory to be contiguous."""
 
@@ -321,7 +328,7 @@ class Viewing(Honest):
         return super().forward(x.view(len(x), -1).view(x.shape))
 
 
-@block("samples_do_not_meet_unless_it_says_so", "MixesSamples", "Centring")
+@broken_block("samples_do_not_meet_unless_it_says_so", "MixesSamples", "Centring")
 class Centring(Honest):
     """Subtracts the batch's mean, and does not say so."""
 
@@ -329,7 +336,7 @@ class Centring(Honest):
         return super().change(x - x.mean(0) if self.training else x)
 
 
-@block("can_be_planned", "raises", "Reading")
+@broken_block("can_be_planned", "raises", "Reading")
 class Reading(Honest):
     """Reads a weight while it is built."""
 
@@ -341,7 +348,7 @@ class Reading(Honest):
         return super().change(x) + self.start
 
 
-@block("stands_anywhere_or_says_why_not", "raises", "Halving")
+@broken_block("stands_anywhere_or_says_why_not", "raises", "Halving")
 class Halving(Honest):
     """Fails in forward at odd sizes, instead of refusing when it is built."""
 
@@ -350,7 +357,7 @@ class Halving(Honest):
         return super().change(halves.reshape(x.shape))
 
 
-@block("its_layers_take_the_weight_norm", "site.layer", "Bare")
+@broken_block("its_layers_take_the_weight_norm", "site.layer", "Bare")
 class Bare(Honest):
     """Makes a layer by itself."""
 
@@ -362,7 +369,7 @@ class Bare(Honest):
         return super().change(self.more(x))
 
 
-@block("gamma_scales_its_effect", "γ = 0", "AlwaysOpen")
+@broken_block("gamma_scales_its_effect", "γ = 0", "AlwaysOpen")
 class AlwaysOpen(Honest, Gated):
     """Has an effect also at γ = 0."""
 
@@ -374,7 +381,7 @@ class AlwaysOpen(Honest, Gated):
         return x + (self.gamma + 0.1) * self.change(x)
 
 
-@block("gamma_scales_its_effect", "does nothing", "NeverOpen")
+@broken_block("gamma_scales_its_effect", "does nothing", "NeverOpen")
 class NeverOpen(AlwaysOpen):
     """Has no effect at any γ: a test at γ = 0 would never see it."""
 
@@ -382,7 +389,7 @@ class NeverOpen(AlwaysOpen):
         return x + self.gamma * 0 * self.change(x)
 
 
-@block("its_map_is_a_distribution_over_keys", "sums", "WrongAxis")
+@broken_block("its_map_is_a_distribution_over_keys", "sums", "WrongAxis")
 class WrongAxis(Honest, AttentionMap):
     """Normalises over queries."""
 
@@ -391,7 +398,7 @@ class WrongAxis(Honest, AttentionMap):
         return torch.softmax(tokens.mT @ x.flatten(2), dim=1)[:, None], (x.shape[2], x.shape[3])
 
 
-@block("its_map_is_a_distribution_over_keys", "not finite", "Unknown")
+@broken_block("its_map_is_a_distribution_over_keys", "not finite", "Unknown")
 class Unknown(Honest, AttentionMap):
     """Has a map of NaN."""
 
@@ -423,14 +430,14 @@ class Attending(nn.Module, AttentionMap):
         return torch.softmax(self.scores(x), -1)[:, None], (x.shape[2], x.shape[3])
 
 
-@block("what_its_map_attends_to_matters", "is this the map that forward uses", "Sideways")
+@broken_block("what_its_map_attends_to_matters", "is this the map that forward uses", "Sideways")
 class Sideways(Attending):
     """Normalises over queries, and shows a map that is normalised over keys."""
 
     chosen: ClassVar[int] = 1
 
 
-@block("what_its_map_attends_to_matters", "is this the map that forward uses", "Decorated")
+@broken_block("what_its_map_attends_to_matters", "is this the map that forward uses", "Decorated")
 class Decorated(Attending):
     """A convolution with the map of a block that attends."""
 
@@ -438,7 +445,7 @@ class Decorated(Attending):
         return x + self.value(x) + 0.1 * self.query(x) + 0.1 * self.key(x)
 
 
-@block("what_its_map_attends_to_matters", "is this the map that forward uses", "Crossed")
+@broken_block("what_its_map_attends_to_matters", "is this the map that forward uses", "Crossed")
 class Crossed(Attending):
     """Its map is that of the keys' questions to the queries."""
 
@@ -487,7 +494,7 @@ class TransformerBlock:
         return Transformer(site)
 
 
-@block("lets_a_toy_game_learn", "no gradient has reached", "Idle")
+@broken_block("lets_a_toy_game_learn", "no gradient has reached", "Idle")
 class Idle(Honest):
     """Owns a layer that it never uses."""
 
@@ -518,7 +525,7 @@ class _PooledScale(_Scale):
         return gain.mean(0, keepdim=True)
 
 
-@liar("norm", "a_sample_s_condition_moves_that_sample_only", "other samples")
+@broken("norm", "a_sample_s_condition_moves_that_sample_only", "other samples")
 @frozen
 class Averaging:
     """Gives every sample the mean of all samples' gains."""
@@ -533,7 +540,7 @@ class _Crash(_Scale):
         return super().forward(x, condition)
 
 
-@liar("norm", "stands_anywhere_or_says_why_not", "AssertionError")
+@broken("norm", "stands_anywhere_or_says_why_not", "AssertionError")
 @frozen
 class Surprised:
     """Falls over in forward when the condition is a vector."""
@@ -546,7 +553,7 @@ class Surprised:
 
 
 class _Wrapper(nn.Module):
-    """Divides the weight by its Frobenius norm: breaks no promise."""
+    """Divides the weight by its Frobenius norm: lacks no property."""
 
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()
@@ -577,7 +584,7 @@ class Frobenius:
         return self.wrapper(layer)
 
 
-@liar("weight_norm", "wraps_every_layer_or_says_why_not", "AttributeError")
+@broken("weight_norm", "wraps_every_layer_or_says_why_not", "AttributeError")
 @frozen
 class Picky(Frobenius):
     """Falls over at an embedding, instead of refusing it."""
@@ -587,7 +594,7 @@ class Picky(Frobenius):
         return self.wrapper(layer)
 
 
-@liar("weight_norm", "shows_the_weight_that_it_uses", "against its layer")
+@broken("weight_norm", "shows_the_weight_that_it_uses", "against its layer")
 @frozen
 class TwoFaced(Frobenius):
     """Uses another weight than it shows."""
@@ -597,7 +604,7 @@ class TwoFaced(Frobenius):
             return 2 * self.weight
 
 
-@liar("weight_norm", "leaves_the_bias_as_it_is", ".bias")
+@broken("weight_norm", "leaves_the_bias_as_it_is", ".bias")
 @frozen
 class Unbiased(Frobenius):
     """Sets the bias to zero."""
@@ -628,7 +635,7 @@ class _Estimate(_Wrapper, HasEstimates, SingularValue):
         return self.scale
 
 
-@liar("weight_norm", "forward_never_advances_an_estimate", "after forwards")
+@broken("weight_norm", "forward_never_advances_an_estimate", "after forwards")
 @frozen
 class Restless(Frobenius):
     """Advances its estimate in forward."""
@@ -639,7 +646,7 @@ class Restless(Frobenius):
             return super().forward(*args)
 
 
-@liar("weight_norm", "its_estimate_moves_when_told_and_moves_nothing_else", "after advance and settle")
+@broken("weight_norm", "its_estimate_moves_only_by_advance_and_settle", "after advance and settle")
 @frozen
 class Shrinking(Frobenius):
     """Advancing rescales the parameter itself."""
@@ -650,7 +657,7 @@ class Shrinking(Frobenius):
             self.layer.weight.mul_(0.9)
 
 
-@liar("weight_norm", "its_singular_value_can_be_logged", "sigma()")
+@broken("weight_norm", "its_singular_value_can_be_logged", "sigma()")
 @frozen
 class Negative(Frobenius):
     """Reports a singular value below 0."""
@@ -672,7 +679,7 @@ class _Head(nn.Module):
         return Score(self.linear(features)[:, 0], features=features)
 
 
-@liar("conditioning", "returns_a_whole_score", "bfloat16")
+@broken("conditioning", "returns_a_whole_score", "bfloat16")
 @frozen
 class Rounding:
     """Leaves logits in half precision under autocast."""
@@ -688,7 +695,7 @@ class _Late(_Head):
         return super().forward(features, label)
 
 
-@liar("conditioning", "stands_anywhere_or_says_why_not", "labels, please")
+@broken("conditioning", "stands_anywhere_or_says_why_not", "labels, please")
 @frozen
 class Demanding:
     """Finds out in forward that there are no classes."""
@@ -703,7 +710,7 @@ class _BareHead(_Head):
         self.linear = nn.Linear(site.channels, 1)
 
 
-@liar("conditioning", "its_layers_take_the_weight_norm", "site.layer")
+@broken("conditioning", "its_layers_take_the_weight_norm", "site.layer")
 @frozen
 class Unwrapped:
     """Makes its layer by itself."""
@@ -719,7 +726,7 @@ class _Gathering(_Head, AddsTerm):
         return (features - features.mean(0)).square().mean()
 
 
-@liar("conditioning", "samples_meet_only_if_it_says_so", "CouplesSamples if samples are meant to meet")
+@broken("conditioning", "samples_meet_only_if_it_says_so", "CouplesSamples if samples are meant to interact")
 @frozen
 class Gathering:
     """Draws the features of a batch to their mean, and says nothing of it."""
@@ -743,11 +750,11 @@ class _Fixed(nn.Module):
         self.inner, self.before, self.after = inner, before, after
 
     def forward(self, x: Tensor, label: Tensor | None) -> Any:
-        found = self.inner(x if self.before is None else self.before(x), label)
-        return found if self.after is None else self.after(found)
+        output = self.inner(x if self.before is None else self.before(x), label)
+        return output if self.after is None else self.after(output)
 
 
-@liar("generator", "its_images_are_within_range", "outside [-1, 1]")
+@broken("generator", "its_images_are_within_range", "outside [-1, 1]")
 @frozen(kw_only=True)
 class Bright(ToyGenerator):
     """Makes images twice too bright. Options: latent, width, attention, norm."""
@@ -756,7 +763,7 @@ class Bright(ToyGenerator):
         return _Fixed(super().build(image, site), after=lambda image: 2 * image)
 
 
-@liar("generator", "the_latent_matters", "same images")
+@broken("generator", "the_latent_matters", "same images")
 @frozen(kw_only=True)
 class Deaf(ToyGenerator):
     """Ignores its latent. Options: latent, width, attention, norm."""
@@ -765,7 +772,7 @@ class Deaf(ToyGenerator):
         return _Fixed(super().build(image, site), before=lambda z: 0 * z)
 
 
-@liar("generator", "stands_anywhere_or_says_why_not", "shape")
+@broken("generator", "stands_anywhere_or_says_why_not", "shape")
 @frozen(kw_only=True)
 class Inflexible(ToyGenerator):
     """Makes 8-pixel images whatever is asked. Options: latent, width, attention, norm."""
@@ -780,7 +787,7 @@ class _IdleNetwork(_Fixed):
         self.idle = nn.Parameter(torch.ones(3))
 
 
-@liar("generator", "learns_in_a_game", "generator.idle")
+@broken("generator", "learns_in_a_game", "generator.idle")
 @frozen(kw_only=True)
 class HalfAsleep(ToyGenerator):
     """Owns a parameter that it never uses. Options: latent, width, attention, norm."""
@@ -789,7 +796,7 @@ class HalfAsleep(ToyGenerator):
         return _IdleNetwork(super().build(image, site))
 
 
-@liar("discriminator", "the_image_matters", "same logits")
+@broken("discriminator", "the_image_matters", "same logits")
 @frozen(kw_only=True)
 class Blind(ToyDiscriminator):
     """Ignores its image. Options: width, attention, conditioning."""
@@ -798,7 +805,7 @@ class Blind(ToyDiscriminator):
         return _Fixed(super().build(image, site), before=lambda x: 0 * x)
 
 
-@liar("discriminator", "stands_anywhere_or_says_why_not", "raises")
+@broken("discriminator", "stands_anywhere_or_says_why_not", "raises")
 @frozen(kw_only=True)
 class Colourful(ToyDiscriminator):
     """Fails in forward for images of one channel. Options: width, attention, conditioning."""
@@ -807,7 +814,7 @@ class Colourful(ToyDiscriminator):
         return super().build(evolve(image, channels=3), site)
 
 
-@liar("discriminator", "returns_a_whole_score", "not a ganblocks.Score")
+@broken("discriminator", "returns_a_whole_score", "not a ganblocks.Score")
 @frozen(kw_only=True)
 class Naked(ToyDiscriminator):
     """Returns logits instead of a score. Options: width, attention, conditioning."""
@@ -828,7 +835,7 @@ class _Uniform:
             nn.init.uniform_(parameter, -0.1, 0.1, generator=rng)
 
 
-@liar("initialization", "fills_weight_and_bias", "full of NaN")
+@broken("initialization", "fills_weight_and_bias", "full of NaN")
 @frozen
 class Halfway(_Uniform):
     """Leaves the bias as it was."""
@@ -837,7 +844,7 @@ class Halfway(_Uniform):
         nn.init.uniform_(layer.weight, -0.1, 0.1, generator=rng)
 
 
-@liar("initialization", "draws_from_its_generator_only", "global random numbers")
+@broken("initialization", "draws_from_its_generator_only", "global random numbers")
 @frozen
 class Global(_Uniform):
     """Draws from torch's global numbers."""
@@ -847,7 +854,7 @@ class Global(_Uniform):
             nn.init.uniform_(parameter, -0.1, 0.1)
 
 
-@liar("initialization", "other_generators_give_other_weights", "same weights")
+@broken("initialization", "other_generators_give_other_weights", "same weights")
 @frozen
 class Constantly(_Uniform):
     """Draws nothing."""
@@ -860,7 +867,7 @@ class Constantly(_Uniform):
 # losses
 
 
-@liar("loss", "is_one_number_of_the_logits_type", "0-dim")
+@broken("loss", "is_one_number_of_the_logits_type", "0-dim")
 @frozen
 class Unreduced(Logistic):
     """Forgets the mean."""
@@ -869,7 +876,7 @@ class Unreduced(Logistic):
         return functional.softplus(-fake)
 
 
-@liar("loss", "stays_finite_for_extreme_logits", "±10,000")
+@broken("loss", "stays_finite_for_extreme_logits", "±10,000")
 @frozen
 class Naive(Logistic):
     """Takes the logarithm of a sigmoid."""
@@ -878,7 +885,7 @@ class Naive(Logistic):
         return -torch.log(torch.sigmoid(fake)).mean()
 
 
-@liar("loss", "pulls_in_the_right_direction", "swapped")
+@broken("loss", "pulls_in_the_right_direction", "swapped")
 @frozen
 class Swapped(Logistic):
     """Takes fakes for real."""
@@ -887,7 +894,7 @@ class Swapped(Logistic):
         return super().for_discriminator(fake, real)
 
 
-@liar("loss", "gradients_are_those_of_the_value", "gradient")
+@broken("loss", "gradients_are_those_of_the_value", "gradient")
 @frozen
 class Severed(Logistic):
     """Loses the gradient of the real side."""
@@ -896,7 +903,7 @@ class Severed(Logistic):
         return super().for_discriminator(0.5 * real + 0.5 * real.detach(), fake)
 
 
-@liar("loss", "is_a_mean_over_the_batch", "twice over")
+@broken("loss", "is_a_mean_over_the_batch", "twice over")
 @frozen
 class Summing(Logistic):
     """Sums over the batch."""
@@ -908,7 +915,7 @@ class Summing(Logistic):
 _memory = itertools.count(1)
 
 
-@liar("loss", "has_no_memory", "same logits again")
+@broken("loss", "has_no_memory", "same logits again")
 @frozen
 class Growing(Logistic):
     """Grows with every call."""
@@ -917,7 +924,7 @@ class Growing(Logistic):
         return super().for_discriminator(real, fake) * (1 + 0.01 * next(_memory))
 
 
-@liar("loss", "samples_meet_only_if_it_says_so", "CouplesSamples if samples are meant to meet")
+@broken("loss", "samples_meet_only_if_it_says_so", "CouplesSamples if samples are meant to interact")
 @frozen
 class Levelling(Logistic):
     """Compares fakes with the mean of real images, and says nothing of it."""
@@ -926,13 +933,13 @@ class Levelling(Logistic):
         return functional.softplus(-real).mean() + functional.softplus(fake - real.mean()).mean()
 
 
-@liar("loss", "samples_meet_only_if_it_says_so", "is that of the whole")
+@broken("loss", "samples_meet_only_if_it_says_so", "is that of the whole")
 @frozen
 class Sociable(CouplesSamples, Logistic):
     """Says that samples meet in it, and they do not."""
 
 
-@liar("loss", "reads_real_in_the_generator_s_turn_only_if_it_says_so", "generator_reads_real is True")
+@broken("loss", "reads_real_in_the_generator_s_turn_only_if_it_says_so", "generator_reads_real is True")
 @frozen
 class Pretending(Logistic):
     """Says that it reads real logits in the generator's turn, and does not."""
@@ -940,7 +947,7 @@ class Pretending(Logistic):
     generator_reads_real: ClassVar[bool] = True
 
 
-@liar("loss", "reads_real_in_the_generator_s_turn_only_if_it_says_so", "where it is given real logits")
+@broken("loss", "reads_real_in_the_generator_s_turn_only_if_it_says_so", "where it is given real logits")
 @frozen
 class Denying(Logistic):
     """Says that it reads no real logits in the generator's turn, and does where it gets some."""
@@ -949,13 +956,13 @@ class Denying(Logistic):
         return super().for_generator(None, fake if real is None else fake - real.mean())
 
 
-@liar("loss", "reads_real_in_the_generator_s_turn_only_if_it_says_so", "raises TypeError")
+@broken("loss", "reads_real_in_the_generator_s_turn_only_if_it_says_so", "raises TypeError")
 @frozen
 class Forgetful(Logistic):
     """Needs real logits in the generator's turn, and does not say so."""
 
     def for_generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
-        return super().for_generator(None, fake - real)  # type: ignore[operator]  # that is the lie
+        return super().for_generator(None, fake - real)  # type: ignore[operator]  # the fault
 
 
 # augmentations
@@ -980,7 +987,7 @@ class Shift:
         return self.module()
 
 
-@liar("augment", "keeps_shape_and_type", "shape")
+@broken("augment", "keeps_shape_and_type", "shape")
 @frozen
 class Cutting(Shift):
     """Cuts off a column."""
@@ -990,7 +997,7 @@ class Cutting(Shift):
             return (image + amount)[..., : max(image.shape[-1] - 1, 1)]
 
 
-@liar("augment", "draws_from_its_generator_only", "global random numbers")
+@broken("augment", "draws_from_its_generator_only", "global random numbers")
 @frozen
 class Stealing(Shift):
     """Draws from torch's global numbers."""
@@ -1000,7 +1007,7 @@ class Stealing(Shift):
             return image + torch.rand(1).to(image)
 
 
-@liar("augment", "leaves_its_input_alone", "came in")
+@broken("augment", "leaves_its_input_alone", "came in")
 @frozen
 class Painting(Shift):
     """Paints over the images that it is given."""
@@ -1010,7 +1017,7 @@ class Painting(Shift):
             return image.add_(amount) if not image.requires_grad else image + amount
 
 
-@liar("augment", "samples_do_not_meet", "beside others")
+@broken("augment", "samples_do_not_meet", "beside others")
 @frozen
 class Blending(Shift):
     """Blends each image with its neighbour."""
@@ -1020,7 +1027,7 @@ class Blending(Shift):
             return image + amount * image.roll(1, 0)
 
 
-@liar("augment", "takes_channels_last", "channels_last")
+@broken("augment", "takes_channels_last", "channels_last")
 @frozen
 class Strided(Shift):
     """Reads memory in one order only."""
@@ -1030,7 +1037,7 @@ class Strided(Shift):
             return image.as_strided(image.shape, torch.empty(image.shape).stride()) + amount
 
 
-@liar("augment", "its_state_goes_through_a_file", "after a forward")
+@broken("augment", "its_state_goes_through_a_file", "after a forward")
 @frozen
 class Drifted(Shift):
     """Its strength grows with every forward."""
@@ -1045,7 +1052,7 @@ class Drifted(Shift):
             return image + amount * self.strength
 
 
-@liar("augment", "gradients_pass_where_it_says_so", "gradient")
+@broken("augment", "gradients_pass_where_it_says_so", "gradient")
 @frozen
 class Blocking(Shift):
     """Says that gradients pass, and cuts them off."""
@@ -1077,7 +1084,7 @@ class Flat:
         return self.module()
 
 
-@liar("penalty", "says_whose_objective_it_joins", "frozenset of Player")
+@broken("penalty", "says_whose_objective_it_joins", "frozenset of Player")
 @frozen
 class Anyone(Flat):
     """Names its players by strings in a list."""
@@ -1085,7 +1092,7 @@ class Anyone(Flat):
     players: ClassVar[Any] = ["discriminator"]
 
 
-@liar("penalty", "is_one_finite_number", "0-dim")
+@broken("penalty", "is_one_finite_number", "0-dim")
 @frozen
 class PerSample(Flat):
     """Gives a value per sample."""
@@ -1095,7 +1102,7 @@ class PerSample(Flat):
             return turn.fake.score.logits.square()
 
 
-@liar("penalty", "its_gradients_are_finite_and_for_its_player_only", "not finite")
+@broken("penalty", "its_gradients_are_finite_and_for_its_player_only", "not finite")
 @frozen
 class Steep(Flat):
     """Takes the root of the logits' distance to themselves."""
@@ -1106,7 +1113,7 @@ class Steep(Flat):
             return (logits - logits.detach()).abs().sqrt().mean()
 
 
-@liar("penalty", "is_one_finite_number", "raises")
+@broken("penalty", "is_one_finite_number", "raises")
 @frozen
 class Secretive(Flat):
     """Differentiates by the images without saying so."""
@@ -1116,7 +1123,7 @@ class Secretive(Flat):
             return torch.autograd.grad(turn.real.score.logits.sum(), turn.real.image, create_graph=True)[0].square().mean()
 
 
-@liar("penalty", "is_repeatable_and_leaves_no_trace", "equal batch")
+@broken("penalty", "is_repeatable_and_leaves_no_trace", "equal batch")
 @frozen
 class Moody(Flat):
     """Counts its calls, in an attribute."""
@@ -1129,7 +1136,7 @@ class Moody(Flat):
             return self.calls * turn.fake.score.logits.square().mean()
 
 
-@liar("penalty", "its_state_goes_through_a_file", "after loading")
+@broken("penalty", "its_state_goes_through_a_file", "after loading")
 @frozen
 class Amnesic(Flat):
     """Its memory of turns is not saved."""
@@ -1144,7 +1151,7 @@ class Amnesic(Flat):
             return (1 + self.turns) * turn.fake.score.logits.square().mean()
 
 
-@liar("penalty", "samples_meet_only_if_it_says_so", "CouplesSamples if samples are meant to meet")
+@broken("penalty", "samples_meet_only_if_it_says_so", "CouplesSamples if samples are meant to interact")
 @frozen
 class Crowded(Flat):
     """Spreads the logits of a batch, and says nothing of it."""
@@ -1154,7 +1161,7 @@ class Crowded(Flat):
             return (turn.fake.score.logits - turn.fake.score.logits.mean()).square().mean()
 
 
-@liar("penalty", "weights_scale_it", "weights")
+@broken("penalty", "weights_scale_it", "weights")
 @frozen
 class Meddling(Flat):
     """Moves the discriminator while it looks."""
@@ -1181,7 +1188,7 @@ class Plain:
         return {"lr": 0.1}
 
 
-@liar("optimizer", "takes_all_parameters", "1 of 2")
+@broken("optimizer", "takes_all_parameters", "1 of 2")
 @frozen
 class Partial(Plain):
     """Leaves the last parameter out."""
@@ -1190,7 +1197,7 @@ class Partial(Plain):
         return super().start(list(parameters)[:-1])
 
 
-@liar("optimizer", "says_its_rate", "lr is")
+@broken("optimizer", "says_its_rate", "lr is")
 @frozen
 class Rateless(Plain):
     """Does not say its rate."""
@@ -1199,7 +1206,7 @@ class Rateless(Plain):
         return {}
 
 
-@liar("optimizer", "descends", "went from")
+@broken("optimizer", "descends", "went from")
 @frozen
 class Uphill(Plain):
     """Climbs."""
@@ -1218,7 +1225,7 @@ class _Leaky(torch.optim.SGD):
                 parameter -= self.param_groups[0]["lr"] * parameter.grad / self.steps
 
 
-@liar("optimizer", "its_state_restores_bit_for_bit", "after restoring")
+@broken("optimizer", "its_state_restores_bit_for_bit", "after restoring")
 @frozen
 class Leaky(Plain):
     """Counts steps outside its state."""
@@ -1232,7 +1239,7 @@ class Leaky(Plain):
 
 @define(eq=False)
 class _Updater:
-    """Alternating gradient descent: breaks no promise."""
+    """Alternating gradient descent: lacks no property."""
 
     game: Any
     optimizers: dict[Player, torch.optim.Optimizer] = field(init=False)
@@ -1251,11 +1258,11 @@ class _Updater:
         return guarded_step(self.optimizers[player], {"lr": 0.05})
 
     def state_dict(self) -> dict[str, Any]:
-        return {str(player): each.state_dict() for player, each in self.optimizers.items()}
+        return {str(player): optimizer.state_dict() for player, optimizer in self.optimizers.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        for player, each in self.optimizers.items():
-            each.load_state_dict(state[str(player)])
+        for player, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state[str(player)])
 
 
 @frozen
@@ -1283,7 +1290,7 @@ class SteppingBack(Descent):
             return metrics
 
 
-@liar("update_rule", "only_the_player_that_looked_moves", "without a gradient of its own")
+@broken("update_rule", "only_the_player_that_looked_moves", "without a gradient of its own")
 @frozen
 class Turnless(Descent):
     """Only the discriminator has turns, and the generator moves when they are over."""
@@ -1297,7 +1304,7 @@ class Turnless(Descent):
             return metrics | self.move(Player.DISCRIMINATOR)
 
 
-@liar("update_rule", "only_the_player_that_looked_moves", "without a gradient of its own")
+@broken("update_rule", "only_the_player_that_looked_moves", "without a gradient of its own")
 @frozen
 class Dragging(Descent):
     """Moves the other player as well, on gradients of long ago."""
@@ -1308,7 +1315,7 @@ class Dragging(Descent):
             return super().move(player)
 
 
-@liar("update_rule", "uses_no_stale_gradient", "not finite")
+@broken("update_rule", "uses_no_stale_gradient", "not finite")
 @frozen
 class Hoarding(Descent):
     """Adds to the gradients that lie about."""
@@ -1323,7 +1330,7 @@ class Hoarding(Descent):
             return super().step(next_batch, images_seen)
 
 
-@liar("update_rule", "stops_at_a_gradient_that_is_not_finite", "NaN")
+@broken("update_rule", "stops_at_a_gradient_that_is_not_finite", "NaN")
 @frozen
 class Reckless(Descent):
     """Steps without the guard."""
@@ -1334,7 +1341,7 @@ class Reckless(Descent):
             return {}
 
 
-@liar("update_rule", "reports_numbers", "no metrics")
+@broken("update_rule", "reports_numbers", "no metrics")
 @frozen
 class Silent(Descent):
     """Reports nothing."""
@@ -1345,7 +1352,7 @@ class Silent(Descent):
             return {}
 
 
-@liar("update_rule", "both_players_move", "has not moved")
+@broken("update_rule", "both_players_move", "has not moved")
 @frozen
 class OneSided(Descent):
     """The generator never moves."""
@@ -1355,7 +1362,7 @@ class OneSided(Descent):
             return super().move(player) if player is Player.DISCRIMINATOR else {}
 
 
-@liar("update_rule", "its_state_restores_bit_for_bit", "after restoring")
+@broken("update_rule", "its_state_restores_bit_for_bit", "after restoring")
 @frozen
 class Restarting(Descent):
     """Saves nothing of its momentum."""
@@ -1371,7 +1378,7 @@ class Restarting(Descent):
 # data sets
 
 
-@liar("dataset", "describes_itself_without_data", "class names")
+@broken("dataset", "describes_itself_without_data", "class names")
 @frozen
 class Misnamed(ToyImages):
     """Names one class of several. Options: count, size, classes, seed."""
@@ -1380,7 +1387,7 @@ class Misnamed(ToyImages):
         return evolve(super().describe(), classes=4, class_names=("only",))
 
 
-@liar("dataset", "opens_to_what_it_describes", "uint8")
+@broken("dataset", "opens_to_what_it_describes", "uint8")
 @frozen
 class Floating(ToyImages):
     """Reads floats. Options: count, size, classes, seed."""
@@ -1390,7 +1397,7 @@ class Floating(ToyImages):
         return Images(lambda index: images.read(index).float(), images.labels, images.fingerprint, images.split)
 
 
-@liar("dataset", "reads_any_image_alike", "reverse")
+@broken("dataset", "reads_any_image_alike", "reverse")
 @frozen
 class Positional(ToyImages):
     """What an index gives depends on where it stands in the list. Options: count, size, classes, seed."""
@@ -1404,7 +1411,7 @@ class Positional(ToyImages):
         return Images(read, images.labels, images.fingerprint, images.split)
 
 
-@liar("dataset", "holds_images_out", "both splits")
+@broken("dataset", "holds_images_out", "both splits")
 @frozen
 class Leaking(ToyImages):
     """Trains on what it holds out. Options: count, size, classes, seed."""
@@ -1417,7 +1424,7 @@ class Leaking(ToyImages):
         )
 
 
-@liar("dataset", "opens_to_what_it_describes", "class names")
+@broken("dataset", "opens_to_what_it_describes", "class names")
 @frozen
 class Renamed(ToyImages):
     """Has another number of names when it is opened. Options: count, size, classes, seed."""
@@ -1426,7 +1433,7 @@ class Renamed(ToyImages):
         return evolve(super().open(), class_names=("only",) * (self.classes + 1))
 
 
-@liar("dataset", "trains_on_every_class", "are held out")
+@broken("dataset", "trains_on_every_class", "are held out")
 @frozen
 class Withholding(ToyImages):
     """Holds out all of its last class. Options: count, size, classes, seed."""
@@ -1467,7 +1474,9 @@ class MeanGap:
         return float((real.mean(0) - fake.mean(0)).norm())
 
 
-@liar("metric", "says_what_it_reads_and_which_way_is_better", "reads does not name labels and logits, without which it raises")
+@broken(
+    "metric", "says_what_it_reads_and_which_way_is_better", "reads does not name labels and logits, without which it raises"
+)
 @frozen
 class Peeking(MeanGap):
     """Reads labels, and does not say so."""
@@ -1477,17 +1486,17 @@ class Peeking(MeanGap):
         return super().score(real, fake, seed)
 
 
-@liar("metric", "says_what_it_reads_and_which_way_is_better", "without which its numbers are others")
+@broken("metric", "says_what_it_reads_and_which_way_is_better", "without which its numbers are others")
 @frozen
 class Glancing(MeanGap):
     """Reads logits where there are some, and does not say so."""
 
     def score(self, real: Sample, fake: Sample, seed: int) -> dict[str, float]:
-        found = super().score(real, fake, seed)
-        return found if fake.logits is None else {"gap": found["gap"] + float(fake.logits.abs().mean())}
+        numbers = super().score(real, fake, seed)
+        return numbers if fake.logits is None else {"gap": numbers["gap"] + float(fake.logits.abs().mean())}
 
 
-@liar("metric", "says_what_it_reads_and_which_way_is_better", "better names")
+@broken("metric", "says_what_it_reads_and_which_way_is_better", "better names")
 @frozen
 class Nameless(MeanGap):
     """Says that a number leads which it does not return."""
@@ -1495,7 +1504,7 @@ class Nameless(MeanGap):
     better: ClassVar[dict[str, str]] = {"distance": "lower"}
 
 
-@liar("metric", "returns_finite_numbers", "'gap' is")
+@broken("metric", "returns_finite_numbers", "'gap' is")
 @frozen
 class Tensorial(MeanGap):
     """Returns a tensor."""
@@ -1504,7 +1513,7 @@ class Tensorial(MeanGap):
         return (real.mean(0) - fake.mean(0)).norm()
 
 
-@liar("metric", "repeats_itself", "then")
+@broken("metric", "repeats_itself", "then")
 @frozen
 class Chancy(MeanGap):
     """Draws from torch's global numbers."""
@@ -1513,7 +1522,7 @@ class Chancy(MeanGap):
         return super().gap(real, fake[torch.randperm(len(fake))[:30]])
 
 
-@liar("metric", "the_order_of_real_images_does_not_matter", "gap")
+@broken("metric", "the_order_of_real_images_does_not_matter", "gap")
 @frozen
 class Pairing(MeanGap):
     """Compares images one by one."""
@@ -1522,7 +1531,7 @@ class Pairing(MeanGap):
         return float((real - fake).norm(dim=1).mean())
 
 
-@liar("metric", "says_that_worse_is_worse", "lower is better")
+@broken("metric", "says_that_worse_is_worse", "lower is better")
 @frozen
 class Inverted(MeanGap):
     """Grows as samples come nearer."""
@@ -1531,7 +1540,7 @@ class Inverted(MeanGap):
         return -super().gap(real, fake)
 
 
-@liar("metric", "refuses_what_is_no_sample", "score")
+@broken("metric", "refuses_what_is_no_sample", "score")
 @frozen
 class Credulous(MeanGap):
     """Scores whatever it is given."""
@@ -1540,15 +1549,15 @@ class Credulous(MeanGap):
         return {"gap": float((real.features.mean() - fake.features.mean()).abs())}
 
 
-@liar("metric", "leaves_samples_unchanged", "features were changed")
+@broken("metric", "leaves_samples_unchanged", "features were changed")
 @frozen
 class Lending(MeanGap):
     """Centres the features that it was lent."""
 
     def score(self, real: Sample, fake: Sample, seed: int) -> dict[str, float]:
-        found = super().score(real, fake, seed)
+        numbers = super().score(real, fake, seed)
         real.features.sub_(real.features.mean(0))
-        return found
+        return numbers
 
 
 @frozen
@@ -1567,7 +1576,7 @@ class Reach:
         return generate(latent, label).detach()
 
 
-@liar("diagnostic", "says_which_way_is_better", "better names")
+@broken("diagnostic", "says_which_way_is_better", "better names")
 @frozen
 class Misleading(Reach):
     """Says that a number leads which it does not return."""
@@ -1575,7 +1584,7 @@ class Misleading(Reach):
     better: ClassVar[dict[str, str]] = {"distance": "higher"}
 
 
-@liar("diagnostic", "returns_finite_numbers", "'reach' is")
+@broken("diagnostic", "returns_finite_numbers", "'reach' is")
 @frozen
 class Boundless(Reach):
     """Returns an infinite number."""
@@ -1584,7 +1593,7 @@ class Boundless(Reach):
         return dict.fromkeys(super().examine(generate, latent, label, seed), float("inf"))
 
 
-@liar("diagnostic", "repeats_itself", "then")
+@broken("diagnostic", "repeats_itself", "then")
 @frozen
 class Wavering(Reach):
     """Draws from torch's global numbers."""
@@ -1593,7 +1602,7 @@ class Wavering(Reach):
         return super().make(generate, latent + torch.randn(latent.shape), label)
 
 
-@liar("diagnostic", "leaves_the_generator_unchanged", "gradients reached the generator")
+@broken("diagnostic", "leaves_the_generator_unchanged", "gradients reached the generator")
 @frozen
 class Pulling(Reach):
     """Leaves gradients behind."""
@@ -1604,7 +1613,7 @@ class Pulling(Reach):
         return image.detach()
 
 
-@liar("diagnostic", "refuses_a_broken_generator", "not finite score")
+@broken("diagnostic", "refuses_a_broken_generator", "not finite score")
 @frozen
 class Optimistic(Reach):
     """Takes what is not finite for grey."""
@@ -1638,7 +1647,7 @@ class Means:
         return self.module()
 
 
-@liar("feature_extractor", "sees_any_image", "raises")
+@broken("feature_extractor", "sees_any_image", "raises")
 @frozen
 class Colourblind(Means):
     """Fails for images of three channels."""
@@ -1650,7 +1659,7 @@ class Colourblind(Means):
             return super().forward(image)
 
 
-@liar("feature_extractor", "sees_each_image_alone", "alone")
+@broken("feature_extractor", "sees_each_image_alone", "alone")
 @frozen
 class Comparing(Means):
     """Sees an image against its batch."""
@@ -1660,7 +1669,7 @@ class Comparing(Means):
             return super().vector(pixels - pixels.mean(0))
 
 
-@liar("feature_extractor", "sees_the_same_each_time", "again")
+@broken("feature_extractor", "sees_the_same_each_time", "again")
 @frozen
 class Tiring(Means):
     """Sees less and less."""
@@ -1673,7 +1682,7 @@ class Tiring(Means):
             return super().vector(pixels) / self.looks
 
 
-@liar("feature_extractor", "tells_images_apart", "same features")
+@broken("feature_extractor", "tells_images_apart", "same features")
 @frozen
 class Bored(Means):
     """Sees the same in everything."""
@@ -1683,7 +1692,7 @@ class Bored(Means):
             return torch.ones(len(pixels), 4)
 
 
-@liar("feature_extractor", "says_what_its_numbers_depend_on", "protocol")
+@broken("feature_extractor", "says_what_its_numbers_depend_on", "protocol")
 @frozen
 class Vague(Means):
     """Has numbers in its protocol."""
@@ -1712,4 +1721,4 @@ CONTROLS = [
     ("diagnostic", Reach),
     ("feature_extractor", Means),
 ]
-"""Components that lie about nothing: what the liars differ from."""
+"""Components that lack no property: what the broken ones differ from."""

@@ -1,7 +1,7 @@
-"""Which papers a component comes from, and their BibTeX.
+"""The papers of a component, and their BibTeX.
 
-A component names its papers in the paragraph ``Source:`` of its docstring, by arXiv number or DOI. The entries stand in a file
-``references.bib`` in the component's package (beside a plugin that is a single file), or in ganblocks' own file.
+A component names its papers in its docstring, by arXiv number or DOI. Their entries are in a file ``references.bib`` in the
+component's package (or beside a plugin that is a single file), or in ganblocks' own file.
 """
 
 from __future__ import annotations
@@ -26,42 +26,38 @@ class Reference:
 
     key: str
     identifiers: frozenset[str]
-    """arXiv numbers and DOIs, lower case."""
+    """arXiv numbers and DOIs in lower case."""
     text: str
 
 
 def papers(component: type) -> tuple[str, ...]:
-    """arXiv numbers and DOIs that a component's docstring names, in its order, each once."""
+    """Return the arXiv numbers and DOIs in a component's docstring, in order and without repetition."""
     text = inspect.getdoc(component) or ""
-    found = [(match.start(), match.group(1)) for pattern in (_ARXIV, _DOI) for match in pattern.finditer(text)]
-    return tuple(dict.fromkeys(paper for _, paper in sorted(found)))
+    matches = [(match.start(), match.group(1)) for pattern in (_ARXIV, _DOI) for match in pattern.finditer(text)]
+    return tuple(dict.fromkeys(paper for _, paper in sorted(matches)))
 
 
 def references(component: type) -> tuple[list[Reference], list[str]]:
-    """The entries of a component's papers, and the papers that have none."""
+    """Return the entries of a component's papers, and the papers without an entry."""
     known = [*_beside(component.__module__), *_beside("ganblocks")]
-    found: list[Reference] = []
-    absent: list[str] = []
-    for paper in papers(component):
-        entry = next((each for each in known if paper.lower() in each.identifiers), None)
-        found += [entry] if entry else []
-        absent += [] if entry else [paper]
-    return found, absent
+    entries = {identifier: entry for entry in reversed(known) for identifier in entry.identifiers}
+    named = {paper: entries.get(paper.lower()) for paper in papers(component)}
+    return [entry for entry in named.values() if entry], [paper for paper, entry in named.items() if not entry]
 
 
 def parse(text: str) -> list[Reference]:
-    """The entries of a BibTeX file: whatever stands between ``@type{key,`` and the brace that closes it."""
+    """Return the entries of a BibTeX file: each from ``@type{key,`` to the brace that closes it."""
     return [_entry(text[match.start() : _closing(text, match.end())]) for match in re.finditer(r"@\w+\{[^,\s]+,", text)]
 
 
 def ours() -> Reference:
-    """How to cite ganblocks itself."""
-    return next(each for each in _beside("ganblocks") if each.key == "ganblocks")
+    """Return the entry of ganblocks itself."""
+    return next(entry for entry in _beside("ganblocks") if entry.key == "ganblocks")
 
 
 def unique(entries: Iterable[Reference]) -> list[Reference]:
-    """Each entry once, by key, sorted."""
-    return [each for _, each in sorted({each.key: each for each in entries}.items())]
+    """Return each entry once, sorted by key."""
+    return [entry for _, entry in sorted({entry.key: entry for entry in entries}.items())]
 
 
 def _entry(text: str) -> Reference:
@@ -71,17 +67,17 @@ def _entry(text: str) -> Reference:
 
 
 def _closing(text: str, start: int) -> int:
-    """Where the entry ends whose first brace stands before ``start``; the end of the text where it is not closed."""
+    """Return the end of the entry whose first brace is before ``start``; the end of the text if it is not closed."""
     depth = 1
-    for place in range(start, len(text)):
-        depth += {"{": 1, "}": -1}.get(text[place], 0)
+    for position in range(start, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[position], 0)
         if not depth:
-            return place + 1
+            return position + 1
     return len(text)
 
 
 def _beside(module: str) -> list[Reference]:
-    """The entries beside a module's package, or beside a module that is in none; empty where there is no file."""
+    """Return the entries of a module's package, or of the folder of a single module; empty if there is no file."""
     package = sys.modules.get(module.partition(".")[0])
     file = getattr(package, "__file__", None)
     folders = getattr(package, "__path__", [Path(file).parent] if file else [])

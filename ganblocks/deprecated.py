@@ -15,6 +15,19 @@ RENAMED = {
 """Former name in ``ganblocks`` -> its name now."""
 
 
+RENAMED_METHODS = {"Site.misfit": "error"}
+"""Former name of a method of a class -> its name now."""
+
+
+def former_method(instance: Any, name: str) -> Any:
+    """Return the method that had this name, with a warning. Raise AttributeError if there was none."""
+    old = f"{type(instance).__name__}.{name}"
+    if old not in RENAMED_METHODS:
+        raise AttributeError(f"{type(instance).__name__!r} object has no attribute {name!r}")
+    warn_renamed(old, f"{type(instance).__name__}.{RENAMED_METHODS[old]}", stacklevel=4)
+    return getattr(instance, RENAMED_METHODS[old])
+
+
 def warn_renamed(old: str, new: str, stacklevel: int = 3) -> None:
     """Warn that ``old`` is a former name of ``new``."""
     warnings.warn(f"{old} is deprecated and goes in the next version: use {new}", DeprecationWarning, stacklevel=stacklevel)

@@ -27,18 +27,18 @@ class GanblocksError(Exception):
 
 @frozen
 class Mistake:
-    """One mistake in a recipe, in four parts that together say what to do."""
+    """One mistake in a recipe."""
 
     where: str
     """Dotted path of the value, such as ``generator.attention.reduction``."""
     arrived: str
-    """What stood there, as its author wrote it (empty: nothing stood there)."""
+    """The value as its author wrote it; empty: there was none."""
     rule: str
-    """What must hold instead."""
+    """The rule that it breaks."""
     hint: str = ""
-    """The likely fix, where one can be told."""
+    """The likely fix, if there is one."""
     source: str = ""
-    """File and line, such as ``recipes/sagan.toml:14``, where they are known."""
+    """File and line, such as ``recipes/sagan.toml:14``, if they are known."""
 
     def __str__(self) -> str:
         where = f"{self.where}: " if self.where else ""
@@ -48,7 +48,7 @@ class Mistake:
 
 
 class RecipeError(GanblocksError):
-    """A recipe, or an option of a component, is wrong. Carries every mistake that was found, not only the first."""
+    """A recipe, or an option of a component, is wrong. Carries every mistake, not only the first."""
 
     exit_code = 2
 
@@ -58,9 +58,9 @@ class RecipeError(GanblocksError):
         super().__init__(str(self))
 
     def in_ablation(self, name: str) -> RecipeError:
-        """The same mistakes, each with the name of the ablation in which it was found, where it does not say so yet."""
+        """Return the same mistakes, each with the name of the ablation."""
         words = f"(ablation {name})"
-        named = [each if words in each.source else evolve(each, where=f"{each.where} {words}") for each in self.mistakes]
+        named = [it if words in it.source else evolve(it, where=f"{it.where} {words}") for it in self.mistakes]
         return RecipeError(named, self.source)
 
     def __str__(self) -> str:
@@ -82,25 +82,25 @@ class OptionError(GanblocksError, ValueError, TypeError):
 
 
 class UnknownComponent(GanblocksError):
-    """No installed plugin offers the name that was asked for."""
+    """No installed plugin offers a component of that name."""
 
     exit_code = 2
 
 
 class AmbiguousComponent(GanblocksError):
-    """Two plugins offer the name that was asked for; ``owner:name`` tells them apart."""
+    """Several plugins offer a component of that name; ``owner:name`` is unambiguous."""
 
     exit_code = 2
 
 
 class BrokenPlugin(GanblocksError):
-    """A plugin that was asked for by name, or under ``--strict-plugins``, could not be used."""
+    """A plugin that was requested, or any under ``--strict-plugins``, cannot be used."""
 
     exit_code = 2
 
 
 class PlacementError(GanblocksError):
-    """A component cannot be built where the recipe puts it (too few channels, an odd size, no classes, …)."""
+    """A component cannot be built at its site (too few channels, an odd size, no classes, …)."""
 
     exit_code = 2
 
@@ -113,43 +113,43 @@ class PlacementError(GanblocksError):
 
 
 class UnfitSize(PlacementError):
-    """A network cannot make, or judge, images of the data's size, whatever its other options say."""
+    """A network cannot process images of the data's size, whatever its other options."""
 
     def __init__(self, where: str, rule: str, hint: str, fits: Callable[[Any], bool]) -> None:
         self.fits = fits
-        """Whether it can where the images are of another size."""
+        """Whether another size works."""
         super().__init__(where, rule, hint)
 
 
 class UsageError(GanblocksError):
-    """The command line is wrong in a way that only ganblocks can see (a folder in use, a class that does not exist)."""
+    """The command line is wrong (a folder in use, a class that does not exist)."""
 
     exit_code = 2
 
 
 class DataError(GanblocksError):
-    """Training data is missing, unreadable, or not what the recipe says."""
+    """Training data is missing, unreadable, or not as the recipe says."""
 
     exit_code = 3
 
 
 class CheckpointError(GanblocksError):
-    """A run folder or checkpoint is missing, incomplete, or belongs to something else."""
+    """A run folder or checkpoint is missing, incomplete, or of another run."""
 
     exit_code = 3
 
 
 class OutOfMemory(GanblocksError):
-    """A step needs more memory than the device has; says what to set instead."""
+    """A step needs more memory than the device has; the message says what to set."""
 
 
 class Diverged(GanblocksError):
-    """Training met a value that is not finite and stopped before it was saved."""
+    """Training produced a value that is not finite, and stopped before saving it."""
 
     exit_code = 4
 
 
 class Collapsed(GanblocksError):
-    """Training went on, but taught the generator nothing any more, and the recipe says to stop then."""
+    """The generator has collapsed or stopped learning, and the recipe says to stop then."""
 
     exit_code = 4

@@ -1,6 +1,6 @@
-"""Files that are whole or absent: written beside their place, flushed to the disk, then renamed.
+"""Write files atomically: to a temporary name, flushed to the disk, then renamed.
 
-Here alone stands what systems do differently.
+All differences between operating systems are handled here.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from pathlib import Path
 from typing import IO
 
 STAGED = ".tmp-"
-"""How the names of things begin that are not finished; whoever opens the folder next may sweep them."""
+"""Prefix of unfinished files and folders, which may be deleted later."""
 NOT_PLAIN = "is no plain file"
 CAREFUL = ("O_NONBLOCK", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY")
-"""Windows has only the last of them, and needs it: without it the C library would change line ends."""
+"""Windows has only the last of them, and needs it: without it the C library changes line ends."""
 
 
 def open_plain(path: Path, flags: int) -> int:
-    """Open a plain file, never what a link leads to nor a pipe, which would wait for ever; return its descriptor.
+    """Open a plain file and return its descriptor; never a link or a pipe, which would block.
 
-    Raise OSError; its ``strerror`` is NOT_PLAIN where something else is there.
+    Raise OSError; its ``strerror`` is NOT_PLAIN for anything but a plain file.
     """
-    if path.is_symlink() or (path.exists() and not path.is_file()):  # the flags hold against a change after this look
+    if path.is_symlink() or (path.exists() and not path.is_file()):  # the flags guard against a change in between
         raise OSError(errno.EINVAL, NOT_PLAIN)
     careful = sum(getattr(os, name, 0) for name in CAREFUL)
     descriptor = os.open(path, flags | careful, 0o666)
@@ -38,7 +38,7 @@ def open_plain(path: Path, flags: int) -> int:
 
 @contextmanager
 def replace_file(path: Path, durable: bool = True) -> Iterator[IO[bytes]]:
-    """Open a binary file that takes the place of ``path`` when the block ends well, and leaves no trace when it does not.
+    """Open a binary file that replaces ``path`` if the block succeeds, and is deleted otherwise.
 
     ``durable``: wait until it is on the disk, which takes longer than writing a small file.
     """
@@ -55,13 +55,13 @@ def replace_file(path: Path, durable: bool = True) -> Iterator[IO[bytes]]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole text file in UTF-8, or nothing."""
+    """Write a text file in UTF-8 atomically."""
     with replace_file(path) as file:
         file.write(text.encode())
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a new file in a folder that nobody reads yet, and flush it to the disk."""
+    """Write a new file in a folder that is not in use yet, and flush it to the disk."""
     with path.open("xb") as file:
         file.write(content)
         file.flush()
@@ -69,9 +69,9 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush a folder's entries to the disk: what was renamed into it stays after a power cut.
+    """Flush a folder's entries to the disk, so that renamed files survive a power cut.
 
-    Where folders cannot be opened (Windows), the system's own journal has to do.
+    Do nothing if folders cannot be opened (Windows), whose file system keeps a journal.
     """
     if not hasattr(os, "O_DIRECTORY"):
         return

@@ -2,8 +2,8 @@
 
 A plugin is a module that defines any of these functions, marked ``@ganblocks.hookimpl``, and is named by an entry point of
 group ``ganblocks``. Each hook takes no argument and returns ``{name: component}``, where a component is a frozen attrs class,
-or the string ``"package.module:Class"``, which is imported only when somebody asks for it. A hook only offers: nothing runs
-because it happens to be installed.
+or the string ``"package.module:Class"``, which is imported on first use. A hook only offers components: none is
+used because it happens to be installed.
 
 A plugin module may also state ``GANBLOCKS_DEFAULTS = {"metric": ("name", …)}``: its components for evaluations that name none
 of that kind, the first choice first.

@@ -1,9 +1,9 @@
-"""The name under which a component was asked for, remembered beside the component.
+"""The name under which a component was created.
 
-A component is a frozen class of somebody else's, with no room for a name; and its class does not tell: one class may be offered
-under several names, for several kinds, and from another module than the one that defines it. So whoever makes a component from
-its name (a recipe, ``Registry.create``) records the name here, by the identity of the object. Equal components keep names of
-their own.
+A component is a frozen class of a plugin, without a field for its name, and its class does not determine the name: one class
+may be offered under several names, for several kinds, and from another module than its own. So the code that creates a
+component by name (a recipe, ``Registry.create``) records the name here, by the id of the object. Equal components keep their
+own names.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from attrs import frozen
 
 @frozen
 class Origin:
-    """What a recipe, or a caller of ``Registry.create``, has written to get a component."""
+    """The kind and the name by which a component was created."""
 
     kind: str
     name: str
-    """``block``, or ``owner:block`` where it was written so."""
+    """``block`` or ``owner:block``, as it was written."""
 
 
 _ORIGINS: dict[int, tuple[Callable[[], Any], Origin]] = {}
-"""id of a component -> a reference to it, so that a later object at the same address is not taken for it; and its origin."""
+"""id of a component -> a reference to it, because a later object may have the same id; and its origin."""
 
 
 def remember(component: object, origin: Origin) -> None:
-    """Record where a component comes from."""
+    """Record the origin of a component."""
     _ORIGINS[id(component)] = (_reference(component), origin)
 
 
 def origin_of(component: object) -> Origin | None:
-    """Return what :func:`remember` has recorded for this very object, or None: it was made otherwise."""
+    """Return what :func:`remember` has recorded for this very object, or None."""
     reference, origin = _ORIGINS.get(id(component), (None, None))
     return origin if reference is not None and reference() is component else None
 
 
 def _reference(component: object) -> Callable[[], Any]:
-    """Return a weak reference, whose end is also that of the record; a strong one to objects that have no room for it."""
+    """Return a weak reference that deletes the record with the object, or a strong one if the object allows none."""
     key = id(component)
     try:
         return weakref.ref(component, lambda _: _ORIGINS.pop(key, None))

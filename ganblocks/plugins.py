@@ -1,4 +1,4 @@
-"""discover(): installed packages -> Registry. Entry points are loaded one by one; a broken plugin is a fact, never fatal."""
+"""discover(): installed packages -> Registry. Entry points are loaded one by one; a broken plugin is never fatal."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 class _Broken(Exception):
-    """Why a plugin cannot be used."""
+    """The reason why a plugin cannot be used."""
 
 
 @frozen
@@ -40,12 +40,12 @@ class _Candidate:
     fact: PluginFact
     load: Callable[[], Any]
     renamed: Mapping[str, str] = field(factory=dict)
-    """Modules that are loaded under another name than the one by which the plugin knows them."""
+    """Module name in the plugin -> name under which the module is loaded."""
 
 
 @frozen
-class _Found:
-    """What the hooks of one plugin return."""
+class _Collected:
+    """The results of the hooks of one plugin."""
 
     offers: list[Offer] = field(factory=list)
     warnings: list[str] = field(factory=list)
@@ -53,14 +53,14 @@ class _Found:
 
 
 def discover(block: Iterable[str] = (), files: Iterable[str | Path] = (), strict: bool = False) -> Registry:
-    """Find every plugin and ask it what it offers.
+    """Load every plugin and collect its components.
 
     Args:
-        block: names of plugins to keep out; their modules are not imported. The environment variable ``GANBLOCKS_BLOCK``
+        block: names of plugins to exclude; their modules are not imported. The environment variable ``GANBLOCKS_BLOCK``
             (names with commas between) adds to them.
-        files: single Python files to use as plugins, each named by its stem. Their modules get names of their own, so that
-            a file ``random.py`` shadows nothing.
-        strict: raise BrokenPlugin if any plugin is broken. ``GANBLOCKS_STRICT_PLUGINS=1`` asks for the same.
+        files: single Python files to use as plugins, each named by its stem. Their modules get unique names, so that a file
+            ``random.py`` shadows nothing.
+        strict: raise BrokenPlugin if any plugin is broken. ``GANBLOCKS_STRICT_PLUGINS=1`` does the same.
 
     Raises:
         BrokenPlugin: see ``strict``.
@@ -71,10 +71,10 @@ def discover(block: Iterable[str] = (), files: Iterable[str | Path] = (), strict
     strict = _strict_by_environment() or strict
     facts, offers, refused = [], [], []
     for candidate in _unique([*_installed(), *map(_single_file, files)]):
-        fact, found = _examine(candidate, blocked)
+        fact, collected = _examine(candidate, blocked)
         facts.append(fact)
-        offers += found.offers
-        refused += found.refused
+        offers += collected.offers
+        refused += collected.refused
     if strict:
         refuse_broken(facts)
     return Registry(offers, tuple(facts), tuple(refused))
@@ -88,7 +88,7 @@ def _strict_by_environment() -> bool:
 
 
 def refuse_broken(facts: Iterable[PluginFact]) -> None:
-    """Raise BrokenPlugin that names every plugin with a fault."""
+    """Raise BrokenPlugin, naming every plugin with a fault, if there is any."""
     faults = [
         f"{fact.name}: {fact.reason or '; '.join(fact.warnings)}" for fact in facts if fact.status == "broken" or fact.warnings
     ]
@@ -97,10 +97,10 @@ def refuse_broken(facts: Iterable[PluginFact]) -> None:
 
 
 def _installed() -> Iterator[_Candidate]:
-    """The entry points, in an order that does not depend on sys.path."""
-    found = [(point.dist.name if point.dist else "", point) for point in entry_points(group=GROUP)]
+    """Iterate over the entry points, in an order that does not depend on sys.path."""
+    points = [(point.dist.name if point.dist else "", point) for point in entry_points(group=GROUP)]
     records: dict[str, str] = {}
-    for distribution, point in sorted(found, key=lambda pair: (pair[0], pair[1].name, pair[1].value)):
+    for distribution, point in sorted(points, key=lambda pair: (pair[0], pair[1].name, pair[1].value)):
         version = point.dist.version if point.dist else ""
         if distribution not in records:
             content = (point.dist.read_text("RECORD") if point.dist else None) or ""
@@ -109,22 +109,22 @@ def _installed() -> Iterator[_Candidate]:
 
 
 def examine(module: ModuleType) -> tuple[PluginFact, list[Offer]]:
-    """What became of a module as a plugin, and what it offers, whether or not it is installed as one."""
-    fact, found = _examine(_Candidate(PluginFact(module.__name__.rpartition(".")[2]), lambda: module), set())
-    return fact, found.offers
+    """Return the state of a module as a plugin and its components, whether or not it is installed as one."""
+    fact, collected = _examine(_Candidate(PluginFact(module.__name__.rpartition(".")[2]), lambda: module), set())
+    return fact, collected.offers
 
 
 def _single_file(path: str | Path) -> _Candidate:
     path = Path(path)
-    place = path.absolute()
+    absolute = path.absolute()
     version = f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}" if path.is_file() else ""
-    digest, stem = hashlib.sha256(str(place).encode()).hexdigest()[:8], re.sub(r"\W", "_", path.stem)
+    digest, stem = hashlib.sha256(str(absolute).encode()).hexdigest()[:8], re.sub(r"\W", "_", path.stem)
     name = f"_ganblocks_file_{digest}_{stem}"
-    return _Candidate(PluginFact(path.stem, str(place), version), lambda: _load_file(path, name), {path.stem: name})
+    return _Candidate(PluginFact(path.stem, str(absolute), version), lambda: _load_file(path, name), {path.stem: name})
 
 
 def _load_file(path: Path, name: str) -> ModuleType:
-    """Execute a file as the module ``name``: under its own, ``random.py`` would take the place of Python's."""
+    """Execute a file as the module ``name``: under its own name, ``random.py`` would replace Python's."""
     if not path.is_file():
         raise BrokenPlugin(f"-p {path}: no such file")
     spec = importlib.util.spec_from_file_location(name, path.absolute())
@@ -137,7 +137,7 @@ def _load_file(path: Path, name: str) -> ModuleType:
 
 
 def _unique(candidates: Iterable[_Candidate]) -> Iterator[_Candidate]:
-    """The second plugin of one name becomes broken: ``owner:name`` could not tell them apart."""
+    """Mark the second plugin of a name as broken, because ``owner:name`` would be ambiguous."""
     first: dict[str, PluginFact] = {}
     for candidate in candidates:
         fact = candidate.fact
@@ -146,26 +146,26 @@ def _unique(candidates: Iterable[_Candidate]) -> Iterator[_Candidate]:
             reason = f"{before.distribution} already provides a plugin of this name"
             candidate = attrs.evolve(candidate, fact=attrs.evolve(fact, status="broken", reason=reason))
         elif before is not fact:
-            continue  # the same distribution, found twice on the path
+            continue  # the same distribution, twice on the path
         yield candidate
 
 
-def _examine(candidate: _Candidate, blocked: set[str]) -> tuple[PluginFact, _Found]:
-    """What becomes of one plugin, and what it offers."""
+def _examine(candidate: _Candidate, blocked: set[str]) -> tuple[PluginFact, _Collected]:
+    """Return the state of one plugin, and the results of its hooks."""
     fact, start = candidate.fact, time.perf_counter()
     if fact.status == "broken":
-        return fact, _Found()
+        return fact, _Collected()
     if fact.name in blocked:
-        return attrs.evolve(fact, status="blocked", reason="kept out on request"), _Found()
+        return attrs.evolve(fact, status="blocked", reason="excluded on request"), _Collected()
     try:
         with printing_to_stderr():
-            found = _ask(candidate, _loaded(candidate))
+            collected = _ask(candidate, _loaded(candidate))
     except (_Broken, BrokenPlugin) as error:
-        return attrs.evolve(fact, status="broken", reason=str(error)), _Found()
+        return attrs.evolve(fact, status="broken", reason=str(error)), _Collected()
     except (Exception, SystemExit) as error:
-        return attrs.evolve(fact, status="broken", reason=f"cannot be asked what it offers: {named(error)}"), _Found()
+        return attrs.evolve(fact, status="broken", reason=f"cannot be asked what it offers: {named(error)}"), _Collected()
     took = round(time.perf_counter() - start, 3)
-    return attrs.evolve(fact, warnings=tuple(found.warnings), components=len(found.offers), seconds=took), found
+    return attrs.evolve(fact, warnings=tuple(collected.warnings), components=len(collected.offers), seconds=took), collected
 
 
 def _loaded(candidate: _Candidate) -> Any:
@@ -173,12 +173,12 @@ def _loaded(candidate: _Candidate) -> Any:
         return candidate.load()
     except (KeyboardInterrupt, BrokenPlugin):
         raise
-    except BaseException as error:  # a stranger's module may even call sys.exit
+    except BaseException as error:  # a plugin's module may even call sys.exit
         raise _Broken(f"cannot be imported: {named(error)}") from error
 
 
-def _ask(candidate: _Candidate, plugin: Any) -> _Found:
-    """Register a plugin with a manager of its own, and collect what its hooks return."""
+def _ask(candidate: _Candidate, plugin: Any) -> _Collected:
+    """Register a plugin with its own manager, and collect the results of its hooks."""
     fact = candidate.fact
     version = getattr(plugin, "GANBLOCKS_API", API_VERSION)
     if version != API_VERSION:
@@ -191,17 +191,17 @@ def _ask(candidate: _Candidate, plugin: Any) -> _Found:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise _Broken(" ".join(str(error).split())) from error
-    found = _Found()
-    found.warnings.extend(
+    collected = _Collected()
+    collected.warnings.extend(
         f"{name} is not marked @ganblocks.hookimpl, so it offers nothing" for name in _unmarked(manager, plugin)
     )
     for kind in KINDS.values():
         for implementation in manager.subset_hook_caller(kind.hook, []).get_hookimpls():
-            _collect(candidate, kind.name, implementation.function, found)
-    found.offers[:] = [_with_statements(offer, plugin) for offer in found.offers]
-    if not found.offers and not found.warnings:
-        found.warnings.append("registers nothing")
-    return found
+            _collect(candidate, kind.name, implementation.function, collected)
+    collected.offers[:] = [_with_statements(offer, plugin) for offer in collected.offers]
+    if not collected.offers and not collected.warnings:
+        collected.warnings.append("registers nothing")
+    return collected
 
 
 def _with_statements(offer: Offer, plugin: Any) -> Offer:
@@ -213,37 +213,37 @@ def _with_statements(offer: Offer, plugin: Any) -> Offer:
 
 
 def _unmarked(manager: pluggy.PluginManager, plugin: Any) -> list[str]:
-    """Functions that are named as hooks but carry no mark."""
+    """Return the functions that are named like hooks but not marked as such."""
     named_so = [kind.hook for kind in KINDS.values() if callable(getattr(plugin, kind.hook, None))]
     return [name for name in named_so if manager.parse_hookimpl_opts(plugin, name) is None]
 
 
-def _collect(candidate: _Candidate, kind: str, hook: Callable[[], Any], found: _Found) -> None:
-    """Add one hook's offers; a hook that raises, or returns something else, does not stop the others."""
+def _collect(candidate: _Candidate, kind: str, hook: Callable[[], Any], collected: _Collected) -> None:
+    """Add one hook's offers; a hook that fails does not stop the others."""
     fact, where = candidate.fact, KINDS[kind].hook
     try:
         offered = hook()
         items = list(offered.items()) if isinstance(offered, Mapping) else None
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # a stranger's hook may raise anything, and call sys.exit
-        found.warnings.append(f"{where} failed: {named(error)}")
+    except BaseException as error:  # a plugin's hook may raise anything, and call sys.exit
+        collected.warnings.append(f"{where} failed: {named(error)}")
         return
     if items is None:
         what = "nothing" if offered is None else f"a {type(offered).__name__}"
-        found.warnings.append(f'{where} returns {what}, and must return a dict {{"name": component}}')
+        collected.warnings.append(f'{where} returns {what}, and must return a dict {{"name": component}}')
         return
     for name, target in items:
         if fault := _fault(kind, name, target):
-            found.warnings.append(f"{kind} {name!r}: {fault}")
-            found.refused.append(Refusal(kind, str(name), fact.name, fault))
+            collected.warnings.append(f"{kind} {name!r}: {fault}")
+            collected.refused.append(Refusal(kind, str(name), fact.name, fault))
         else:
             target = _renamed(target, candidate.renamed)
-            found.offers.append(Offer(kind, name, fact.name, target, fact.distribution, fact.version))
+            collected.offers.append(Offer(kind, name, fact.name, target, fact.distribution, fact.version))
 
 
 def _renamed(target: Any, renamed: Mapping[str, str]) -> Any:
-    """A target in the module under whose name it was really loaded."""
+    """Return a target with the name under which its module is loaded."""
     if not isinstance(target, str):
         return target
     module, _, name = target.partition(":")

@@ -23,29 +23,30 @@ from ganblocks.origins import Origin, origin_of, remember
 
 @frozen
 class PluginFact:
-    """What became of one plugin."""
+    """The state of one plugin."""
 
     name: str
     distribution: str = ""
     version: str = ""
     status: str = "ok"
-    """``ok``, ``broken`` (nothing of it can be used) or ``blocked`` (kept out on request, not imported)."""
+    """``ok``, ``broken`` (nothing of it can be used) or ``blocked`` (excluded on request, not imported)."""
     reason: str = ""
     warnings: tuple[str, ...] = ()
     components: int = 0
     record: str = ""
-    """sha256 of the distribution's RECORD, which lists the hash of every installed file; empty where there is none."""
+    """sha256 of the distribution's RECORD, which has the hash of every installed file; empty if there is none."""
     seconds: float = field(default=0.0, eq=False)
-    """How long its import and its hooks took."""
+    """Duration of its import and its hooks."""
 
     @property
     def faulty(self) -> bool:
+        """True if it is broken or has warnings."""
         return self.status == "broken" or bool(self.warnings)
 
 
 @frozen
 class Refusal:
-    """Something that a plugin's hook returns and that cannot be offered."""
+    """An entry of a hook's result that is no valid component."""
 
     kind: str
     name: str
@@ -53,7 +54,7 @@ class Refusal:
     reason: str
 
     def means(self, kind: str, name: str) -> bool:
-        """Return True where whoever writes ``name`` probably wants this: letters and digits are the same."""
+        """Return True if ``name`` probably means this: letters and digits are equal."""
         return kind == self.kind and _letters(self.name) in (_letters(name), _letters(name.rpartition(":")[2]))
 
 
@@ -79,17 +80,18 @@ class Offer:
 
     @property
     def full_name(self) -> str:
+        """``owner:name``."""
         return f"{self.owner}:{self.name}"
 
     def resolve(self) -> type:
-        """The component class, checked. Raises BrokenPlugin with the reason where it cannot be had."""
+        """Return the component class, checked. Raise BrokenPlugin with the reason if that is not possible."""
         target = self.target
         if isinstance(target, str):
             module, _, name = target.partition(":")
             try:
                 with printing_to_stderr():
                     target = getattr(import_module(module), name)
-            except (Exception, SystemExit) as error:  # a stranger's module may raise anything, and call sys.exit
+            except (Exception, SystemExit) as error:  # a plugin's module may raise anything, and call sys.exit
                 raise BrokenPlugin(
                     f"{self.kind} {self.full_name}: {self.target!r} cannot be imported: {named(error)}"
                 ) from error
@@ -99,17 +101,17 @@ class Offer:
 
 
 def printing_to_stderr() -> AbstractContextManager[object]:
-    """Within the block what is printed goes to stderr: stdout is for results, which a plugin's print would spoil."""
+    """Redirect stdout to stderr within the block: stdout is for results."""
     return redirect_stdout(sys.stderr)
 
 
 def named(error: BaseException) -> str:
-    """An error in words, on one line: its type alone where it has no message."""
+    """Return type and message of an error on one line."""
     return f"{type(error).__name__}: {str(error).strip()}".splitlines()[0].removesuffix(": ")
 
 
 def flaw(kind: Kind, target: object) -> str:
-    """Why ``target`` is no component of ``kind``; empty if it is one."""
+    """Return why ``target`` is no component of ``kind``; empty if it is one."""
     if not isinstance(target, type):
         return f"is {target!r}, not a class"
     if not attrs.has(target):
@@ -124,42 +126,42 @@ def flaw(kind: Kind, target: object) -> str:
 
 
 def _by_name(offers: Iterable[Offer]) -> dict[tuple[str, str], tuple[Offer, ...]]:
-    found: dict[tuple[str, str], list[Offer]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[Offer]] = defaultdict(list)
     for offer in sorted(offers, key=lambda offer: (offer.kind, offer.name, offer.owner)):
-        found[offer.kind, offer.name].append(offer)
-    return {key: tuple(group) for key, group in found.items()}
+        groups[offer.kind, offer.name].append(offer)
+    return {key: tuple(group) for key, group in groups.items()}
 
 
 @frozen
 class Registry:
-    """Every component that installed plugins offer, and what became of every plugin."""
+    """Every component that installed plugins offer, and the state of every plugin."""
 
     _offers: Mapping[tuple[str, str], tuple[Offer, ...]] = field(converter=_by_name)
     plugins: tuple[PluginFact, ...] = ()
     refused: tuple[Refusal, ...] = ()
-    """What hooks return and what cannot be offered."""
+    """Entries of hooks that are no valid components."""
 
     @classmethod
     def of(cls, components: Mapping[str, Mapping[str, type | str]], owner: str = "here") -> Registry:
-        """A registry of components at hand: ``Registry.of({"attention": {"mine": Mine}})``."""
+        """Return a registry of the given components: ``Registry.of({"attention": {"mine": Mine}})``."""
         return cls([Offer(kind, name, owner, target) for kind, names in components.items() for name, target in names.items()])
 
     def with_(self, other: Registry) -> Registry:
-        """This registry and another together."""
+        """Return this registry and another combined."""
         return Registry([*self.offers(), *other.offers()], (*self.plugins, *other.plugins), (*self.refused, *other.refused))
 
     def offers(self, kind: str | None = None) -> tuple[Offer, ...]:
-        """All offers, sorted; of one kind where it is named. Raises UnknownComponent for a kind that does not exist."""
+        """Return all offers, or those of one kind, sorted. Raise UnknownComponent for a kind that does not exist."""
         if kind is not None:
             _kind(kind)
         return tuple(offer for group in self._offers.values() for offer in group if kind in (None, offer.kind))
 
     def names(self, kind: str) -> tuple[str, ...]:
-        """The sorted names of a kind; a name that is offered twice appears once."""
+        """Return the sorted names of a kind; a name that is offered twice appears once."""
         return tuple(sorted({offer.name for offer in self.offers(kind)}))
 
     def defaults(self, kind: str) -> tuple[Offer, ...]:
-        """The offers that are used where no component of a kind is named, the first choice first."""
+        """Return the offers that are used if no component of a kind is named, the first choice first."""
         ranked = [(offer.default_rank, offer.owner, offer) for offer in self.offers(kind) if offer.default_rank is not None]
         return tuple(offer for *_, offer in sorted(ranked, key=lambda row: row[:2]))
 
@@ -169,10 +171,10 @@ class Registry:
         return "diagnostic" if short in self.names("diagnostic") and short not in self.names("metric") else "metric"
 
     def find(self, kind: str, name: str) -> Offer:
-        """The one offer that a name means; ``owner:name`` says whose.
+        """Return the one offer of that name; ``owner:name`` selects the plugin.
 
         Raises:
-            UnknownComponent: nobody offers it.
+            UnknownComponent: no plugin offers it.
             AmbiguousComponent: several plugins do.
 
         """
@@ -181,57 +183,56 @@ class Registry:
             return ranked[0]
         owner, colon, short = name.rpartition(":")
         offers = self._offers.get((kind, short), ())
-        found = [offer for offer in offers if not colon or offer.owner == owner]
-        found = found or [offer for offer in offers if owner in offer.former_owners]
-        if not found:
+        matches = [offer for offer in offers if not colon or offer.owner == owner]
+        matches = matches or [offer for offer in offers if owner in offer.former_owners]
+        if not matches:
             hint = self._refusal(kind, name) or self._suggestion(kind, name)
             raise UnknownComponent(f"no {kind} is called {name!r}", hint + self._absent())
-        if len(found) > 1:
-            choices = " or ".join(f'"{offer.full_name}"' for offer in found)
+        if len(matches) > 1:
+            choices = " or ".join(f'"{offer.full_name}"' for offer in matches)
             raise AmbiguousComponent(f"several plugins offer the {kind} {name!r}", f"write {choices}")
-        return found[0]
+        return matches[0]
 
     def get(self, kind: str, name: str) -> type:
-        """The component class that a name means, imported now if need be. Raises what :meth:`find` does, and BrokenPlugin."""
+        """Return the component class of a name, importing it if needed. Raise what :meth:`find` does, and BrokenPlugin."""
         return self.find(kind, name).resolve()
 
     def create(self, kind: str, name: str, **options: Any) -> Any:
-        """A component, its options checked as in a recipe. Raises RecipeError with every mistake, and what ``get`` does."""
+        """Create a component with checked options. Raise RecipeError with every mistake, and what :meth:`get` does."""
         name = self.short_name(self.find(kind, name)) if name == PLUGIN_DEFAULT else name
         component = structure(self.get(kind, name), options, f"{kind}.{name}", self.get)
         remember(component, Origin(kind, name))
         return component
 
     def short_name(self, offer: Offer) -> str:
-        """The shortest name that means an offer: with its owner where another plugin offers the same."""
+        """Return the shortest unambiguous name of an offer: with its owner if another plugin offers the same name."""
         return offer.name if len(self._offers[offer.kind, offer.name]) == 1 else offer.full_name
 
     def name_of(self, kind: str, component: object) -> str:
-        """The name under which a recipe finds a component of ``kind``: the one by which it was made, where that is known.
+        """Return the name of a component in a recipe: the one by which it was created, if that is known.
 
-        A component whose class was called in Python takes the first name under which its class is offered for the kind.
-        Raises UnknownComponent where there is none.
+        Otherwise it is the first name under which its class is offered for the kind. Raise UnknownComponent if there is none.
         """
         cls, origin = type(component), origin_of(component)
         if origin is not None and origin.kind == kind and self._means(kind, origin.name, cls):
             return origin.name
         names = (name for offer in self.offers(kind) for name in (offer.name, offer.full_name))
-        if found := next((name for name in names if self._means(kind, name, cls)), None):
-            return found
+        if offered := next((name for name in names if self._means(kind, name, cls)), None):
+            return offered
         rule = f"no plugin offers the class {cls.__qualname__} as a component of kind {kind}"
         raise UnknownComponent(rule, f"return it from a plugin's hook {KINDS[kind].hook}, or add it with Registry.of")
 
     def _means(self, kind: str, name: str, cls: type) -> bool:
-        """True where a recipe that writes ``name`` gets ``cls``."""
+        """Return True if ``name`` in a recipe means ``cls``."""
         try:
             return self.get(kind, name) is cls
         except (UnknownComponent, AmbiguousComponent, BrokenPlugin):
             return False
 
     def _refusal(self, kind: str, name: str) -> str:
-        """Who offers something of that name, and why it is refused; empty where nobody does."""
-        found = next((each for each in self.refused if each.means(kind, name)), None)
-        return f"the plugin {found.owner} offers {found.name!r}, which is refused: {found.reason}" if found else ""
+        """Return which plugin offers an invalid component of that name, and the reason; empty if none does."""
+        refusal = next((refusal for refusal in self.refused if refusal.means(kind, name)), None)
+        return f"the plugin {refusal.owner} offers {refusal.name!r}, which is refused: {refusal.reason}" if refusal else ""
 
     def _suggestion(self, kind: str, name: str) -> str:
         known = [*self.names(kind), *(offer.full_name for offer in self.offers(kind))]

@@ -1,4 +1,4 @@
-"""Numbers that move with the images seen: one clock for rates, weights and decays.
+"""Numbers that depend on the images seen: one clock for rates, weights and decays.
 
 In a recipe a bare number is ``Constant``; a table names one of the others: ``{ use = "cosine", start = 2.0, end = 0.2 }``.
 Where ``images`` is absent, a schedule spans the whole training: :func:`spanning` fills it in.
@@ -20,30 +20,33 @@ T = TypeVar("T")
 
 @runtime_checkable
 class Schedule(Protocol):
-    """A number for each count of images seen."""
+    """A number as a function of the images seen."""
 
-    def at(self, images_seen: int) -> float: ...
+    def at(self, images_seen: int) -> float:
+        """Return the value after ``images_seen`` images."""
+        ...
 
 
 @frozen
 class Constant:
-    """The same value for ever."""
+    """A constant value."""
 
     value: float = field(validator=instance_of((int, float)))
 
     def at(self, images_seen: int) -> float:
+        """Return the value after ``images_seen`` images."""
         return float(self.value)
 
 
 def _progress(images_seen: int, begin: int, images: int | None) -> float:
-    """How far along, from 0 until ``begin`` to 1 at ``images``; stays at 1 afterwards."""
+    """Return 0 until ``begin``, then a line to 1 at ``images``, then 1."""
     assert images is not None, "spanning() gives every schedule its length before training"
     return min(max((images_seen - begin) / max(images - begin, 1), 0.0), 1.0)
 
 
 @frozen(kw_only=True)
 class LinearSchedule:
-    """``start`` until ``begin`` images were seen, then a straight line to ``end``, which it reaches at ``images`` images."""
+    """``start`` until ``begin`` images, then a straight line to ``end`` at ``images`` images."""
 
     start: float = field(validator=instance_of((int, float)))
     end: float = field(validator=instance_of((int, float)))
@@ -51,12 +54,13 @@ class LinearSchedule:
     begin: int = field(default=0, validator=[instance_of(int), ge(0)])
 
     def at(self, images_seen: int) -> float:
+        """Return the value after ``images_seen`` images."""
         return self.start + (self.end - self.start) * _progress(images_seen, self.begin, self.images)
 
 
 @frozen(kw_only=True)
 class Cosine:
-    """``start`` until ``begin`` images were seen, then half a cosine wave to ``end``, which it reaches at ``images`` images."""
+    """``start`` until ``begin`` images, then half a cosine wave to ``end`` at ``images`` images."""
 
     start: float = field(validator=instance_of((int, float)))
     end: float = field(validator=instance_of((int, float)))
@@ -64,19 +68,21 @@ class Cosine:
     begin: int = field(default=0, validator=[instance_of(int), ge(0)])
 
     def at(self, images_seen: int) -> float:
+        """Return the value after ``images_seen`` images."""
         wave = (1 + math.cos(math.pi * _progress(images_seen, self.begin, self.images))) / 2
         return self.end + (self.start - self.end) * wave
 
 
 @frozen(kw_only=True)
 class WarmUp:
-    """A straight line from ``start`` to what ``then`` says, over ``images`` images; afterwards ``then`` itself."""
+    """A straight line from ``start`` to ``then`` over ``images`` images, and ``then`` afterwards."""
 
     images: int = field(validator=[instance_of(int), gt(0)])
     then: Constant | LinearSchedule | Cosine
     start: float = field(default=0.0, validator=[instance_of((int, float)), ge(0.0)])
 
     def at(self, images_seen: int) -> float:
+        """Return the value after ``images_seen`` images."""
         share = min(max(images_seen / self.images, 0.0), 1.0)
         return self.start + (self.then.at(images_seen) - self.start) * share
 
@@ -85,11 +91,11 @@ SCHEDULES: dict[str, type] = {"constant": Constant, "linear": LinearSchedule, "c
 """The names that a recipe may use in a schedule's ``use``."""
 
 Moving = Constant | LinearSchedule | Cosine | WarmUp
-"""The annotation of an option that may move. Declare such a field with :func:`ganblocks.moving`."""
+"""The annotation of an option that may follow a schedule. Declare such a field with :func:`ganblocks.moving`."""
 
 
 def values_within(schedule: Moving) -> tuple[float, ...]:
-    """The extreme values that a schedule takes (its corners: every schedule here is monotone between them)."""
+    """Return the values at a schedule's corners; between them every schedule is monotone."""
     match schedule:
         case Constant():
             return (float(schedule.value),)
@@ -100,12 +106,12 @@ def values_within(schedule: Moving) -> tuple[float, ...]:
 
 
 def as_schedule(value: Any) -> Any:
-    """A bare number is constant; anything else passes through."""
+    """Return a number as a constant schedule; anything else unchanged."""
     return Constant(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def spanning(component: T, images: int) -> T:
-    """The same component, in which each schedule without a length spans ``images`` images (deeply)."""
+    """Return the component in which each schedule without a length spans ``images`` images (deeply)."""
     value: Any = component
     if isinstance(value, tuple):
         value = tuple(spanning(item, images) for item in value)
@@ -120,7 +126,7 @@ def spanning(component: T, images: int) -> T:
 
 
 def _spanned_fields(value: Any, images: int) -> dict[str, Any]:
-    """The fields of an attrs instance that change, by the name that its constructor takes."""
+    """Return the fields of an attrs instance that change, by the names of its constructor."""
     olds = {a.alias: getattr(value, a.name) for a in attrs.fields(type(value)) if a.init}
     news = {name: spanning(old, images) for name, old in olds.items()}
     return {name: new for name, new in news.items() if new != olds[name]}

@@ -1,4 +1,4 @@
-"""Seeds that depend on named parts only, and torch's global random numbers within a block."""
+"""Seeds from named parts, and torch's global random numbers within a block."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # torch is imported when a block begins
+if TYPE_CHECKING:  # torch is imported on first use
     import torch
 
 
 def seed_of(*parts: object) -> int:
-    """A 63-bit seed that depends on every part, and on nothing else (not on the process, the machine or the order of calls)."""
+    """Return a 63-bit seed that depends on the parts only, not on the process, the machine or the order of calls."""
     text = "\x1f".join(str(part) for part in parts)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[torch.Generator]:
-    """Within the block torch's global CPU random numbers start from ``seed``; afterwards they go on as if nothing happened.
+    """Seed torch's global CPU generator within the block and restore its state afterwards.
 
     Yields a generator of the same seed, for code that takes one.
     """

@@ -1,4 +1,4 @@
-"""The site of a component: what a block may know of its position in a network, and how its layers are initialised."""
+"""The site of a component: its position in a network, and how its layers are initialised."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import attrs
 from attrs import field, frozen
 from attrs.validators import gt, instance_of
 
-from ganblocks.deprecated import warn_renamed
+from ganblocks.deprecated import former_method
 from ganblocks.errors import PlacementError, UnfitSize
 from ganblocks.seeding import seed_of, seeded
 from ganblocks.sizes import Doublings, Size, as_size, in_words, nearest_sizes, shorter, sides
@@ -26,41 +26,43 @@ if TYPE_CHECKING:  # torch is only needed once something is built
 
 @frozen
 class Site:
-    """What a block may know of its place in a network.
+    """What a block can know of its position in a network.
 
     Initial values depend on (seed, path, name) only, so that swapping one component never changes the initial values of others.
     """
 
     channels: int = field(validator=[instance_of(int), gt(0)])
-    """Channels of the feature map that arrives (or features of a vector, for a head)."""
+    """Channels of the input feature map (or features of a vector, for a head)."""
     size: Size = field(default=4, converter=as_size)
     """Height and width of the feature map: one number for squares, else (height, width)."""
     image_channels: int = 3
     player: Player = Player.GENERATOR
     path: str = "block"
-    """Dotted place, such as ``generator.block2.attention``: it stands in errors, and it seeds initial values."""
+    """Dotted path, such as ``generator.block2.attention``, for errors and for the seeds of initial values."""
     condition: Condition = None
     weight_norm: WeightNorm | None = None
     initialization: Initialization | None = None
     twice_differentiable: bool = False
-    """True where a penalty reads gradients of this network with respect to its input: fused kernels without a second
-    derivative may not be used here."""
+    """True if a penalty differentiates this network with respect to its input: kernels without a second derivative must not
+    be used."""
     seed: int = 0
 
     @property
     def height(self) -> int:
+        """Height of the feature map."""
         return sides(self.size)[0]
 
     @property
     def width(self) -> int:
+        """Width of the feature map."""
         return sides(self.size)[1]
 
     def at(self, path: str, **changes: Any) -> Site:
-        """A child place. Its path is longer by ``path``, which also forks the seed of everything built there."""
+        """Return a child site. ``path`` is appended to the path, which changes the seed of everything built there."""
         return attrs.evolve(self, path=f"{self.path}.{path}", **changes)
 
     def layer(self, layer: nn.Module, name: str) -> nn.Module:
-        """Initialise ``layer`` from (seed, path, name), then wrap it with the weight norm of this place.
+        """Initialise ``layer`` from (seed, path, name), then wrap it with the site's weight norm.
 
         Args:
             layer: a torch layer with a ``weight`` (Conv, Linear, Embedding, ConvTranspose).
@@ -71,12 +73,12 @@ class Site:
                 _initialise(layer, self.initialization, rng)
             try:
                 return layer if self.weight_norm is None else self.weight_norm.wrap(layer)
-            except PlacementError as error:  # a weight norm sees a layer, not its place
+            except PlacementError as error:  # a weight norm does not know the path of its layer
                 raise self.at(name).error(error.rule, error.hint) from error
 
     @contextmanager
     def seeded(self, **changes: Any) -> Iterator[Site]:
-        """Yield the site with ``changes``; meanwhile torch's global random numbers are seeded from (seed, path).
+        """Seed torch's global random numbers from (seed, path) within the block, and yield the site with ``changes``.
 
         A network builds its layers inside: torch draws values for a layer before :meth:`layer` initialises it.
         """
@@ -84,22 +86,23 @@ class Site:
             yield attrs.evolve(self, **changes)
 
     def build(self, component: Any) -> nn.Module:
-        """Build ``component`` here. Whatever it draws from torch's global random numbers is seeded by the path."""
+        """Build ``component`` at this site. Torch's global random numbers are seeded by the path."""
         with self.seeded():
             module: nn.Module = component.build(self)
             return module
 
     def error(self, rule: str, hint: str = "") -> PlacementError:
-        """The error that says why a component cannot stand here: ``raise site.error("needs an even height, got 7")``."""
+        """Return the error of a component that does not fit here: ``raise site.error("needs an even height, got 7")``."""
         return PlacementError(self.path, rule, hint)
 
-    def misfit(self, rule: str, hint: str = "") -> PlacementError:
-        """Former name of :meth:`error`."""
-        warn_renamed("Site.misfit", "Site.error")
-        return self.error(rule, hint)
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Return the method that had this name in the previous version."""
+            return former_method(self, name)
 
     def expect_sizes(self, option: str, wanted: Collection[int], sizes: Iterable[Size]) -> None:
-        """Raise PlacementError where ``option`` names a feature map that is none of ``sizes``, by its shorter side."""
+        """Raise PlacementError if ``option`` names a feature map that is not among ``sizes``, by its shorter side."""
         known = {shorter(size): size for size in sorted(sizes, key=sides)}
         if missing := sorted(set(wanted) - set(known)):
             named, there = ", ".join(map(str, missing)), ", ".join(map(in_words, known.values()))
@@ -114,20 +117,21 @@ class Site:
         raise self.unfit(size, rule, lambda other: bool(Doublings.all(other, fewest)))
 
     def unfit(self, size: Size, rule: str, fits: Callable[[Size], bool]) -> UnfitSize:
-        """The error that says that a network cannot have images of ``size`` at all: ``rule``, and which are nearest.
+        """Return the error of a network that cannot process images of ``size``, with the nearest sizes that it can.
 
         Args:
-            size: of the images that arrive.
-            rule: what sizes must be, such as "needs even sides".
-            fits: whether the network could have images of another size.
+            size: size of the images.
+            rule: the requirement, such as "needs even sides".
+            fits: whether the network can process another size.
+
         """
-        nearest = " or ".join(in_words(each) for each in nearest_sizes(size, fits))
+        nearest = " or ".join(map(in_words, nearest_sizes(size, fits)))
         hint = f"use images of {nearest} pixels" if nearest else "use another network"
         return UnfitSize(self.path, f"{rule}, got {in_words(size)} pixels", hint, fits)
 
 
 def _initialise(layer: nn.Module, initialization: Initialization | None, rng: torch.Generator) -> None:
-    """Fill by the named rule, or by torch's own rule for the layer under the seeded global numbers."""
+    """Fill by the given rule, or by torch's own rule for the layer with the seeded global generator."""
     if initialization is not None:
         initialization.fill(layer, rng)
     else:

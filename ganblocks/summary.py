@@ -1,4 +1,4 @@
-"""What a network costs, block by block, measured on the meta device: nothing is allocated and nothing is computed."""
+"""The cost of a network, block by block, measured on the meta device: nothing is allocated or computed."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class BlockCost:
     """The module's class."""
     parameters: int
     flops: int
-    """Floating point operations of one forward of one image (a multiply-add counts as two)."""
+    """Floating point operations per image of one forward pass (a multiply-add counts as two)."""
     activations: int
-    """Bytes that autograd keeps for the backward pass of one image, in float32."""
+    """Bytes per image that autograd keeps for the backward pass, in float32."""
 
 
 @frozen
@@ -43,7 +43,7 @@ class NetworkCost:
 
 
 def network_costs(recipe: Recipe, image: ImageSpec) -> dict[Player, NetworkCost]:
-    """Both networks' costs, at the batch that goes through them at once."""
+    """Return both networks' costs at the recipe's microbatch."""
     batch = 1 + (recipe.training.microbatch or recipe.training.batch)
     with torch.device("meta"):
         label = torch.zeros(batch, dtype=torch.int64) if image.classes else None
@@ -56,14 +56,14 @@ def network_costs(recipe: Recipe, image: ImageSpec) -> dict[Player, NetworkCost]
 
 
 def cost(network: nn.Module, *inputs: Tensor | None) -> NetworkCost:
-    """Run two forwards on the meta device and add up.
+    """Return the cost per image: the difference of two forward passes whose batches differ by one image.
 
-    What grows with the batch is told apart from what does not (normalised weights) by one image more. A network may compute
-    otherwise from some batch on (a folded upsampling), so that the two may not be far apart.
+    This excludes what does not grow with the batch, such as normalised weights. The batches are close to the recipe's, because
+    a network may choose another algorithm for large batches (a folded upsampling).
 
     Args:
         network: built under ``torch.device("meta")``.
-        inputs: what the network takes, on the meta device; the first dimension is one more than the batch that is meant.
+        inputs: arguments of the network on the meta device, such as [B, Z] or [B, C, H, W]; B is the intended batch plus one.
 
     """
     more = next(len(x) for x in inputs if x is not None)
@@ -82,7 +82,7 @@ def cost(network: nn.Module, *inputs: Tensor | None) -> NetworkCost:
 
 
 def blocks_of(network: nn.Module) -> list[tuple[str, nn.Module]]:
-    """The direct children of a network, and below each the attention blocks that it holds."""
+    """Return the direct children of a network, and the attention blocks inside them."""
     named = dict(network.named_modules())
     return [
         (name, module)
@@ -92,23 +92,23 @@ def blocks_of(network: nn.Module) -> list[tuple[str, nn.Module]]:
 
 
 def _measured(network: nn.Module, inputs: Sequence[Tensor | None], batch: int) -> tuple[dict[str, int], dict[str, int]]:
-    """Floating point operations, and bytes kept for backward, by block."""
+    """Return floating point operations, and bytes kept for backward, by block."""
     counter = FlopCounterMode(display=False)
     with counter, _kept_bytes(network) as kept:
-        # copies: a slice would hold on to the storage of all inputs, which then seem not to grow with the batch
+        # copies, because a slice keeps the storage of all inputs, which then seems not to grow with the batch
         network(*(None if x is None else x[:batch].clone() for x in inputs))
     counts = {name.split(".", 1)[-1]: sum(ops.values()) for name, ops in counter.get_flop_counts().items()}
     return counts, kept
 
 
 def parameters(module: nn.Module) -> int:
-    """Numbers in weights and biases, those that are frozen included."""
+    """Return the number of weights and biases, including frozen ones."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
 @contextmanager
 def _kept_bytes(network: nn.Module) -> Iterator[dict[str, int]]:
-    """Bytes saved for backward, by block; each storage counts once, parameters and buffers not at all."""
+    """Count the bytes saved for backward, by block; each storage counts once, parameters and buffers not at all."""
     kept: dict[str, int] = defaultdict(int)
     own = {_storage(tensor) for tensor in (*network.parameters(), *network.buffers())}
     seen: dict[int, Tensor] = {}
@@ -117,7 +117,7 @@ def _kept_bytes(network: nn.Module) -> Iterator[dict[str, int]]:
     def pack(tensor: Tensor) -> Tensor:
         key = _storage(tensor)
         if key not in own and key not in seen:
-            seen[key] = tensor  # keeps the storage alive, so that its identity is not used again
+            seen[key] = tensor  # keeps the storage alive, so that its id is not reused
             for name in inside if len(inside) == 1 else inside[1:]:
                 kept[name] += tensor.untyped_storage().nbytes()
         return tensor

@@ -1,4 +1,4 @@
-"""Small frozen facts that the core hands to components.
+"""Small frozen values that the core passes to components.
 
 Shape letters, here and everywhere: B batch, C channels, H W height and width, K classes, Z latent, N = H·W positions, M key
 positions.
@@ -29,12 +29,13 @@ class Player(StrEnum):
 
     @property
     def other(self) -> Player:
+        """The opponent."""
         return Player.DISCRIMINATOR if self is Player.GENERATOR else Player.GENERATOR
 
 
 @frozen
 class ImageSpec:
-    """What the images of a data set are: known without touching the disk."""
+    """Channels, size and classes of a data set's images, known without reading the disk."""
 
     channels: int = field(validator=[instance_of(int), gt(0)])
     size: Size = field(converter=as_size)
@@ -42,14 +43,16 @@ class ImageSpec:
     classes: int = field(default=0, validator=[instance_of(int), ge(0)])
     """Number of classes; 0 for images without labels."""
     class_names: tuple[str, ...] = ()
-    """One name per class, where the data set has names."""
+    """One name per class, if the data set has names."""
 
     @property
     def height(self) -> int:
+        """Height in pixels."""
         return sides(self.size)[0]
 
     @property
     def width(self) -> int:
+        """Width in pixels."""
         return sides(self.size)[1]
 
     @property
@@ -63,45 +66,44 @@ class Images:
     """An opened data set."""
 
     read: Callable[[Tensor], Tensor]
-    """int64 [B] indices -> uint8 [B, C, H, W] images, on the processor. Equal indices give equal images; called in any
-    order."""
+    """int64 [B] indices -> uint8 [B, C, H, W] images on the CPU. Equal indices give equal images; called in any order."""
     labels: Tensor
     """int64 [n]: the class of every image, below ``ImageSpec.classes``; zeros where the images have no labels."""
     fingerprint: str
-    """A hash of the images and labels, such as a sha256 in hexadecimal: two runs with equal fingerprints saw the same data. A
-    run is resumed only where it is as it was, and features of real images are kept under it. One of a part of every file only
-    says so: it begins with ``sampled:``."""
+    """A hash of the images and labels, such as a sha256 in hexadecimal: runs with equal fingerprints used the same data. A run
+    is resumed only with an equal one, and it is the key of cached features. One that covers a part of every file begins with
+    ``sampled:``."""
     split: Mapping[str, Tensor]
-    """``"train"`` and ``"held_out"`` -> int64 indices into ``labels``; disjoint. Held-out images are never trained on, and
-    are the control of every score; an empty tensor holds none out. Every class that has images has some to train on."""
+    """``"train"`` and ``"held_out"`` -> int64 indices into ``labels``; disjoint. Held-out images are never trained on and are
+    the control of every score; the tensor may be empty. Every class that has images has some to train on."""
     class_names: tuple[str, ...] = ()
-    """One name per class, where only the files tell (folders of images); else ``describe`` has them, if anybody."""
+    """One name per class, if they follow from the files (folders of images); otherwise ``describe`` may have them."""
     former: tuple[str, ...] = ()
-    """What earlier versions called the same images: runs that they began go on."""
+    """Fingerprints of the same images in earlier versions, whose runs can be resumed."""
 
 
 @frozen
 class ClassCount:
-    """A class of a data set: its number is its place among the others."""
+    """A class of a data set; its number is its index in the list of classes."""
 
     name: str
-    """Empty where the data set has no names."""
+    """Empty if the data set has no names."""
     count: int | None
-    """Training images; None where nobody has counted them."""
+    """Training images; None if they are not counted."""
 
 
 @frozen
 class Finding:
-    """Something that an inspection of a data set has found."""
+    """One finding of an inspection of a data set."""
 
-    place: str
+    path: str
     """The file or folder."""
     sort: str
-    """What it is, in words that are equal for equal things, so that they can be counted."""
+    """The kind of finding, equal for equal findings so that they can be counted."""
     words: str = ""
-    """What is special about this one."""
+    """Details of this one."""
     fatal: bool = False
-    """True where the data set does not open because of it; otherwise it is changed on the way, or merely doubtful."""
+    """True if the data set does not open because of it; otherwise the image is changed on reading, or doubtful."""
 
 
 @frozen
@@ -122,12 +124,12 @@ Condition = Classes | Vector | None
 
 
 class Score(NamedTuple):
-    """What a discriminator says of a batch, in float32."""
+    """The output of a discriminator for a batch, in float32."""
 
     logits: Tensor
     """[B]: high for real."""
     classes: Tensor | None = None
-    """[B, K] class logits, where the conditioning classifies."""
+    """[B, K] class logits, if the conditioning classifies."""
     features: Tensor | None = None
     """[B, C] pooled features, the input of the head."""
 
@@ -159,24 +161,24 @@ class View(NamedTuple):
 
 
 class Features(NamedTuple):
-    """What a feature extractor sees in images."""
+    """The output of a feature extractor."""
 
     vector: Tensor
     """[B, D], float32."""
     logits: Tensor | None = None
-    """[B, K], where it classifies."""
+    """[B, K], if it classifies."""
 
 
 @frozen(eq=False)
 class Sample:
-    """What metrics know of a set of images."""
+    """A set of images as metrics get it."""
 
     features: Tensor
     """[n, D], float32 or float64, of the recipe's extractor."""
     logits: Tensor | None = None
-    """[n, K], where the extractor classifies."""
+    """[n, K], if the extractor classifies."""
     labels: Tensor | None = None
-    """int64 [n], where the images have classes."""
+    """int64 [n], if the images have classes."""
 
     def __len__(self) -> int:
         return len(self.features)
@@ -184,7 +186,7 @@ class Sample:
 
 @frozen(eq=False)
 class Batch:
-    """All that one evaluation of an objective draws from outside: evaluating it twice gives the same value."""
+    """All random inputs of one evaluation of an objective: evaluating it twice gives the same value."""
 
     image: Tensor
     """[B, C, H, W] real images in [-1, 1]."""
@@ -195,13 +197,13 @@ class Batch:
     fake_label: Tensor | None
     """int64 [B]: classes of the fakes."""
     seed: int
-    """Seeds augmentation, and whatever else a turn draws."""
+    """Seed of augmentation and of all other random numbers in the turn."""
 
     def __len__(self) -> int:
         return len(self.latent)
 
     def split(self, size: int) -> Iterator[Batch]:
-        """Microbatches of at most ``size`` samples, each with a seed of its own."""
+        """Iterate over microbatches of at most ``size`` samples, each with its own seed."""
         if size >= len(self):
             yield self
             return
@@ -213,12 +215,12 @@ class Batch:
 
 
 class Objective(NamedTuple):
-    """What one player minimises, and the numbers worth recording."""
+    """The objective of one player, and its metrics."""
 
     total: Tensor
     """0-dim, float32."""
     metrics: dict[str, Tensor]
-    """Name -> 0-dim tensor, detached, on the device: the host reads them once per step."""
+    """Name -> 0-dim tensor, detached, on the device; the loop reads them once per step."""
 
 
 Metrics = dict[str, "Tensor"]
@@ -226,7 +228,7 @@ Metrics = dict[str, "Tensor"]
 
 @frozen
 class Use:
-    """One component that a recipe names: where it stands, and what it is."""
+    """One component of a recipe and its path."""
 
     path: str
     kind: str
@@ -236,26 +238,26 @@ class Use:
 
 @frozen
 class Facts:
-    """What a component may ask about the rest of the recipe when it checks itself."""
+    """The facts about a recipe that a component can use to check itself."""
 
     image: ImageSpec
     uses: tuple[Use, ...]
     batch: int | None = None
-    """Samples of one turn; None where nothing is trained."""
+    """Samples per turn; None if nothing is trained."""
     microbatch: int | None = None
-    """Samples of one forward, where they are fewer than a batch."""
+    """Samples per forward pass, if fewer than a batch."""
     real: int | None = None
-    """Real images that metrics compare samples with, at most; None: not known before the data is opened."""
+    """Maximum number of real images for metrics; None: unknown until the data is opened."""
     fake: int | None = None
-    """Samples that metrics see; None: likewise."""
+    """Number of samples for metrics; None: unknown until the data is opened."""
 
     @property
     def together(self) -> int | None:
-        """Samples that meet in one forward; None where nothing is trained."""
+        """Samples per forward pass; None if nothing is trained."""
         return self.microbatch or self.batch
 
     def too_few(self, least: int) -> str:
-        """Where fewer samples than ``least`` meet in one forward: how many there are, and what to set; empty otherwise."""
+        """Return the mistake and what to set if a forward pass has fewer samples than ``least``; empty otherwise."""
         if self.together is None or self.batch is None or self.together >= least:
             return ""
         parts = [size for size in range(least, self.batch) if self.batch % size == 0]
@@ -265,5 +267,5 @@ class Facts:
         return f"{self.together} at once {'is' if self.together == 1 else 'are'} too few, and {least} are needed: set {fix}"
 
     def find(self, kind: str, under: str = "") -> tuple[Use, ...]:
-        """The components of ``kind`` whose path begins with ``under``."""
+        """Return the components of ``kind`` whose path begins with ``under``."""
         return tuple(use for use in self.uses if use.kind == kind and use.path.startswith(under))

@@ -9,7 +9,7 @@ from pathlib import Path
 from ganblocks.cli.commands import AblateOptions
 from ganblocks.cli.context import Context, say
 from ganblocks.cli.output import print_json, print_table
-from ganblocks.cli.recipes import blaming
+from ganblocks.cli.recipes import naming_file
 from ganblocks.devices import pick_device
 from ganblocks.errors import UsageError
 from ganblocks.recipe import parse_override
@@ -65,7 +65,7 @@ def _plan(registry: Registry, options: AblateOptions) -> Plan:
         raise UsageError(rule, "leave it out")
     names = None if options.variants is None else [name.strip() for name in options.variants.split(",") if name.strip()]
     pick_device(options.device)
-    with blaming(options.recipe):
+    with naming_file(options.recipe):
         overrides = dict(map(parse_override, options.sets))
         return plan(options.recipe, names, parse_seeds(options.seeds), overrides, registry)
 

@@ -107,10 +107,10 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         _say_error(str(error))
         return error.exit_code
-    except Exception as error:  # a fault of ganblocks or of a plugin, for whoever wrote it
-        from ganblocks.cli.error_origin import blame
+    except Exception as error:  # a bug of ganblocks or of a plugin
+        from ganblocks.cli.error_origin import describe_origin
 
-        _say_error(blame(error, arguments))
+        _say_error(describe_origin(error, arguments))
         traceback.print_exc()
         return FAILED
     except SystemExit as exit_:  # how typer ends every command

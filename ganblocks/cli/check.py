@@ -15,7 +15,7 @@ from ganblocks.cli.commands import CheckOptions
 from ganblocks.cli.context import Context
 from ganblocks.cli.data_report import inspect_data, refuse_fatal, report, show_report
 from ganblocks.cli.output import print_json, print_table
-from ganblocks.cli.recipes import blaming, read
+from ganblocks.cli.recipes import naming_file, read
 from ganblocks.errors import RecipeError, UsageError
 from ganblocks.kinds.component_capabilities import Inspects
 from ganblocks.options import unstructure
@@ -41,7 +41,7 @@ def check(context: Context, options: CheckOptions) -> None:
     if options.size is not None:
         raise UsageError("--size is for a folder of images", "write --set data.size=…")
     recipe = read(registry, options)
-    with blaming(options.recipe):
+    with naming_file(options.recipe):
         for name in recipe.ablation if options.ablation is None else ():
             _check_ablation(registry, options, name)
         facts = check_recipe(recipe, registry)

@@ -1,4 +1,4 @@
-"""What every command shares: the global options, and the registry that follows from them."""
+"""The global options of all commands, and the registry that follows from them."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ if TYPE_CHECKING:
     from ganblocks.registry import Registry
 
 SLOW = 2.0
-"""Seconds after which the import of a plugin is worth a word."""
-SLOW_HINT = 'with "package.module:Class" in place of a class its hook would import nothing before it is used'
+"""Seconds of import time after which a plugin gets a warning."""
+SLOW_HINT = 'with "package.module:Class" instead of a class, its hook would import nothing before first use'
 
 
 @define
 class Context:
-    """The options before the command's name."""
+    """The options before the name of the command."""
 
     plugins: Sequence[str] = ()
-    """``-p``: ``no:NAME`` keeps a plugin out, ``./file.py`` adds a file for this one command."""
+    """``-p``: ``no:NAME`` excludes a plugin, ``./file.py`` adds a file for this command."""
     strict: bool = False
 
     def arguments(self) -> list[str]:
-        """The same options, for a process of ganblocks' own."""
+        """Return the same options for another ganblocks process."""
         plugins = [word for plugin in self.plugins for word in ("-p", plugin)]
         return [*plugins, *(["--strict-plugins"] if self.strict else [])]
 
     def registry(self) -> Registry:
-        """Discover plugins as the global options say; faults of plugins that were asked for are errors."""
+        """Discover plugins as the global options say; faults of plugins added by ``-p`` are errors."""
         from ganblocks.options.words import suggestion
         from ganblocks.plugins import discover, refuse_broken
 
         block = [name.removeprefix("no:") for name in self.plugins if name.startswith("no:")]
         files = [Path(name) for name in self.plugins if not name.startswith("no:")]
         if wrong := [str(file) for file in files if file.suffix != ".py"]:
-            raise UsageError(f"-p {wrong[0]}: write no:NAME to keep a plugin out, or the path of a .py file to add one")
+            raise UsageError(f"-p {wrong[0]}: write no:NAME to exclude a plugin, or the path of a .py file to add one")
         registry = discover(block, files, strict=self.strict)
         known = {fact.name for fact in registry.plugins}
         if absent := [name for name in block if name not in known]:
@@ -53,5 +53,5 @@ class Context:
 
 
 def say(text: str) -> None:
-    """One message for a person, on stderr: stdout is for results."""
+    """Print a message to stderr: stdout is for results."""
     print(text, file=sys.stderr)

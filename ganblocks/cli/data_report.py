@@ -63,11 +63,11 @@ def show_classes(classes: Sequence[ClassCount]) -> None:
 
 def refuse_fatal(findings: Iterable[Finding]) -> None:
     """Raise DataError with every finding because of which the data set does not open."""
-    fatal = [f"{finding.place} {finding.words or finding.sort}".strip() for finding in findings if finding.fatal]
+    fatal = [f"{finding.path} {finding.words or finding.sort}".strip() for finding in findings if finding.fatal]
     if fatal:
         raise DataError("\n".join(printable(line) for line in fatal))
 
 
 def _examples(group: list[Finding]) -> str:
-    named = [f"{finding.place}{f' ({finding.words})' if finding.words else ''}" for finding in group[:EXAMPLES]]
+    named = [f"{finding.path}{f' ({finding.words})' if finding.words else ''}" for finding in group[:EXAMPLES]]
     return ", ".join(named) + (", …" if len(group) > EXAMPLES else "")

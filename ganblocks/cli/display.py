@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a live table on a terminal, a line now and then elsewhere."""
+"""Show the progress of a run: a live table on a terminal, ten lines elsewhere."""
 
 from __future__ import annotations
 
@@ -17,40 +17,43 @@ from rich.text import Text
 from ganblocks.training.loop import Watch
 
 WINDOW = 50
-"""Steps over which speed and curves are averaged."""
+"""Steps over which speed and losses are averaged."""
 REFRESH = 0.25
-"""Seconds between two drawings of the table."""
+"""Seconds between two updates of the table."""
 LINES = 10
-"""Lines that a run prints where there is no terminal."""
+"""Lines per run if there is no terminal."""
 
 
 class Progress:
-    """Keeps the last records, and says them in words."""
+    """The last records of a run, as text."""
 
     def __init__(self, images: int) -> None:
         self.images = images
         self.records: deque[dict[str, Any]] = deque(maxlen=WINDOW)
 
     def add(self, record: dict[str, Any]) -> None:
+        """Add the record of a step."""
         self.records.append(record)
 
     @property
     def seen(self) -> int:
+        """Images seen so far."""
         return int(self.records[-1]["images"]) if self.records else 0
 
     def speed(self) -> float:
-        """Images per second over the window."""
+        """Return images per second over the window."""
         first, last = self.records[0], self.records[-1]
         if first is last:
             return float(last["images"]) / max(float(last["seconds"]), 1e-9)
         return float(last["images"] - first["images"]) / max(float(last["seconds"] - first["seconds"]), 1e-9)
 
     def mean(self, name: str) -> float | None:
+        """Return the mean of a metric over the window; None if no record has it."""
         values = [record[name] for record in self.records if record.get(name) is not None]
         return sum(values) / len(values) if values else None
 
     def rows(self) -> Iterator[tuple[str, str]]:
-        """Label and value of everything worth showing."""
+        """Iterate over label and value of what is shown."""
         speed = self.speed()
         yield "images", f"{self.seen:,} of {self.images:,}"
         yield "speed", f"{speed:,.0f} images/s"
@@ -67,14 +70,14 @@ class Progress:
 
 
 def duration(seconds: float) -> str:
-    """Hours, minutes and seconds in as few words as possible."""
+    """Return a duration in hours, minutes or seconds."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
 @contextmanager
-def watching(images: int, console: Console, quiet: bool = False) -> Iterator[Watch]:
+def show_progress(images: int, console: Console, quiet: bool = False) -> Iterator[Watch]:
     """A watch for :func:`ganblocks.run`: a live table where the console is a terminal, a line at every tenth elsewhere."""
     if quiet:
         yield lambda record: None

@@ -1,4 +1,4 @@
-"""Whose code failed: said in the first line of an error that is not ganblocks' own."""
+"""Name the plugin whose code raised an unexpected error."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ganblocks.registry import named
 OWN = "ganblocks"
 
 
-def blame(error: BaseException, given: Iterable[str] = ()) -> str:
-    """One line: the plugin nearest to where the error was raised, with distribution and version, and the error.
+def describe_origin(error: BaseException, given: Iterable[str] = ()) -> str:
+    """Return one line: the plugin nearest to the error in the traceback, with distribution and version, and the error.
 
     Args:
         error: with its traceback.
-        given: files that ``-p`` has added.
+        given: files added by ``-p``.
 
     """
     return f"{_owner(error, given)} failed: {named(error)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ganblocks.cli.commands import ImportOptions
 from ganblocks.cli.context import Context, say
-from ganblocks.cli.recipes import blaming, read
+from ganblocks.cli.recipes import naming_file, read
 from ganblocks.errors import UsageError
 from ganblocks.training.importing import Settled
 from ganblocks.training.importing import import_weights as write_run
@@ -21,7 +21,7 @@ def import_weights(context: Context, options: ImportOptions) -> None:
     files = {player: file for player, file in named.items() if file is not None}
     if not files:
         raise UsageError("name a file with --generator, --discriminator, or both")
-    with blaming(options.recipe):
+    with naming_file(options.recipe):
         settled = write_run(read(registry, options), registry, options.layout, files, out)
     for player, change in settled.items():
         say(words(player, change))

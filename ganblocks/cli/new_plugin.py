@@ -1,4 +1,4 @@
-"""``ganblocks new-plugin``: a complete package with one attention block, its tests and its CI file."""
+"""``ganblocks new-plugin``: write a package with one attention block, its tests and its CI file."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ FILES = {
 
 
 def new_plugin(context: Context, options: NewPluginOptions) -> None:
-    """Write the package into a new folder of its name. Raises UsageError; nothing is ever overwritten."""
+    """Write the package into a new folder of its name. Raise UsageError rather than overwrite anything."""
     name, into = options.name, options.into
     words = _words(name)
     if reason := _taken(context, words):
-        raise UsageError(f"{reason}; choose another name, such as my-{name}")
+        raise UsageError(reason, f"choose another name, such as my-{name}")
     folder = into / name
     try:
         _write(folder, words)
     except OSError as error:
-        raise UsageError(f"{folder} cannot be written ({error.strerror}); choose another place with --into") from error
+        raise UsageError(f"{folder} cannot be written ({error.strerror})", "choose another folder with --into") from error
     _say_next(folder, words["component"])
 
 
 def _write(folder: Path, words: dict[str, str]) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} exists already, and is not empty; choose another name, or another place with --into")
+        raise UsageError(f"{folder} exists already, and is not empty", "choose another name, or another folder with --into")
     for path, template in FILES.items():
         target = folder / _filled(path, words)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -53,16 +53,16 @@ def _write(folder: Path, words: dict[str, str]) -> None:
 
 
 def _say_next(folder: Path, component: str) -> None:
-    """The three commands that follow, as a shell takes them."""
-    place = folder if folder.is_absolute() else f"./{folder}"
+    """Print the next three commands."""
+    path = folder if folder.is_absolute() else f"./{folder}"
     print(f"{folder}: a package with one attention block, {component}. Next:\n")
-    print(f"  pip install -e {shlex.quote(f'{place}[test]')}")
+    print(f"  pip install -e {shlex.quote(f'{path}[test]')}")
     print(f"  pytest {shlex.quote(str(folder))}")
     print(f'  ganblocks run recipes/sagan.toml --set "*.attention={component}"')
 
 
 def _words(name: str) -> dict[str, str]:
-    """What stands for each placeholder."""
+    """Return the text of each placeholder."""
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         raise UsageError(f"a plugin is named as packages are: lower case letters, digits and single hyphens; got {name!r}")
     first = name.split("-")[0]
@@ -75,7 +75,7 @@ def _words(name: str) -> dict[str, str]:
 
 
 def _taken(context: Context, words: dict[str, str]) -> str:
-    """Why another package, plugin or component would be found instead of the new one; empty if none would."""
+    """Return why another package, plugin or component would be used instead of the new one; empty if none would."""
     package, component, registry = words["package"], words["component"], context.registry()
     if keyword.iskeyword(package):
         return f"{package!r} is a keyword of Python, which cannot be imported"

@@ -1,4 +1,4 @@
-"""Results on stdout: a table for a person, one JSON document for a program."""
+"""Print results to stdout: tables, or one JSON document."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from rich.table import Table
 from rich.text import Text
 
 PLAIN_WIDTH = 160
-"""Columns where there is no terminal."""
+"""Width of tables if there is no terminal."""
 
 
 _RESULTS: list[TextIO] = []
-"""The stream for results while everything else goes to stderr; empty: sys.stdout is."""
+"""The stream for results while all other output goes to stderr; empty: sys.stdout."""
 
 
 @contextmanager
 def results_only() -> Iterator[None]:
-    """Within the block stdout gets what :func:`print_json` writes, and nothing else: what plugins print goes to stderr."""
+    """Redirect all output but that of :func:`print_json` to stderr within the block."""
     _RESULTS.append(sys.stdout)
     try:
         with redirect_stdout(sys.stderr):
@@ -33,6 +33,7 @@ def results_only() -> Iterator[None]:
 
 
 def print_json(document: Any) -> None:
+    """Print one JSON document to stdout."""
     stream = _RESULTS[-1] if _RESULTS else sys.stdout
     print(json.dumps(document, indent=2, ensure_ascii=False), file=stream, flush=True)
 
@@ -40,7 +41,7 @@ def print_json(document: Any) -> None:
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "", right: Sequence[int] = (), stderr: bool = False
 ) -> None:
-    """A table; text is printed as it is, never read as markup. ``right``: columns of numbers."""
+    """Print a table; text is never interpreted as markup. ``right``: indices of columns of numbers."""
     table = Table(box=SIMPLE_HEAD, title=Text(title) if title else None, title_justify="left", pad_edge=False)
     for index, column in enumerate(columns):
         table.add_column(column, justify="right" if index in right else "left", overflow="fold")
@@ -50,10 +51,11 @@ def print_table(
 
 
 def console(stderr: bool = False) -> Console:
-    found = Console(stderr=stderr, highlight=False)
-    return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=PLAIN_WIDTH)
+    """Return a console of the terminal's width, or of PLAIN_WIDTH if there is no terminal."""
+    terminal = Console(stderr=stderr, highlight=False)
+    return terminal if terminal.is_terminal else Console(stderr=stderr, highlight=False, width=PLAIN_WIDTH)
 
 
 def printable(text: str) -> str:
-    """Without control characters, which could drive the terminal; line breaks stay."""
+    """Replace control characters, except line breaks."""
     return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)

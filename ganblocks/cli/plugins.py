@@ -1,4 +1,4 @@
-"""``ganblocks plugins``: what is installed, and what is wrong with it."""
+"""``ganblocks plugins``: the installed plugins and their faults."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def plugins(context: Context, options: PluginsOptions) -> int:
 
 
 def verified(registry: Registry) -> tuple[PluginFact, ...]:
-    """The plugins, after importing every component; one that cannot be had becomes a warning. The time counts as theirs."""
+    """Import every component; return the plugins with a warning for each that fails, and the time that it took."""
     faults: dict[str, list[str]] = defaultdict(list)
     seconds: dict[str, float] = defaultdict(float)
     for offer in registry.offers():

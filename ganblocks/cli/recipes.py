@@ -1,4 +1,4 @@
-"""Reading a recipe as the command line names it: a path, ``--set`` and ``--ablation``."""
+"""Read the recipe of a command: a path, ``--set`` and ``--ablation``."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def read(registry: Registry, options: RecipeOptions) -> Recipe:
 
 
 @contextmanager
-def blaming(path: Path) -> Iterator[None]:
-    """Mistakes found after reading, which know their place in the recipe, get its file's name as well."""
+def naming_file(path: Path) -> Iterator[None]:
+    """Add the file's name to mistakes that the block finds after reading."""
     try:
         yield
     except RecipeError as error:

@@ -11,10 +11,10 @@ from typing import Any
 
 from ganblocks.cli.commands import ResumeOptions, RunOptions
 from ganblocks.cli.context import Context, say
-from ganblocks.cli.display import watching
+from ganblocks.cli.display import show_progress
 from ganblocks.cli.evaluate import show
 from ganblocks.cli.output import console, printable
-from ganblocks.cli.recipes import blaming, read
+from ganblocks.cli.recipes import naming_file, read
 from ganblocks.errors import CheckpointError, GanblocksError, UsageError
 from ganblocks.evaluation import Scoring, evaluation_settings
 from ganblocks.evaluation.feature_cache import FeatureCache
@@ -37,7 +37,7 @@ def run(context: Context, options: RunOptions) -> int:
     folder = options.out or fresh_folder(f"{options.recipe.stem}{variant}")
     say(f"{recipe.title}{f', ablation {options.ablation}' if options.ablation else ''} -> {folder}")
     scoring = scoring_of(options, recipe, registry, folder)
-    with blaming(options.recipe), progress(options, recipe) as watch:
+    with naming_file(options.recipe), progress(options, recipe) as watch:
         stop = train(recipe, folder, options.device, options.seed, registry, watch, scoring, options.init_from)
     return finish(folder, stop, scoring, recipe.training.images)
 
@@ -52,7 +52,7 @@ def scoring_of(options: RunOptions | ResumeOptions, recipe: Recipe, registry: Re
 
 def progress(options: RunOptions | ResumeOptions, recipe: Recipe) -> AbstractContextManager[Watch]:
     """Show progress on stderr within the block, unless ``--quiet``."""
-    return watching(recipe.training.images, console(stderr=True), options.quiet)
+    return show_progress(recipe.training.images, console(stderr=True), options.quiet)
 
 
 def refuse_unused(options: RunOptions | ResumeOptions, recipe: Recipe, path: Path) -> None:

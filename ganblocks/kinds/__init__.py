@@ -33,9 +33,9 @@ class Kind:
     hook: str
     protocol: type
     methods: tuple[str, ...]
-    """What a component of this kind must define: methods first."""
+    """Methods that a component of this kind must define."""
     facts: tuple[str, ...] = ()
-    """Class attributes that it must state."""
+    """Class attributes that it must define."""
 
 
 KINDS: dict[str, Kind] = {

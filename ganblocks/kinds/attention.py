@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 class Attention(Protocol):
-    """The socket of the ablation: self-attention, the residual block that is its control, and nothing swap by one line."""
+    """An attention block, its residual control, or nothing: they swap by one line of a recipe."""
 
     def build(self, site: Site) -> nn.Module:
-        """A module with forward(x [B, C, H, W]) -> [B, C, H, W], C = ``site.channels``.
+        """Return a module with forward(x [B, C, H, W]) -> [B, C, H, W], C = ``site.channels``.
 
         Layers go through ``site.layer(...)``, which initialises and weight-normalises them. A block that has a map inherits
-        ``AttentionMap``. Raises ``site.error(...)`` where it cannot stand.
+        ``AttentionMap``. Raises ``site.error(...)`` if it does not fit there.
         """
         ...

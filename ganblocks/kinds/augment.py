@@ -12,10 +12,10 @@ class Augment(Protocol):
     """Fits two sockets: ``data.augment`` (real images, as data) and ``discriminator.augment`` (all that D sees)."""
 
     differentiable: ClassVar[bool]
-    """True where gradients pass through it: only such a one may stand in ``discriminator.augment``."""
+    """True if gradients pass through it, as ``discriminator.augment`` requires."""
 
     def build(self) -> nn.Module:
-        """A module with forward(image [B, C, H, W] in [-1, 1], rng) -> image of equal shape.
+        """Return a module with forward(image [B, C, H, W] in [-1, 1], rng) -> image of equal shape.
 
         ``rng`` is a CPU generator, the only source of randomness: equal seeds give equal changes on every device.
         """

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 class Conditioning(Protocol):
-    """Turns pooled features into a score."""
+    """Maps pooled features to a score."""
 
     def build(self, site: Site) -> nn.Module:
-        """A module with forward(features [B, C], label int64 [B] | None) -> Score; C = ``site.channels``.
+        """Return a module with forward(features [B, C], label int64 [B] | None) -> Score; C = ``site.channels``.
 
-        ``site.condition`` says how many classes there are. A head whose class knowledge enters as a loss term (an auxiliary
-        classifier) inherits ``AddsTerm``. The score carries the features.
+        ``site.condition`` has the number of classes. A head that uses the class in a loss term (an auxiliary classifier)
+        inherits ``AddsTerm``. The score includes the features.
         """
         ...

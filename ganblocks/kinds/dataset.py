@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
 
 class Dataset(Protocol):
-    """Says what the images are, and opens them."""
+    """Describes images and opens them."""
 
     def describe(self) -> ImageSpec:
-        """Channels, size and classes, without touching the disk: ``ganblocks check`` works where the data is not."""
+        """Return channels, size and classes without reading the disk: ``ganblocks check`` works without the data."""
         ...
 
     def open(self) -> Images:
-        """The images themselves. Raises ``DataError`` where they are missing or are not what ``describe`` says."""
+        """Return the images. Raises ``DataError`` if they are missing or are not what ``describe`` says."""
         ...

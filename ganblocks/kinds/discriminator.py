@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class Discriminator(Protocol):
-    """Builds the network that tells real from fake."""
+    """Builds the network that scores images as real or fake."""
 
     def build(self, image: ImageSpec, site: Site) -> nn.Module:
-        """A module with forward(image [B, image.channels, S, S], label int64 [B] | None) -> Score, in float32.
+        """Return a module with forward(image [B, image.channels, S, S], label int64 [B] | None) -> Score, in float32.
 
         ``site`` is the root of the network (path "discriminator").
         """

@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 
 class Turn(Protocol):
-    """One player, one microbatch: all that a loss term or a penalty may know."""
+    """One turn of one player on one microbatch: all that a loss term or a penalty can use."""
 
     player: Player
-    """Whose turn it is, and whose objective a penalty joins."""
+    """The player whose objective is computed."""
     images_seen: int
-    """Real images that the discriminator has seen before."""
+    """Real images that the discriminator has seen so far."""
     latent: Tensor
-    """[B, Z]: what the fakes were made from."""
+    """[B, Z]: the latents of the fakes."""
     rng: torch.Generator
-    """CPU generator, seeded by the batch: what a penalty draws its random numbers from, so that a turn can be repeated.
-    (Torch's global random numbers are seeded by the batch as well: dropout is free to use them.)"""
+    """CPU generator, seeded by the batch, for the random numbers of penalties: a turn is repeatable. (Torch's global generator
+    is seeded by the batch too, for dropout.)"""
     real: View | None
     """Real images and their score; None in a generator's turn whose loss does not read real images."""
     fake: View
-    """Made images and their score; in the generator's turn with a graph through the generator."""
+    """Generated images and their score; in the generator's turn with a graph through the generator."""
 
     @property
     def network(self) -> nn.Module:
@@ -42,11 +42,11 @@ class Turn(Protocol):
         ...
 
     def discriminate(self, image: Tensor, label: Tensor | None, augmented: bool = True) -> Score:
-        """Another forward of the discriminator; leaves every buffer unchanged. ``augmented``: through the recipe's augment."""
+        """Score images [B, C, H, W] with labels int64 [B], after the recipe's augment if ``augmented``; no buffer changes."""
         ...
 
     def generate(self, latent: Tensor, label: Tensor | None) -> Tensor:
-        """Another forward of the generator; leaves every buffer unchanged."""
+        """Generate images [B, C, H, W] from latents [B, Z] and labels int64 [B]; no buffer changes."""
         ...
 
 
@@ -56,22 +56,22 @@ class Game(Protocol):
     networks: Mapping[Player, nn.Module]
 
     def objective(self, player: Player, batch: Batch, images_seen: int, through: Collection[Player]) -> Objective:
-        """What ``player`` minimises on ``batch``, as a graph through the parameters of the players in ``through``.
+        """Return the objective of ``player`` on ``batch``, with a graph through the players in ``through``.
 
-        Repeatable: equal batches give equal values, and no buffer changes. That is the game's doing: it seeds torch's random
-        numbers by ``batch.seed``, so that dropout and noise in a network are as good as anything else, and drop the same each
-        time. For rules that need gradients of gradients or of the other player; the whole batch is one graph.
+        For rules that need gradients of gradients or of the other player. The whole batch is one graph. Equal batches give
+        equal values, dropout and noise included, because the game seeds torch's random numbers with ``batch.seed``; no buffer
+        changes.
         """
         ...
 
     def backward(self, player: Player, batch: Batch, images_seen: int, observe: bool = True) -> Metrics:
-        """Set the gradients of ``player``'s parameters to those of its objective on ``batch``, and nobody else's.
+        """Set the gradients of ``player``'s parameters to those of its objective on ``batch``.
 
-        Gradients of before are replaced, not added to: ``zero_grad`` is not needed. Owns microbatches, autocast and the
-        freezing of the other player. With ``observe`` this is a real turn: estimates advance before it, modules observe after
-        it, statistics move. Without, every buffer stays as it is (an extrapolation). ``images_seen`` is what schedules of
-        penalties are read at.
+        Earlier gradients are replaced: ``zero_grad`` is not needed. This owns microbatches, autocast and the freezing of the
+        other player. With ``observe``, estimates advance before the turn, modules observe after it, and batch statistics are
+        updated; without, every buffer stays as it is (an extrapolation). Schedules of penalties are evaluated at
+        ``images_seen``.
 
-        Returns what is worth recording, 0-dim and without a graph, such as ``generator/loss`` and ``discriminator/real``.
+        Returns metrics, 0-dim and without a graph, such as ``generator/loss`` and ``discriminator/real``.
         """
         ...

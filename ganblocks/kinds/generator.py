@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 class Generator(Protocol):
-    """Builds the network that makes images."""
+    """Builds the network that generates images."""
 
     latent: int
     """Z, the length of the latent vector."""
 
     def build(self, image: ImageSpec, site: Site) -> nn.Module:
-        """A module with forward(z [B, Z], label int64 [B] | None) -> image [B, image.channels, S, S] in [-1, 1].
+        """Return a module with forward(z [B, Z], label int64 [B] | None) -> image [B, image.channels, S, S] in [-1, 1].
 
-        ``site`` is the root of the network (path "generator"): it carries the seed, and Classes where the data has labels.
+        ``site`` is the root of the network (path "generator"): it has the seed, and Classes if the data has labels.
         """
         ...

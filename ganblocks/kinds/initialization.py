@@ -1,4 +1,4 @@
-"""Initialization: how fresh weights are drawn."""
+"""Initialization: how weights are drawn."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Initialization(Protocol):
-    """Fills a fresh layer."""
+    """Fills a new layer."""
 
     def fill(self, layer: nn.Module, rng: torch.Generator) -> None:
         """Overwrite ``layer.weight`` (and set ``layer.bias``, if it has one) in place, drawing from ``rng`` only."""

@@ -9,15 +9,15 @@ if TYPE_CHECKING:
 
 
 class Loss(Protocol):
-    """Both players' losses; each is minimised, and each is a mean over the batch."""
+    """Both players' losses, each a mean over the batch and minimised."""
 
     generator_reads_real: ClassVar[bool]
-    """True where the generator's form needs the real logits (relativistic losses)."""
+    """True if the generator's loss needs the real logits (relativistic losses)."""
 
     def for_discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
-        """logits [B], [B] -> 0-dim."""
+        """Return the discriminator's loss: logits [B], [B] -> 0-dim."""
         ...
 
     def for_generator(self, real: Tensor | None, fake: Tensor) -> Tensor:
-        """logits [B] (None unless ``generator_reads_real``), [B] -> 0-dim."""
+        """Return the generator's loss: logits [B] (None unless ``generator_reads_real``), [B] -> 0-dim."""
         ...

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 class AttentionMap:
-    """A block whose attention can be looked at."""
+    """A block whose attention map can be shown."""
 
     def attention_map(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """The map for x [B, C, H, W]: ([B, heads, N, M] with rows that sum to 1, (height, width) of the key grid).
+        """Return the map for x [B, C, H, W]: ([B, heads, N, M] with rows that sum to 1, (height, width) of the key grid).
 
-        It is the map that forward uses, with N = H·W rows in reading order. A key is a place of x: where the grid has fewer
-        keys than x has positions, a key stands for the cell of x that lies there.
+        It is the map that forward uses, with N = H·W rows in row-major order. If the grid has fewer keys than x has
+        positions, a key covers the cell of x at its position.
         """
         raise NotImplementedError
 
@@ -33,11 +33,11 @@ class HasEstimates:
     """A module with an estimate that follows its weights (spectral norm's u and v). Forward never advances it."""
 
     def advance(self) -> None:
-        """One step of the estimate; called once before each turn of the network that holds the module."""
+        """Advance the estimate by one step; called once before each turn of the network that holds the module."""
         raise NotImplementedError
 
     def settle(self, n: int = 20) -> None:
-        """n steps at once; called after initialisation, averaging or loading foreign weights."""
+        """Advance the estimate by n steps; called after initialisation, averaging or loading foreign weights."""
         raise NotImplementedError
 
 
@@ -45,25 +45,25 @@ class SingularValue:
     """A module that normalises a weight by its largest singular value, which can be logged."""
 
     def sigma(self) -> Tensor:
-        """The current estimate, 0-dim."""
+        """Return the current estimate, 0-dim."""
         raise NotImplementedError
 
 
 class MixesSamples:
     """A module whose output for one sample depends on the others in the batch (batch norm in training).
 
-    A discriminator that holds one sees real and fake images in two passes, as the metadata do, instead of one.
+    A discriminator that holds one gets real and fake images in two passes, as in the papers, instead of one.
     """
 
 
 class Observes:
-    """A module that remembers something of each turn (LeCam's averages, ADA's probability), in its buffers."""
+    """A module with buffers that it updates at each turn (LeCam's averages, ADA's probability)."""
 
     def observe(self, turn: Turn) -> None:
-        """Called once per optimizer step, under no_grad, with the whole batch; also when `every` skips a penalty.
+        """Update the buffers in place; called once per optimizer step of either player, under no_grad, with the whole batch.
 
-        ``turn`` is that of whoever has moved: ask ``turn.player``. ``turn.real`` is None in a generator's turn whose loss
-        does not read real images. What is remembered stands in buffers, and is changed in place.
+        It is called also when ``every`` skips a penalty. ``turn.player`` is the player that has moved; ``turn.real`` is None
+        in a generator's turn whose loss does not read real images.
         """
         raise NotImplementedError
 
@@ -72,13 +72,13 @@ class AddsTerm:
     """A module in the discriminator that adds a term to both players' objectives (an auxiliary classifier)."""
 
     def term(self, turn: Turn) -> Tensor:
-        """0-dim, to be minimised by ``turn.player``."""
+        """Return the term, 0-dim, that ``turn.player`` minimises."""
         raise NotImplementedError
 
 
 class AppendsClasses:
-    """A module that appends a one-hot class to what a layer of its own gets: there the classes come last in the weight.
+    """A module that appends a one-hot class to the input of a layer, so that the classes come last in its weight.
 
-    Weights that go from one run to another are matched by the classes' names. Tables with a row per class are known without
-    this: theirs is the dimension that has as many entries as there are classes, and one more where there is one class more.
+    Weights copied from one run to another are matched by class name. Tables with a row per class are found without this: the
+    class dimension has as many entries as there are classes.
     """

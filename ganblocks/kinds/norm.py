@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 class Norm(Protocol):
-    """Maps a feature map to one of equal shape, perhaps scaled and shifted by a condition."""
+    """Maps a feature map to one of equal shape, optionally scaled and shifted by a condition."""
 
     def build(self, site: Site) -> nn.Module:
-        """A module with forward(x [B, C, H, W], condition) -> [B, C, H, W].
+        """Return a module with forward(x [B, C, H, W], condition) -> [B, C, H, W].
 
         ``condition`` follows ``site.condition``: int64 [B] for Classes, float [B, width] for Vector, None for None.
-        A norm that ignores conditions takes the argument all the same. Raises ``site.error(...)`` where it cannot stand.
+        A norm that ignores conditions takes the argument too. Raises ``site.error(...)`` if it does not fit there.
         """
         ...

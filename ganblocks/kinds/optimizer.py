@@ -1,4 +1,4 @@
-"""Optimizer: one of torch's, with rates that may move."""
+"""Optimizer: one of torch's, with rates that may follow a schedule."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ if TYPE_CHECKING:
 
 
 class Optimizer(Protocol):
-    """Starts a torch optimizer, and says what its settings are at each moment."""
+    """Creates a torch optimizer, and computes its settings at each step."""
 
-    def start(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer: ...
+    def start(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """Return an optimizer of the parameters."""
+        ...
 
     def settings(self, images_seen: int) -> dict[str, Any]:
-        """Values for every parameter group now, such as ``{"lr": 1e-4}``; always with ``lr``, so that a rule can scale it."""
+        """Return the values of every parameter group now; always with ``lr``, so that a rule can scale it."""
         ...

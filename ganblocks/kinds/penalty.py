@@ -14,12 +14,12 @@ class Penalty(Protocol):
     """A term added to a player's objective. The recipe adds ``weight`` (a schedule) and ``every`` (in that player's steps)."""
 
     players: ClassVar[frozenset[Player]]
-    """Whose objective it joins."""
+    """The players whose objective it joins."""
     reads_image_gradient: ClassVar[bool]
-    """True where it differentiates the discriminator with respect to its input: then ``turn.real.image`` and
-    ``turn.fake.image`` require grad before they are scored, and every site of the discriminator is told
-    ``twice_differentiable``."""
+    """True if it differentiates the discriminator with respect to its input: then ``turn.real.image`` and
+    ``turn.fake.image`` require grad before they are scored, and every site of the discriminator has
+    ``twice_differentiable`` set."""
 
     def build(self) -> nn.Module:
-        """A module with forward(turn) -> 0-dim, not yet weighted. What it remembers stands in its buffers (``Observes``)."""
+        """Return a module with forward(turn) -> 0-dim, not yet weighted. Its state is in its buffers (``Observes``)."""
         ...

@@ -1,4 +1,4 @@
-"""Update rule: who moves, when, and how far."""
+"""Update rule: which player is updated when, and by which optimizer."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ if TYPE_CHECKING:
     from ganblocks.values import Batch, Metrics, Player
 
 NextBatch = Callable[["Player"], "Batch"]
-"""next_batch(player) -> a fresh Batch for that player's turn, each call another. A rule calls it once for each turn.
+"""next_batch(player) -> a new Batch for that player's turn; a rule calls it once per turn.
 
-The images that it draws for the discriminator count as images seen, which is the clock of every schedule; those that it draws
-for the generator do not. A rule in which both players look at one batch draws it for the discriminator, and hands it to both.
+Images drawn for the discriminator count as images seen, which is the clock of every schedule; those drawn for the generator do
+not. A rule in which both players use one batch draws it for the discriminator.
 """
 
 
 class Updater(Protocol):
-    """A started rule: owns the optimizers and the order of turns."""
+    """A started rule: it owns the optimizers and the order of turns."""
 
     def step(self, next_batch: NextBatch, images_seen: int) -> Metrics:
-        """One iteration: a turn of each player, or several.
+        """Run one iteration: one or more turns of each player.
 
-        A turn is: draw a batch with ``next_batch(player)``; ask the game for that player's gradients with ``game.backward``,
-        or take them of ``game.objective`` and write them into ``.grad``; step with ``guarded_step(optimizer, settings)``,
-        where ``settings`` is ``component.settings(images_seen)`` of the optimizer's component.
+        A turn is: draw a batch with ``next_batch(player)``; compute that player's gradients with ``game.backward``, or
+        differentiate ``game.objective`` and write ``.grad``; step with ``guarded_step(optimizer, settings)``, where
+        ``settings`` is ``component.settings(images_seen)`` of the optimizer's component.
 
         Args:
-            next_batch: gives a fresh batch for a player.
+            next_batch: returns a new batch for a player.
             images_seen: real images that the discriminator had seen before this iteration.
 
         Returns:
@@ -38,21 +38,20 @@ class Updater(Protocol):
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the rule remembers, optimizers included, by name: tensors, numbers, strings, None, and lists and
-        dictionaries of them. It goes into a checkpoint without pickle.
+        """Return the whole state, optimizers included: tensors, numbers, strings, None, and lists and dictionaries of them.
+
+        Checkpoints store it without pickle.
         """
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what ``state_dict`` of an equal rule returned, tensors on whatever device. The next step is then bit for
-        bit the one that would have followed there.
-        """
+        """Restore what ``state_dict`` of an equal rule returned, on any device; training then continues bit for bit."""
         ...
 
 
 class UpdateRule(Protocol):
-    """The component: its options are optimizers, counts and schedules."""
+    """A component whose options are optimizers, counts and schedules."""
 
     def start(self, game: Game) -> Updater:
-        """Make the optimizers over ``game.networks[player].parameters()`` of each player. Nothing moves yet."""
+        """Create the optimizers of ``game.networks[player].parameters()`` for each player, without a step."""
         ...

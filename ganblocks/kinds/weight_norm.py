@@ -12,9 +12,9 @@ class WeightNorm(Protocol):
     """Bounds or fixes the scale of a layer's weight."""
 
     def wrap(self, layer: nn.Module) -> nn.Module:
-        """A module that is called as ``layer`` is, and owns it. The layer is already initialised; its bias stays as it is.
+        """Return a module that owns ``layer`` and is called in the same way. The layer is initialised; its bias stays as it is.
 
-        The wrapper exposes ``.weight`` (the normalised weight, differentiable) and ``.bias``, so that a network may fold a
-        resampling into the kernel. State that follows the weight is advanced by ``HasEstimates.advance``, never by forward.
+        The wrapper exposes ``.weight`` (normalised, differentiable) and ``.bias``, so that a network can fold a resampling
+        into the kernel. Estimates of the weight are advanced by ``HasEstimates.advance``, never by forward.
         """
         ...

@@ -15,7 +15,7 @@ from attrs import field, frozen
 
 from ganblocks.errors import BrokenPlugin
 from ganblocks.options.docs import option_docs, summary_of
-from ganblocks.options.fields import default_of, inline_of, options_of, types_of
+from ganblocks.options.fields import PLUGIN_DEFAULT, default_of, inline_of, options_of, types_of
 from ganblocks.options.types import Anything, Choice, Component, ListOf, OneOf, OptionType, Plain, Section, TableOf, Varying
 from ganblocks.options.write import plain
 from ganblocks.recipe.schema import NAME, Recipe
@@ -178,7 +178,9 @@ class _Writer:
 
     def names(self, offer: Offer) -> list[str]:
         """Return the names by which a recipe can mean an offer."""
-        return list(dict.fromkeys((self.registry.short_name(offer), offer.full_name)))
+        former = [f"{owner}:{offer.name}" for owner in offer.former_owners]
+        usual = [PLUGIN_DEFAULT] if offer in self.registry.defaults(offer.kind)[:1] else []
+        return list(dict.fromkeys((self.registry.short_name(offer), offer.full_name, *former, *usual)))
 
     def table(self, cls: type, others: Mapping[str, Schema] | None = None) -> Schema:
         """Return the schema of a table with the options of a class, and others."""
@@ -218,9 +220,9 @@ def _resolved(offer: Offer) -> type | None:
 def _required(cls: type) -> list[str]:
     """Return the keys that a table must have: fields without a default."""
     usual = {name for name, expected in types_of(cls).items() if isinstance(expected, Component) and expected.usual}
-    fields = options_of(cls).items()
     inline = inline_of(cls)
-    return [key for key, each in fields if each.default is attrs.NOTHING and each.name not in usual and each is not inline]
+    fields = [(key, attribute) for key, attribute in options_of(cls).items() if attribute is not inline]
+    return [key for key, attribute in fields if attribute.default is attrs.NOTHING and attribute.name not in usual]
 
 
 def _bounds(expected: OptionType) -> Schema:

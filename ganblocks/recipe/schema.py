@@ -1,4 +1,4 @@
-"""What a recipe holds. Plain frozen classes: whatever a file can say can be built in Python too."""
+"""The sections of a recipe: plain frozen classes, which Python code can build too."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _differentiable(instance: object, attribute: attrs.Attribute[Any], value: Au
 
 
 def _plain_names(instance: object, attribute: attrs.Attribute[Any], value: dict[str, Any]) -> None:
-    """Names of tables become names of metrics and of folders."""
+    """Refuse names of tables that cannot be names of metrics and of folders."""
     if wrong := [name for name in value if not NAME.fullmatch(name)]:
         raise OptionError("must have names of letters, digits, _ and -", f"rename {wrong[0][:64]!r}")
 
@@ -47,7 +47,7 @@ def _specifiers(instance: object, attribute: attrs.Attribute[Any], value: dict[s
 
 
 def _paths(instance: object, attribute: attrs.Attribute[Any], value: dict[str, Any]) -> None:
-    """``generator.attention = "none"`` without quotes is a nested table to TOML: a section that would replace the whole one."""
+    """Refuse ``generator.attention = "none"`` without quotes, a nested table that would replace the whole section."""
     for key, item in value.items():
         if isinstance(item, dict) and "." not in key:
             inner = next(iter(item), "…")
@@ -56,63 +56,66 @@ def _paths(instance: object, attribute: attrs.Attribute[Any], value: dict[str, A
 
 @frozen(kw_only=True)
 class Data:
-    """``[data]``: the images. Every key but the section's own is an option of the data set."""
+    """``[data]``: the images. All other keys are options of the data set."""
 
     dataset: Dataset = inline_socket("dataset")
     fake_classes: Literal["data", "uniform"] = option("data")
-    """How the classes of fakes are drawn: as the data has them, or each as often as any other."""
+    """How the classes of fakes are drawn: as often as in the data, or uniformly."""
     augment: Augment | None = socket("augment", optional=True)
-    """Changes real images as they are read."""
+    """Augmentation of real images when they are read."""
 
 
 @frozen(kw_only=True)
 class DiscriminatorPlayer:
-    """``[discriminator]``: the network, and what changes all images that it sees. Every other key is the network's."""
+    """``[discriminator]``: the network and the augmentation of its input. All other keys are options of the network."""
 
     network: Discriminator = inline_socket("discriminator")
     augment: Augment | None = socket("augment", optional=True, validator=_differentiable)
-    """Changes real and fake images alike, in both players' turns."""
+    """Augmentation of real and fake images, in both players' turns."""
 
 
 @frozen(kw_only=True)
 class PenaltyTerm:
-    """``[penalties.NAME]``: a penalty and its weight. Where ``use`` is absent, NAME names the component."""
+    """``[penalties.NAME]``: a penalty and its weight. Without ``use``, NAME is the name of the component."""
 
     penalty: Penalty = inline_socket("penalty")
     weight: Moving = moving(1.0, low=0)
+    """Factor of the penalty."""
     every: int = option(1, low=1)
-    """In the player's steps; the contribution is then multiplied by ``every``."""
+    """Steps of the player between two evaluations; the penalty is then multiplied by ``every``."""
 
 
 @frozen(kw_only=True)
-class Average:
-    """``[average]``: the moving average of the generator's weights, from which samples are drawn."""
+class Averaging:
+    """``[average]``: the moving average of the generator's weights, which draws the samples."""
 
     decay: float = option(0.999, low=0, high=1)
     """Share of the old average that each step keeps."""
     start: int = option(0, low=0)
-    """Images seen before which the average is the generator as it is."""
+    """Images seen before the average starts; until then it equals the generator."""
 
 
 @frozen(kw_only=True)
 class Training:
-    """``[training]``: how long, and how many at once. Everything is counted in real images that the discriminator has seen."""
+    """``[training]``: length and batch size. All lengths are real images that the discriminator has seen."""
 
     images: int = option(above=0)
+    """Length of the training."""
     batch: int = option(above=0)
+    """Real images per discriminator step."""
     microbatch: int | None = option(None, above=0)
-    """Samples that go through the networks at once; the gradients of a batch are added up. What compares samples (batch norm,
-    some losses) sees those of a microbatch only."""
+    """Samples per forward pass; the gradients of a batch are accumulated. Batch norm and losses that compare samples use those
+    of a microbatch only."""
     precision: Literal["fp32", "bf16", "auto"] = option("fp32")
-    """"auto": bf16 where the device computes in it, else fp32; the run folder's recipe says which."""
+    """"auto": bf16 if the device supports it, else fp32; the run folder's recipe has the choice."""
     deterministic: bool = option(False)
-    """Choose only kernels that give the same bits each time. A processor's do anyway; a GPU's need it, and are slower then."""
+    """Use deterministic kernels only: slower on a GPU, without effect on a CPU."""
     samples_every: int | None = option(None, above=0)
-    """None: a tenth of the run."""
+    """Images between two grids of samples; by default a tenth of the run."""
     checkpoint_every: int | None = option(None, above=0)
-    """None: a tenth of the run."""
+    """Images between two checkpoints; by default a tenth of the run."""
     statistics_every: int | None = option(None, above=0)
-    """None: a hundredth of the run."""
+    """Images between two records of statistics; by default a hundredth of the run."""
 
     @microbatch.validator
     def _divides(self, attribute: attrs.Attribute[int | None], value: int | None) -> None:
@@ -122,79 +125,89 @@ class Training:
 
 @frozen(kw_only=True)
 class Measure:
-    """``[evaluation.metrics.NAME]``: a metric. Where ``use`` is absent, NAME names the component."""
+    """``[evaluation.metrics.NAME]``: a metric. Without ``use``, NAME is the name of the component."""
 
     metric: Metric = inline_socket("metric")
 
 
 @frozen(kw_only=True)
 class Examination:
-    """``[evaluation.diagnostics.NAME]``: a diagnostic. Where ``use`` is absent, NAME names the component."""
+    """``[evaluation.diagnostics.NAME]``: a diagnostic. Without ``use``, NAME is the name of the component."""
 
     diagnostic: Diagnostic = inline_socket("diagnostic")
 
 
 @frozen(kw_only=True)
 class Evaluation:
-    """``[evaluation]``: how a run is scored at its end, and during it where ``every`` is set.
+    """``[evaluation]``: how a run is scored at its end, and during it if ``every`` is set.
 
-    One that names no metrics and no diagnostics uses the default metrics.
+    Without metrics and diagnostics, the default metrics are used.
     """
 
     extractor: FeatureExtractor = socket("feature_extractor", default=PLUGIN_DEFAULT)
+    """The network whose features metrics compare."""
     metrics: dict[str, Measure] = option(Factory(dict), validator=_plain_names)
+    """Metrics by name."""
     diagnostics: dict[str, Examination] = option(Factory(dict), validator=_plain_names)
+    """Diagnostics of the generator by name."""
     n: int | None = option(None, low=2)
-    """Samples, and real images; None: as many as there are training images, at most 10,000."""
+    """Number of samples and of real images; by default that of the training images, at most 10,000."""
     weights: Literal["average", "live"] = option("average")
-    """Of the generator: the moving average, or as they are trained."""
+    """Weights of the generator: their moving average, or as trained."""
     every: int | None = option(None, above=0)
-    """Images between scores within the run; None: at its end only."""
+    """Images between two scores during the run; by default it is scored at its end only."""
 
 
 @frozen(kw_only=True)
 class Health:
-    """``[health]``: what becomes of a run in which something goes wrong."""
+    """``[health]``: how a run reacts to numbers that are not finite, and to collapse."""
 
     not_finite: Literal["stop", "skip", "rollback"] = option("stop")
-    """At a number that is not finite: end the run; undo the step and go on with the next images (everything is copied before
-    each step); or go back to the last checkpoint and on with other random numbers."""
+    """At a number that is not finite: stop; skip the step (all state is copied before each); or roll back to the last
+    checkpoint and continue with other random numbers."""
     collapse: Literal["off", "warn", "stop", "rollback"] = option("warn")
-    """Where fakes hardly differ from each other any more, or the generator is no longer told anything."""
+    """If fakes hardly differ from each other, or the generator gets no gradient any more."""
     skips: int = option(10, low=0)
-    """Steps in a row that may be undone before the run ends."""
+    """Maximum number of consecutive steps to skip before the run stops."""
     rollbacks: int = option(3, low=0)
-    """How often the run may go back before it ends."""
+    """Maximum number of rollbacks before the run stops."""
 
 
 @frozen(kw_only=True)
 class Ablation:
-    """``[ablation.NAME]``: what changes where this ablation is asked for. Kept as it is written."""
+    """``[ablation.NAME]``: changes to the recipe, applied by ``--ablation NAME``."""
 
     set: dict[str, Any] = option(Factory(dict), validator=_paths)
     """Dotted path -> value."""
     remove: tuple[str, ...] = ()
-    """Dotted paths to take away."""
+    """Dotted paths to remove."""
     against: str | None = None
-    """The ablation that ``ganblocks ablate`` compares this one with; None: the recipe as it is written."""
+    """The ablation that ``ganblocks ablate`` compares this one with; by default the recipe itself."""
 
 
 @frozen(kw_only=True)
 class Recipe:
-    """A whole training, as data."""
+    """A recipe: a whole training as data."""
 
     title: str = option()
+    """Name of the experiment."""
     paper: str = ""
+    """The paper that it reproduces, such as ``arXiv:1805.08318``."""
     data: Data
     generator: Generator = socket("generator")
+    """The generator network."""
     discriminator: DiscriminatorPlayer
     loss: Loss = socket("loss")
+    """The adversarial loss of both players."""
     penalties: dict[str, PenaltyTerm] = option(Factory(dict), validator=_plain_names)
+    """Regularisation terms by name."""
     update: UpdateRule = socket("update_rule")
-    average: Average = Factory(Average)
+    """Optimizers and order of the players' turns."""
+    average: Averaging = Factory(Averaging)
     training: Training
     health: Health = Factory(Health)
     evaluation: Evaluation | None = None
     plugins: dict[str, str] = option(Factory(dict), validator=_specifiers)
-    """``[plugins]``: distribution -> versions that it may have, such as ``ganblocks-acme = ">=1.2,<2"``."""
+    """Required versions of distributions, such as ``ganblocks-acme = ">=1.2,<2"``."""
     ablation: dict[str, Ablation] = option(Factory(dict), validator=_plain_names)
+    """Named changes for comparison."""

@@ -59,7 +59,7 @@ def test_a_folder_alone(photos: Path) -> None:
     done = ganblocks("check", photos, "--json")
     assert done.returncode == 3
     assert "\x1b" not in done.stderr
-    fatal = [found["place"] for found in json.loads(done.stdout)[0]["data"] if found["fatal"]]
+    fatal = [found["path"] for found in json.loads(done.stdout)[0]["data"] if found["fatal"]]
     assert {Path(place).name for place in fatal} == {"a.gif", "b\x1b[31m.png"}
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from ganblocks.errors import RecipeError
 from ganblocks.recipe import Recipe, read_recipe
-from ganblocks.recipe.schema import Average, Data, DiscriminatorPlayer, PenaltyTerm, Training
+from ganblocks.recipe.schema import Averaging, Data, DiscriminatorPlayer, PenaltyTerm, Training
 from ganblocks.schedules import Constant, Cosine
 
 Read = Callable[..., Recipe]
@@ -33,7 +33,7 @@ def test_a_whole_recipe(read: Read, toys: Any) -> None:
     assert recipe.penalties == {"slope": PenaltyTerm(penalty=part("penalty", "slope")(), weight=2.0)}
     assert recipe.update == part("update_rule", "turns")(generator=descent(), discriminator=descent())
     assert recipe.training == Training(images=100, batch=4)
-    assert recipe.average == Average()
+    assert recipe.average == Averaging()
     assert recipe.ablation["plain"].set == {"*.attention": "none"}
 
 

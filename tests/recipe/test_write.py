@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganblocks.recipe import Recipe, read_recipe, write_recipe
-from ganblocks.recipe.schema import Ablation, Average, Data, DiscriminatorPlayer, PenaltyTerm, Training
+from ganblocks.recipe.schema import Ablation, Averaging, Data, DiscriminatorPlayer, PenaltyTerm, Training
 from ganblocks.schedules import Constant, Cosine, LinearSchedule, Moving, WarmUp
 from ganblocks.testing import examples
 
@@ -53,7 +53,7 @@ def recipes(toys: Any) -> st.SearchStrategy[Recipe]:
         loss=st.builds(part("loss", "simple")),
         penalties=st.dictionaries(names, terms, max_size=2),
         update=st.builds(part("update_rule", "turns"), generator=optimizers, discriminator=optimizers, steps=counts),
-        average=st.builds(Average, decay=st.floats(0, 1), start=st.integers(0, 10**9)),
+        average=st.builds(Averaging, decay=st.floats(0, 1), start=st.integers(0, 10**9)),
         training=st.builds(
             Training, images=counts, batch=counts, precision=st.sampled_from(["fp32", "bf16"]), samples_every=st.none() | counts
         ),

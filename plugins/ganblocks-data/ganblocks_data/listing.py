@@ -45,7 +45,7 @@ def list_images(root: Path, classes: int) -> Listing:
     """
     listing, faults = survey(root, classes)
     if faults:
-        raise DataError("\n".join(f"{fault.place} {fault.words}" for fault in faults))
+        raise DataError("\n".join(f"{fault.path} {fault.words}" for fault in faults))
     return listing
 
 

@@ -105,7 +105,7 @@ def folder(path: Path, **options: object) -> ImageFolder:
 
 
 def fatal(findings: list[Finding]) -> set[str]:
-    return {Path(finding.place).name for finding in findings if finding.fatal}
+    return {Path(finding.path).name for finding in findings if finding.fatal}
 
 
 def test_every_bad_file_is_named_and_no_sound_one(corpus: Path) -> None:
@@ -141,7 +141,7 @@ def pets(tmp_path: Path) -> Path:
 def texts_by_kind(path: Path, **options: object) -> dict[str, set[str]]:
     texts: dict[str, set[str]] = {}
     for finding in folder(path, **options).inspect():
-        texts.setdefault(finding.sort, set()).add(f"{Path(finding.place).name} {finding.words}".strip())
+        texts.setdefault(finding.sort, set()).add(f"{Path(finding.path).name} {finding.words}".strip())
     return texts
 
 
@@ -232,7 +232,7 @@ def test_skipping_more_than_a_hundredth_is_refused(tmp_path: Path) -> None:
 def test_an_inspection_says_what_is_going_to_be_skipped(tmp_path: Path) -> None:
     findings = list(folder(many(tmp_path, 200, 2), classes=0, on_bad="skip").inspect())
     skipped = [finding for finding in findings if finding.sort == "skipped"]
-    assert [Path(finding.place).name for finding in skipped] == ["000.png", "001.png"]
+    assert [Path(finding.path).name for finding in skipped] == ["000.png", "001.png"]
     assert "no PNG" in skipped[0].words
     assert fatal(findings) == set()
 

@@ -16,11 +16,16 @@ class RecipeOptions(Protocol):
     """The options of a command that reads a recipe."""
 
     @property
-    def recipe(self) -> Path: ...
+    def recipe(self) -> Path:
+        """The recipe's file."""
+
     @property
-    def sets(self) -> list[str]: ...
+    def sets(self) -> list[str]:
+        """Overrides of the form ``path=value``."""
+
     @property
-    def ablation(self) -> str | None: ...
+    def ablation(self) -> str | None:
+        """The ablation to apply."""
 
 
 def read(registry: Registry, options: RecipeOptions) -> Recipe:

@@ -46,8 +46,7 @@ def show(context: Context, options: ShowOptions) -> None:
     if options.as_json:
         facts = {"kind": offer.kind, "name": offer.name, "owner": offer.owner, "distribution": offer.distribution}
         facts |= {"version": offer.version, "class": f"{component.__module__}:{component.__qualname__}"}
-        rows = [attrs.asdict(option) for option in described]
-        print_json({**facts, "papers": papers(component), "doc": text, "options": rows})
+        print_json({**facts, "papers": papers(component), "doc": text, "options": list(map(attrs.asdict, described))})
         return
     origin = f"{offer.distribution} {offer.version}".strip() or "this process"
     print(f"{offer.name}  ({offer.kind} {offer.full_name}, {origin})\n\n{printable(text)}")

@@ -90,5 +90,6 @@ def inline_socket(kind: str) -> Any:
 
 def _check(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
     """Validate a value against the annotation and the limits."""
-    if mistake := mistake_of(types_of(type(instance))[attribute.name], value):
+    cls: type = type(instance)
+    if mistake := mistake_of(types_of(cls)[attribute.name], value):
         raise OptionError(mistake.rule, mistake.hint, key_of(attribute), mistake.arrived)

@@ -46,4 +46,5 @@ def broken_rules(cls: type, values: Mapping[str, Any]) -> Iterator[Broken]:
 
 def _converted(attribute: attrs.Attribute[Any], value: Any, draft: Any) -> Any:
     convert: Any = attribute.converter or (lambda given: given)
-    return convert(value, draft, attribute) if isinstance(convert, attrs.Converter) else convert(value)
+    arguments = (value, draft, attribute) if isinstance(convert, attrs.Converter) else (value,)
+    return convert(*arguments)

@@ -82,6 +82,7 @@ class _Reader:
         }
         if inline is not None:
             given, expected = rest.get(key_of(inline)), types_of(cls)[inline.name]
+            assert isinstance(expected, Component), "an inline socket is a socket"
             values[key_of(inline)] = given if attrs.has(type(given)) else self._table(expected, rest, path, own)
         else:
             self._refuse_unknown(rest, [*own, *neighbours], values, path)
@@ -172,8 +173,6 @@ class _Reader:
 
     def value(self, expected: OptionType, value: Any, path: str) -> Any:
         """Read the value of an option, or of a part of one."""
-        if value is None and expected.or_none:
-            return None
         try:
             return expected.read(value, path, self)
         except OptionError as error:

@@ -29,12 +29,23 @@ UNREADABLE = object()
 class Reader(Protocol):
     """Reads the parts of a value and collects their mistakes. Every method returns UNREADABLE after a mistake."""
 
-    def note(self, where: str, arrived: str, rule: str, hint: str) -> object: ...
-    def value(self, expected: OptionType, value: Any, path: str) -> Any: ...
-    def first(self, expected: OneOf, value: Any, path: str) -> Any: ...
-    def instance(self, cls: type, table: Mapping[str, Any], path: str) -> Any: ...
-    def component(self, expected: Component, value: Any, path: str) -> Any: ...
-    def section(self, cls: type, value: Any, path: str) -> Any: ...
+    def note(self, where: str, arrived: str, rule: str, hint: str = "") -> object:
+        """Add a mistake."""
+
+    def value(self, expected: OptionType, value: Any, path: str) -> Any:
+        """Read the value of an option, or of a part of one."""
+
+    def first(self, expected: OneOf, value: Any, path: str) -> Any:
+        """Read a value of several types."""
+
+    def instance(self, cls: type, table: Mapping[str, Any], path: str) -> Any:
+        """Read an instance of ``cls``."""
+
+    def component(self, expected: Component, value: Any, path: str) -> Any:
+        """Read a component that a name or a table with ``use`` describes."""
+
+    def section(self, cls: type, value: Any, path: str) -> Any:
+        """Read a section of a recipe."""
 
 
 @frozen
@@ -56,6 +67,9 @@ class OptionType:
 
     def read(self, value: Any, path: str, reader: Reader) -> Any:
         """Return the value of a plain one. Raise OptionError if it is wrong; mistakes in its parts go to the reader."""
+        return None if value is None and self.or_none else self._read(value, path, reader)
+
+    def _read(self, value: Any, path: str, reader: Reader) -> Any:
         raise NotImplementedError
 
 
@@ -69,10 +83,10 @@ class Plain(OptionType):
     def __str__(self) -> str:
         return _PLAIN[self.kind].words
 
-    def read(self, value: Any, path: str, reader: Reader) -> Any:
+    def _read(self, value: Any, path: str, reader: Reader) -> Any:
         if not isinstance(value, _PLAIN[self.kind].accepted) or (isinstance(value, bool) and self.kind is not bool):
             raise OptionError(f"must be {self}", _fix(self.kind, value))
-        if self.kind in (int, float):
+        if isinstance(value, int | float) and self.kind is not bool:
             self.limits.check(value)
         if self.kind is Path and "\0" in str(value):
             raise OptionError("must be a path, which holds no zero byte")
@@ -116,7 +130,7 @@ class Choice(OptionType):
     def __str__(self) -> str:
         return either(shown(choice) for choice in self.limits.choices)
 
-    def read(self, value: Any, path: str, reader: Reader) -> Any:
+    def _read(self, value: Any, path: str, reader: Reader) -> Any:
         if self.enum and isinstance(value, self.enum):
             return value
         for choice in self.limits.choices:
@@ -141,6 +155,7 @@ class ListOf(OptionType):
 
     @property
     def range(self) -> str:
+        """The limits of the length and of each member, in words."""
         member = self.members[0]
         limits = f"one of {member}" if isinstance(member, Choice) else member.range
         return " and ".join(filter(None, (self._shortest, limits and f"each {limits}")))
@@ -149,7 +164,7 @@ class ListOf(OptionType):
     def _shortest(self) -> str:
         return f"at least {self.limits.min_items} items" if self.limits.min_items else ""
 
-    def read(self, value: Any, path: str, reader: Reader) -> Any:
+    def _read(self, value: Any, path: str, reader: Reader) -> Any:
         if not isinstance(value, list | tuple):
             raise OptionError(f"must be {self}", "" if isinstance(value, Mapping) else f"write a list: [{shown(value)}]")
         members = self.members * len(value) if self.of_any_length else self.members
@@ -168,7 +183,7 @@ class TableOf(OptionType):
     member: OptionType = OptionType()
     words: ClassVar[str] = "a table"
 
-    def read(self, value: Any, path: str, reader: Reader) -> Any:
+    def _read(self, value: Any, path: str, reader: Reader) -> Any:
         if not isinstance(value, Mapping):
             raise OptionError("must be a table", f"write [{path}], and its keys below")
         items = {key: reader.value(self.member, item, joined(path, key)) for key, item in value.items()}
@@ -182,7 +197,7 @@ class Section(OptionType):
     cls: type = object
     words: ClassVar[str] = "a table"
 
-    def read(self, value: Any, path: str, reader: Reader) -> Any:
+    def _read(self, value: Any, path: str, reader: Reader) -> Any:
         return value if isinstance(value, self.cls) else reader.section(self.cls, value, path)
 
 
@@ -197,7 +212,7 @@ class Component(OptionType):
     def __str__(self) -> str:
         return f"{self.kind} component"
 
-    def read(self, value: Any, path: str, reader: Reader) -> Any:
+    def _read(self, value: Any, path: str, reader: Reader) -> Any:
         return value if attrs.has(type(value)) else reader.component(self, value, path)
 
 
@@ -208,7 +223,7 @@ class Varying(OptionType):
     names: tuple[str, ...] = tuple(SCHEDULES)
     words: ClassVar[str] = "a number or a schedule"
 
-    def read(self, value: Any, path: str, reader: Reader) -> Any:
+    def _read(self, value: Any, path: str, reader: Reader) -> Any:
         if isinstance(value, Mapping):
             value = self._from_table(value, path, reader)
         elif type(value) not in SCHEDULES.values():
@@ -242,9 +257,10 @@ class OneOf(OptionType):
 
     @property
     def range(self) -> str:
+        """The limits of all types, in words."""
         return " and ".join(filter(None, dict.fromkeys(member.range for member in self.members)))
 
-    def read(self, value: Any, path: str, reader: Reader) -> Any:
+    def _read(self, value: Any, path: str, reader: Reader) -> Any:
         return reader.first(self, value, path)
 
 
@@ -253,7 +269,7 @@ class Anything(OptionType):
 
     words = "any value"
 
-    def read(self, value: Any, path: str, reader: Reader) -> Any:
+    def _read(self, value: Any, path: str, reader: Reader) -> Any:
         return value
 
 
@@ -266,7 +282,7 @@ class Foreign(OptionType):
     def __str__(self) -> str:
         return str(self.hint)
 
-    def read(self, value: Any, path: str, reader: Reader) -> Any:
+    def _read(self, value: Any, path: str, reader: Reader) -> Any:
         raise BrokenPlugin(f"no recipe can fill {path}, which is of type {self.hint}")
 
 

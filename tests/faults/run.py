@@ -22,7 +22,7 @@ from queue import SimpleQueue
 from copies import OUT_OF_TIME, TIMEOUT, Copy
 from faults import ROOT, WIRING, Fault, locate, read_faults, read_sources, seed
 
-UNNOTICED = "**survived**"
+SURVIVED = "**survived**"
 
 PREAMBLE = """
 import torch
@@ -85,7 +85,7 @@ def first_failure(copy: Copy, tests: Sequence[str], limit: float = TIMEOUT) -> s
     if code in (1, 2) and failed:
         return failed[1]
     if code == OUT_OF_TIME:
-        return "no end"
+        return "out-of-time"
     if code:
         raise RuntimeError(f"pytest could not run {' '.join(tests)}: {output}")
     return ""
@@ -114,36 +114,29 @@ def clean_outputs(copy: Copy, faults: Sequence[Fault]) -> list[str]:
     return outputs
 
 
-def read_rows(page: Path) -> dict[str, str]:
-    """Return name of a fault -> its row."""
+def read_killers(page: Path) -> dict[str, str]:
+    """Return name of a fault -> what its row says of the test that killed it."""
     text = page.read_text(encoding="utf-8") if page.exists() else ""
-    return {match[1]: match[0] for match in re.finditer(r"^\| `([\w-]+)` \|.*$", text, re.MULTILINE)}
+    return dict(re.findall(r"^\| `([\w-]+)` \| .* \| (\S+) \|$", text, re.MULTILINE))
 
 
-def row(fault: Fault, killer: str) -> str:
-    return f"| `{fault.name}` | {fault.fault} | `{fault.file}` | {f'`{killer}`' if killer else UNNOTICED} |"
-
-
-def write_page(of_wiring: bool, rows: Mapping[str, str]) -> None:
-    """Write the whole page; faults that were not tried this time keep their rows."""
+def write_page(of_wiring: bool, killers: Mapping[str, str]) -> None:
+    """Write a page from the faults and the tests that killed them; faults that were not tried now keep their killers."""
     page = page_path(of_wiring)
-    rows = read_rows(page) | rows
-    known = [fault for fault in read_faults() if (fault.area == WIRING) == of_wiring and fault.name in rows]
-    survivors = [fault for fault in known if rows[fault.name].endswith(f"{UNNOTICED} |")]
+    shown = read_killers(page) | {name: f"`{killer}`" if killer else SURVIVED for name, killer in killers.items()}
+    known = [fault for fault in read_faults() if (fault.area == WIRING) == of_wiring and fault.name in shown]
+    survivors = [fault for fault in known if shown[fault.name] == SURVIVED]
     killed = len(known) - len(survivors)
     lines = [PAGES[of_wiring][1], f"{killed} of {len(known)} killed ({100 * killed / max(len(known), 1):.1f} %).", ""]
     if survivors:
         lines += ["Survivors:", "", *(f"- `{fault.name}`: {fault.survives or 'no reason yet'}" for fault in survivors), ""]
-    lines += [
-        "| fault | what is wrong | file | killed by |",
-        "| --- | --- | --- | --- |",
-        *(rows[fault.name] for fault in known),
-    ]
+    lines += ["| fault | what is wrong | file | killed by |", "| --- | --- | --- | --- |"]
+    lines += [f"| `{fault.name}` | {fault.fault} | `{fault.file}` | {shown[fault.name]} |" for fault in known]
     page.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def try_faults(faults: Sequence[Fault], jobs: int) -> dict[str, str]:
-    """Try each fault in one of ``jobs`` copies of the tree, and return name -> row of the page."""
+    """Try each fault in one of ``jobs`` copies of the tree, and return name -> the test that killed it, or nothing."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         copies: SimpleQueue[Copy] = SimpleQueue()
         for number in range(jobs):
@@ -159,12 +152,12 @@ def try_faults(faults: Sequence[Fault], jobs: int) -> dict[str, str]:
             finally:
                 copies.put(copy)
 
-        rows = {}
+        killers = {}
         with ThreadPoolExecutor(jobs) as pool:
             for fault, killer in zip(faults, pool.map(work, faults, outputs), strict=True):
                 print(f"{fault.name}: {f'killed by {killer}' if killer else 'SURVIVED'}", flush=True)
-                rows[fault.name] = row(fault, killer)
-        return rows
+                killers[fault.name] = killer
+        return killers
 
 
 def main() -> None:
@@ -175,15 +168,16 @@ def main() -> None:
     parser.add_argument("--area", default="*", metavar="PATTERN", help="of TOML files, such as 'losses'; rows of others stay")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="copies that work at the same time")
     parser.add_argument("--broken", action="store_true", help="only list faults whose text or tests are not found")
+    parser.add_argument("--page", action="store_true", help="only write the pages, with the killers that they show")
     arguments = parser.parse_args()
     faults = [fault for fault in read_faults(arguments.area) if any(map(partial(fnmatch, fault.name), arguments.only))]
     if broken := problems(faults, read_sources()):
         sys.exit("\n".join(broken))
     if arguments.broken:
         return
-    rows = try_faults(faults, arguments.jobs)
-    for of_wiring in sorted({fault.area == WIRING for fault in faults}):
-        write_page(of_wiring, rows)
+    killers = try_faults(faults, arguments.jobs) if faults and not arguments.page else {}
+    for of_wiring in PAGES:
+        write_page(of_wiring, killers)
 
 
 if __name__ == "__main__":

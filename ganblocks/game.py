@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from attrs import define, field, frozen
@@ -255,6 +255,11 @@ class TwoPlayerGame:
 def capable(network: nn.Module, capability: type[C]) -> Iterator[C]:
     """Return the modules of a network that have a capability."""
     return (module for module in network.modules() if isinstance(module, capability))
+
+
+def named_capable(network: nn.Module, capability: type[Any]) -> list[tuple[str, Any]]:
+    """Return (path, module) of the modules of a network that have a capability."""
+    return [(path, module) for path, module in network.named_modules() if isinstance(module, capability)]
 
 
 @contextmanager

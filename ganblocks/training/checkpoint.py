@@ -102,16 +102,9 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         updater = join_tensors(facts["updater"], load_tensors(folder, "updater"))
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder / 'state.json'}: damaged: it names tensors that are missing") from error
-    return Checkpoint(
-        images_seen=facts["images_seen"],
-        step=facts["step"],
-        drawn=facts["drawn"],
-        game=load_tensors(folder, "game"),
-        average=load_tensors(folder, "average"),
-        updater=updater,
-        seconds=facts["seconds"],
-        rollbacks=facts.get("rollbacks", 0),
-    )
+    counters = {name: facts[name] for name in ("images_seen", "step", "drawn", "seconds")}
+    game, average = load_tensors(folder, "game"), load_tensors(folder, "average")
+    return Checkpoint(**counters, game=game, average=average, updater=updater, rollbacks=facts.get("rollbacks", 0))
 
 
 def has_own_statistics(folder: Path) -> bool:
@@ -171,13 +164,15 @@ def forget_after(checkpoint: Path) -> None:
 
 def first_not_finite(checkpoint: Checkpoint) -> str:
     """Return the name of the first tensor that is not finite; empty if all are."""
+    named = ((f"{part}: {name}", t) for part, tensors in _parts(checkpoint)[0].items() for name, t in tensors.items())
+    return next((name for name, t in named if t.is_floating_point() and not bool(t.isfinite().all())), "")
+
+
+def _parts(checkpoint: Checkpoint) -> tuple[dict[str, Mapping[str, Tensor]], Any]:
+    """Return the tensors of each part by name, and the rest of the update rule's state as JSON values."""
     updater: dict[str, Tensor] = {}
-    split_tensors(checkpoint.updater, updater)
-    for part, tensors in (("game", checkpoint.game), ("average", checkpoint.average), ("updater", updater)):
-        for name, tensor in tensors.items():
-            if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-                return f"{part}: {name}"
-    return ""
+    plain = split_tensors(checkpoint.updater, updater)
+    return {"game": checkpoint.game, "average": checkpoint.average, "updater": updater}, plain
 
 
 def _is_good(folder: Path) -> bool:
@@ -194,7 +189,7 @@ def images_seen(checkpoint: Path) -> int:
 
 
 def load_tensors(checkpoint: Path, name: str) -> dict[str, Tensor]:
-    """Return the tensors of one part of a verified checkpoint (``"game"``, ``"average"``, ``"updater"``) by name, on CPU."""
+    """Return a verified checkpoint's ``"game"``, ``"average"`` or ``"updater"``: tensors of any shape by name, on the CPU."""
     path = checkpoint / f"{name}.safetensors"
     check_tensors(path)
     try:
@@ -237,19 +232,10 @@ def join_tensors(plain: Any, tensors: Mapping[str, Tensor]) -> Any:
 
 def _contents(checkpoint: Checkpoint) -> dict[str, bytes]:
     """Return file name -> content."""
-    updater: dict[str, Tensor] = {}
-    plain = split_tensors(checkpoint.updater, updater)
-    parts = {"game": checkpoint.game, "average": checkpoint.average, "updater": updater}
+    parts, plain = _parts(checkpoint)
     contents = {f"{name}.safetensors": _serialized(tensors) for name, tensors in parts.items()}
-    facts = {
-        "images_seen": checkpoint.images_seen,
-        "step": checkpoint.step,
-        "seconds": checkpoint.seconds,
-        "rollbacks": checkpoint.rollbacks,
-        "statistics": OWN,
-        "drawn": checkpoint.drawn,
-        "updater": plain,
-    }
+    facts = {name: getattr(checkpoint, name) for name in ("images_seen", "step", "seconds", "rollbacks")}
+    facts |= {"statistics": OWN, "drawn": checkpoint.drawn, "updater": plain}
     contents["state.json"] = json.dumps(facts, indent=1).encode()
     return contents | {name: text.encode() for name, text in checkpoint.metadata.items()}
 

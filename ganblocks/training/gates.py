@@ -6,7 +6,7 @@ import torch
 from attrs import evolve, frozen
 from torch import Tensor, nn
 
-from ganblocks.game import unchanged_buffers
+from ganblocks.game import named_capable, unchanged_buffers
 from ganblocks.kinds.module_capabilities import AttentionMap, Gated
 from ganblocks.training.hooks import observing
 
@@ -55,11 +55,10 @@ def gates(name: str, network: nn.Module, *inputs: Tensor | None) -> list[Gate]:
     def examine(path: str, module: nn.Module, x: tuple[Tensor, ...], y: Tensor) -> None:
         examined.append(_gate(f"{name}.{path}", module, x[0].float(), y.float()))
 
-    blocks = [(path, module) for path, module in network.named_modules() if isinstance(module, Gated)]
     training = network.training
     network.eval()
     try:
-        with unchanged_buffers(network), observing(blocks, examine):
+        with unchanged_buffers(network), observing(named_capable(network, Gated), examine):
             network(*inputs)
     finally:
         network.train(training)

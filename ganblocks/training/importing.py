@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ganblocks.assembly import build_game, check
 from ganblocks.errors import CheckpointError, UsageError
+from ganblocks.game import named_capable
 from ganblocks.kinds.component_capabilities import ReadsForeign
 from ganblocks.kinds.module_capabilities import HasEstimates, SingularValue
 from ganblocks.recipe import Recipe, rooted, write_recipe
@@ -112,12 +113,11 @@ def import_weights(
 def settle(network: nn.Module) -> Settled:
     """Let the estimates of a network converge for its current weights."""
     moved = {"": 0.0}
-    for path, module in network.named_modules():
-        if isinstance(module, HasEstimates):
-            before = module.sigma() if isinstance(module, SingularValue) else None
-            module.settle(ITERATIONS)
-            if isinstance(module, SingularValue) and before is not None:
-                moved[path] = abs(float(before / module.sigma()) - 1)
+    for path, module in named_capable(network, HasEstimates):
+        before = module.sigma() if isinstance(module, SingularValue) else None
+        module.settle(ITERATIONS)
+        if before is not None:
+            moved[path] = abs(float(before / module.sigma()) - 1)
     path = max(moved, key=lambda name: moved[name])
     return Settled(len(moved) - 1, moved[path], path)
 

@@ -34,6 +34,15 @@ class Scorer(Protocol):
 class NoScorer(Scorer):
     """Scores nothing."""
 
+    def prepare(self) -> None:
+        """Do nothing."""
+
+    def __call__(self, sampler: Sampler, images_seen: int) -> None:
+        """Do nothing."""
+
+    def forget(self, images_seen: int) -> None:
+        """Do nothing."""
+
 
 def train(trainer: Trainer, folder: RunFolder, stop: StopRequest, watch: Watch, scorer: Scorer) -> None:
     """Train until the recipe's images are used up or a stop is requested. ``seconds`` of the log do not count scoring.

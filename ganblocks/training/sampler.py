@@ -76,7 +76,7 @@ class Sampler:
         convention: str = RESAMPLE,
         start: int = 0,
     ) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """Yield the images [b, C, H, W] and labels [b] of :meth:`sample` batch by batch; memory does not grow with ``n``.
+        """Yield the images [B, C, H, W] and labels [B] of :meth:`sample` batch by batch; memory does not grow with ``n``.
 
         Batches begin at multiples of their size and are generated whole; images outside the range are dropped.
         """

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganblocks.game import TwoPlayerGame
+from ganblocks.game import TwoPlayerGame, named_capable
 from ganblocks.kinds.module_capabilities import Gated, SingularValue
 
 
@@ -43,9 +43,5 @@ def as_numbers(tensors: Mapping[str, Tensor]) -> dict[str, float]:
 
 
 def _named(game: TwoPlayerGame, capability: type[Any]) -> list[tuple[str, Any]]:
-    return [
-        (f"{player}.{path}", module)
-        for player, network in game.networks.items()
-        for path, module in network.named_modules()
-        if isinstance(module, capability) and isinstance(module, nn.Module)
-    ]
+    networks = game.networks.items()
+    return [(f"{player}.{path}", module) for player, network in networks for path, module in named_capable(network, capability)]

@@ -195,7 +195,7 @@ DEFAULTS = ["kernel", "frechet", "precision_recall", "density_coverage", "incept
 def test_a_resolved_recipe_names_the_default_extractor(tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text(re.sub(r"(?m)^extractor = .*\n", "", RECIPE.read_text()))
     for overrides in ({}, {"evaluation.n": 16}, {"evaluation.extractor": "default"}):
-        text = write_recipe(read_recipe(tmp_path / "recipe.toml", overrides))
+        text = write_recipe(read_recipe(tmp_path / "recipe.toml", overrides), discover())
         assert 'use = "efficientnet_lite0"' in text
         assert '"default"' not in text
 

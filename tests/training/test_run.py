@@ -134,3 +134,16 @@ def test_few_held_out_images_are_named_where_they_are_scored(
     public.run(recipe(**{"training.images": 8}), tmp_path / "run", "cpu", scorer=NoScorer() if scored else None)
     messages = [str(warning.message) for warning in recwarn]
     assert any("only 49 images are held out" in message for message in messages) == (warned and scored)
+
+
+def test_quiet_hides_progress_and_keeps_the_score(halfway: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["resume", str(halfway), "--quiet"]) == 0
+    printed = capsys.readouterr().err
+    assert "kd[pixels]" in printed
+    assert "images/s" not in printed
+
+
+def test_the_package_completes_its_public_names_only() -> None:
+    assert dir(public) == sorted(public.__all__)
+    assert {"Average", "load", "run", "resume", "read_recipe", "discover"} <= set(dir(public))
+    assert all(hasattr(public, name) for name in dir(public))

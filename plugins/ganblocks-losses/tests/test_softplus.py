@@ -43,7 +43,7 @@ def value_and_slopes(t: float, dtype: torch.dtype) -> list[float]:
 @example(20.5)
 @given(arguments)
 def test_it_is_exact_to_the_last_digits(dtype: torch.dtype, t: float) -> None:
-    """Relative to what can be told in the type: values and slopes to two units in the last place, curvatures to 1's."""
+    """Relative to the precision of the type: values and slopes to two units in the last place, curvatures to 1's."""
     facts = torch.finfo(dtype)
     rounded = float(torch.tensor(t, dtype=dtype))
     value, slope, curvature = value_and_slopes(rounded, dtype)

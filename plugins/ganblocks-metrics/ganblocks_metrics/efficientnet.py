@@ -78,7 +78,7 @@ class EfficientNetLite0(nn.Module):
         return features, self.classifier(features)
 
     def load_in_order(self, weights: dict[str, Tensor]) -> None:
-        """Load weights by order instead of by name, because the published file has other names. Raises ValueError."""
+        """Load tensors of any shape by order, because the published file has other names. Raise ValueError."""
         names = [name for name in self.state_dict() if not name.endswith("num_batches_tracked")]
         values = [value for name, value in weights.items() if not name.endswith("num_batches_tracked")]
         if [self.state_dict()[name].shape for name in names] != [value.shape for value in values]:

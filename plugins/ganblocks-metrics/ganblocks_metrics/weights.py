@@ -12,7 +12,7 @@ from ganblocks import DataError
 
 
 def read_weights(path: Path, sha256: str, where: str) -> dict[str, Tensor]:
-    """Return the state dict in a file whose sha256 begins with ``sha256``.
+    """Return the state dict (name -> tensor of any shape) in a file whose sha256 begins with ``sha256``.
 
     Raises DataError, with the hint ``where``, if the file is missing, is another one, or holds no state dict.
     """

@@ -23,7 +23,7 @@ from ganblocks.registry import Offer, Registry
 def list_components(context: Context, options: ListOptions) -> None:
     """Print the components of one kind, or of all, with a sentence about each."""
     offers = context.registry().offers(options.kind)
-    rows = [(offer.kind, offer.name, summary_of(offer.target), offer.owner) for offer in offers]
+    rows = [(offer.kind, offer.name, summary_of(offer.target), f"{offer.owner} ({_origin(offer)})") for offer in offers]
     if options.as_json:
         names = ("kind", "name", "owner", "distribution", "version")
         facts = [{name: getattr(offer, name) for name in names} for offer in offers]
@@ -48,14 +48,17 @@ def show(context: Context, options: ShowOptions) -> None:
         facts |= {"version": offer.version, "class": f"{component.__module__}:{component.__qualname__}"}
         print_json({**facts, "papers": papers(component), "doc": text, "options": list(map(attrs.asdict, described))})
         return
-    origin = f"{offer.distribution} {offer.version}".strip() or "this process"
-    print(f"{offer.name}  ({offer.kind} {offer.full_name}, {origin})\n\n{printable(text)}")
+    print(f"{offer.name}  ({offer.kind} {offer.full_name}, {_origin(offer)})\n\n{printable(text)}")
     if described:
         rows = [(option.name, option.default or "(required)", option.allowed, option.doc) for option in described]
         print_table(("option", "default", "allowed", "meaning"), rows)
     print()
     for label, words in _facts(registry, offer, component, described):
         print(f"{label}: {printable(words)}")
+
+
+def _origin(offer: Offer) -> str:
+    return f"{offer.distribution} {offer.version}".strip() or "this process"
 
 
 def _facts(registry: Registry, offer: Offer, component: type, described: tuple[OptionFact, ...]) -> Iterator[tuple[str, str]]:

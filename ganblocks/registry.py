@@ -120,7 +120,8 @@ def flaw(kind: Kind, target: object) -> str:
         return f"{target.__qualname__} is not frozen; decorate it with @attrs.frozen"
     missing = [name for name in (*kind.methods, *kind.facts) if not hasattr(target, name)]
     if missing:
-        return f"{target.__qualname__} lacks {', '.join(missing)}, which every {kind.name} has"
+        protocol = f"{kind.protocol.__module__}.{kind.protocol.__name__}"
+        return f"{target.__qualname__} lacks {', '.join(missing)}, which every {kind.name} has; define them as in {protocol}"
     wrong = [name for name in kind.methods if not inspect.isfunction(inspect.getattr_static(target, name))]
     return f"{target.__qualname__}.{wrong[0]} is not a method" if wrong else ""
 

@@ -6,11 +6,15 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 
+import attrs
+
 from ganblocks.cli.commands import ConformOptions
 from ganblocks.cli.context import Context
 from ganblocks.cli.output import print_json, printable
 from ganblocks.testing import Check, Verdict, checks_of
 
+JSON_KEYS = {"property": "promise", "statement": "words", "observed": "found"}
+"""Field of a verdict -> its key in the JSON, which tools read and which stays."""
 MARKS = {"kept": "ok", "broken": "BROKEN", "not checked": "-"}
 
 
@@ -47,19 +51,9 @@ def _component(checks: Sequence[Check], examples: int | None, quiet: bool) -> li
 def _text(verdict: Verdict) -> str:
     if not verdict.loaded:
         return printable(f"  {MARKS[verdict.status]:7} {verdict.observed}")
-    details = (("property", verdict.statement * (verdict.status == "broken")), ("observed", verdict.observed))
-    lines = [f"          {label}: {text}" for label, text in (*details, ("example", verdict.example)) if text]
-    return printable("\n".join([f"  {MARKS[verdict.status]:7} {verdict.property}", *lines]))
+    return printable("\n".join([f"  {MARKS[verdict.status]:7} {verdict.property}", *verdict.details(" " * 10)]))
 
 
 def _as_json(verdict: Verdict) -> dict[str, str]:
-    """Return the verdict with the keys that tools read."""
-    return {
-        "kind": verdict.kind,
-        "component": verdict.component,
-        "promise": verdict.property,
-        "words": verdict.statement,
-        "status": verdict.status,
-        "found": verdict.observed,
-        "example": verdict.example,
-    }
+    facts = attrs.asdict(verdict, filter=lambda attribute, _: attribute.name != "loaded")
+    return {JSON_KEYS.get(name, name): text for name, text in facts.items()}

@@ -6,7 +6,7 @@ from typing import Any
 
 from ganblocks import deprecated
 from ganblocks.testing.conformance import Check, Verdict, checks_of, conformance
-from ganblocks.testing.properties import ConformanceError
+from ganblocks.testing.expect import ConformanceError
 from ganblocks.testing.settings import examples
 
 __all__ = ["Check", "ConformanceError", "Verdict", "checks_of", "conformance", "examples"]

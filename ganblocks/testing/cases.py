@@ -22,7 +22,8 @@ from ganblocks.options import structure
 from ganblocks.registry import Registry
 from ganblocks.seeding import seed_of, seeded
 from ganblocks.site import Site
-from ganblocks.testing.properties import Cases, NotChecked, expect, expect_same
+from ganblocks.testing import expect
+from ganblocks.testing.properties import Cases
 from ganblocks.testing.strategies import components, seeds
 from ganblocks.testing.toys import root_site
 from ganblocks.values import Classes, ImageSpec, Player, Score, Vector
@@ -75,21 +76,14 @@ def _described(name: str, value: object) -> str:
     return f"{name} {value}"
 
 
-def drawn(case: type[Case], smallest: int = 0, still: Sequence[type] = (), **inputs: SearchStrategy[Any]) -> Cases:
-    """Return how to draw cases of a class: options as in ``components``, a seed, and ``inputs``."""
+def drawn(
+    case: type[Case], smallest: int = 0, still: Sequence[type] = (), defaults: bool = False, **inputs: SearchStrategy[Any]
+) -> Cases:
+    """Return how to draw cases of a class: options as in ``components`` (or the ``defaults``), a seed, and ``inputs``."""
 
     def cases(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchStrategy[Case]:
+        given = given or ([structure(cls, {}, case.kind, registry.get)] if defaults else [])
         return st.builds(case, component=components(cls, registry, given, smallest, still), seed=seeds, **inputs)
-
-    return cases
-
-
-def with_default_options(case: type[Case]) -> Cases:
-    """Return how to draw cases of a class whose components have their default options."""
-
-    def cases(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchStrategy[Case]:
-        candidates = list(given) or [structure(cls, {}, case.kind, registry.get)]
-        return st.builds(case, component=st.sampled_from(candidates), seed=seeds)
 
     return cases
 
@@ -111,8 +105,8 @@ class ModuleCase(Case):
         raise NotImplementedError
 
     def shape(self) -> tuple[int, ...]:
-        """Return the shape that the first tensor of the output must have."""
-        raise NotImplementedError
+        """Return the shape that the first tensor of the output must have: [B] unless the kind says otherwise."""
+        return (self.batch,)
 
     def fresh(self) -> nn.Module:
         """Return the module as built; where the component refuses the site, hypothesis draws another example."""
@@ -143,6 +137,9 @@ class SiteCase(PlacedCase):
 
     def make(self) -> nn.Module:
         return self.site.build(self.component)
+
+    def arguments(self) -> Arguments:
+        return self.image(), self.condition()
 
     def shape(self) -> tuple[int, ...]:
         return (self.batch, self.site.channels, self.site.height, self.site.width)
@@ -220,9 +217,9 @@ def state(module: nn.Module) -> dict[str, Tensor]:
 def expect_state(module: nn.Module, before: dict[str, Tensor], when: str) -> None:
     """Expect parameters and buffers, of any shape, to equal those of ``before`` bit for bit."""
     after = state(module)
-    expect(set(after) == set(before), f"{when} its tensors are {sorted(after)[:6]}, not {sorted(before)[:6]}")
+    expect.that(set(after) == set(before), f"{when} its tensors are {sorted(after)[:6]}, not {sorted(before)[:6]}")
     for name, value in before.items():
-        expect_same(after[name], value, f"{name} {when}")
+        expect.same(after[name], value, f"{name} {when}")
 
 
 def load_from_file(target: Any, source: Any) -> None:
@@ -248,18 +245,18 @@ def repeat_without_global_draws(make: Callable[[], T], action: str) -> tuple[T, 
         before = torch.default_generator.get_state()
         result = make()
         unmoved = torch.equal(before, torch.default_generator.get_state())
-        expect(unmoved, f"{action} advances torch's global random numbers")
+        expect.that(unmoved, f"{action} advances torch's global random numbers")
         return result
 
     return repeat(checked)
 
 
 def opened(component: Any, needs: str) -> Any:
-    """Return what the component opens. Raise NotChecked where the files that it ``needs`` are missing."""
+    """Return what the component opens. Raise expect.NotChecked where the files that it ``needs`` are missing."""
     try:
         return component.open()
     except DataError as error:
-        raise NotChecked(f"needs {needs} that are not here", str(error)) from error
+        raise expect.NotChecked(f"needs {needs} that are not here", str(error)) from error
 
 
 def converted(arguments: Arguments, convert: Callable[[Tensor], Tensor]) -> Arguments:

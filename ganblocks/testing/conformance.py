@@ -20,7 +20,8 @@ from ganblocks.plugins import discover, examine
 from ganblocks.registry import Offer, Registry
 from ganblocks.seeding import seed_of
 from ganblocks.testing.checks import CASES, PROPERTIES
-from ganblocks.testing.properties import ConformanceError, NotApplicable, NotChecked, Property
+from ganblocks.testing.expect import ConformanceError, NotApplicable, NotChecked
+from ganblocks.testing.properties import Property
 from ganblocks.testing.settings import scaled
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -45,10 +46,13 @@ class Verdict:
     loaded: bool = True
     """False where the component cannot be loaded, so that none of its properties can be tested."""
 
+    def details(self, indent: str = "  ") -> list[str]:
+        """Return lines on the property (if it is broken), what was observed, and the example."""
+        texts = {"property": self.statement * (self.status == BROKEN), "observed": self.observed, "example": self.example}
+        return [f"{indent}{label}: {text}" for label, text in texts.items() if text]
+
     def __str__(self) -> str:
-        lines = [f"{self.kind} {self.component}: {self.property} is {self.status}", f"  property: {self.statement}"]
-        lines += [f"  observed: {self.observed}"] if self.observed else []
-        return "\n".join(lines + ([f"  example:  {self.example}"] if self.example else []))
+        return "\n".join([f"{self.kind} {self.component}: {self.property} is {self.status}", *self.details()])
 
 
 @frozen

@@ -8,7 +8,7 @@ import torch
 from hypothesis import reject
 from torch import Tensor
 
-from ganblocks.testing.properties import expect, fail
+from ganblocks.testing import expect
 
 
 def direction(like: Tensor, seed: int) -> Tensor:
@@ -28,7 +28,7 @@ def expect_gradients(value: Callable[[], Tensor], leaves: Sequence[Tensor], what
     """
     start = value()
     if not start.requires_grad:
-        fail("the output does not depend on its inputs or parameters by any gradient")
+        expect.fail(f"{what}no gradient reaches the inputs or parameters")
     if start.dtype != torch.float64:
         reject()
     gradients = torch.autograd.grad(start, leaves, allow_unused=True)
@@ -36,7 +36,7 @@ def expect_gradients(value: Callable[[], Tensor], leaves: Sequence[Tensor], what
     claimed = sum(float((d * g).sum()) for d, g in zip(directions, gradients, strict=True) if g is not None)
     measured = [_difference(value, leaves, directions, width) for width in (1e-6, 1e-7, 1e-8, 1e-5, 1e-9)]
     nearest = min(measured, key=lambda slope: abs(slope - claimed))
-    expect(
+    expect.that(
         abs(nearest - claimed) <= 1e-4 * (abs(claimed) + abs(nearest) + 0.1),
         f"{what}along a random direction the gradient is {claimed:.6g}, by finite differences {nearest:.6g}",
     )

@@ -82,7 +82,7 @@ def test_a_failure_reads_well() -> None:
     assert "attention mine: has_the_shape_and_type_of_its_kind is broken" in text
     assert "property: The output has the shape and the type that the kind requires" in text
     assert "observed: output in training: torch.float64 for float32 inputs" in text
-    assert "example:  Widening() with batch 2, scale 1.0, channels 8, size 4×4, condition None" in text
+    assert "example: Widening() with batch 2, scale 1.0, channels 8, size 4×4, condition None" in text
     assert Widening.__doc__
 
 

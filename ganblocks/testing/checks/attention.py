@@ -10,23 +10,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from ganblocks.kinds.module_capabilities import AttentionMap, Gated
+from ganblocks.testing import expect
 from ganblocks.testing.cases import Arguments, SiteCase, call, drawn
 from ganblocks.testing.checks.learning import LEARNING
-from ganblocks.testing.checks.modules import (
-    PLACED_PROPERTIES,
-    its_layers_take_the_weight_norm,
-    stands_anywhere_or_says_why_not,
-)
-from ganblocks.testing.properties import (
-    expect,
-    expect_close,
-    expect_finite,
-    expect_same,
-    expect_shape,
-    only_if,
-    properties,
-    require,
-)
+from ganblocks.testing.checks.modules import PLACED_PROPERTIES, its_layers_take_the_weight_norm, stands_anywhere_or_says_why_not
+from ganblocks.testing.properties import properties
 from ganblocks.testing.strategies import any_sizes, batches, scales, sites
 
 
@@ -44,26 +32,26 @@ def gamma_scales_its_effect(case: BlockCase) -> None:
     """A gated block returns x for γ = 0, bit for bit, and its output moves away from x in proportion to γ."""
     case = case.but(scale=1.0, batch=4).at(channels=16)  # enough of them that not all are cut off by chance
     module, x = case.build().eval(), case.image()
-    gated, effects = require(module, Gated), {}
+    gated, effects = expect.require(module, Gated), {}
     for gamma in (0.0, 1.0, -0.5):
         with torch.no_grad():
             gated.gamma.fill_(gamma)
         effects[gamma] = call(module, (x,)) - x
-    expect(isinstance(gated.gamma, nn.Parameter) and gated.gamma.ndim == 0, "γ is not a 0-dim parameter")
-    expect_same(effects[0.0], torch.zeros_like(x), "output - x at γ = 0")
-    expect(effects[1.0].norm() > 0, "γ = 1 leaves x as it is: the block does nothing")
-    expect_close(effects[-0.5], -0.5 * effects[1.0], "the effect at γ = -0.5, against -0.5 times that at γ = 1", 1e-3)
+    expect.that(isinstance(gated.gamma, nn.Parameter) and gated.gamma.ndim == 0, "γ is not a 0-dim parameter")
+    expect.same(effects[0.0], torch.zeros_like(x), "output - x at γ = 0")
+    expect.that(effects[1.0].norm() > 0, "γ = 1 leaves x as it is: the block does nothing")
+    expect.close(effects[-0.5], -0.5 * effects[1.0], "the effect at γ = -0.5, against -0.5 times that at γ = 1", 1e-3)
 
 
 def its_map_is_a_distribution_over_keys(case: BlockCase) -> None:
     """A map has a row for each position and a column for each key; entries are at least 0, and each row sums to 1."""
-    weights, grid = require(case.build().eval(), AttentionMap).attention_map(case.image())
-    expect(weights.ndim == 4, f"the map has shape {list(weights.shape)}, not [B, heads, N, M]")
+    weights, grid = expect.require(case.build().eval(), AttentionMap).attention_map(case.image())
+    expect.that(weights.ndim == 4, f"the map has shape {list(weights.shape)}, not [B, heads, N, M]")
     rows, keys = case.site.height * case.site.width, grid[0] * grid[1]
-    expect_shape(weights, (case.batch, weights.shape[1], rows, keys), "map")
-    expect_finite(weights, "the map")
-    expect((weights >= 0).all(), "the map has entries below 0")
-    expect_close(weights.sum(-1), torch.ones(weights.shape[:-1]), "sums of the map's rows", 1e-5)
+    expect.shape(weights, (case.batch, weights.shape[1], rows, keys), "map")
+    expect.finite(weights, "the map")
+    expect.that((weights >= 0).all(), "the map has entries below 0")
+    expect.close(weights.sum(-1), torch.ones(weights.shape[:-1]), "sums of the map's rows", 1e-5)
 
 
 def what_its_map_attends_to_matters(case: BlockCase) -> None:
@@ -73,7 +61,7 @@ def what_its_map_attends_to_matters(case: BlockCase) -> None:
     queries, say) fails. Positions that a row does not attend to are not tested: they may matter in other ways.
     """
     module = case.at(channels=16).build().eval().double()
-    attending = require(module, AttentionMap)
+    attending = expect.require(module, AttentionMap)
     for scale in (30.0, 300.0):
         x = case.but(scale=scale, batch=QUERIED).at(channels=16).image().double()
         cells = _cells(case, attending.attention_map(x)[1])
@@ -81,17 +69,16 @@ def what_its_map_attends_to_matters(case: BlockCase) -> None:
         if attended.sum() >= FEWEST:
             silent = (attended & ~changed).sum() / attended.sum()
             text = f"{silent:.0%} of {int(attended.sum())} rows whose map is one key do not change with the content at that key"
-            expect(silent <= MOST_SILENT, f"{text}: is this the map that forward uses?")
+            expect.that(silent <= MOST_SILENT, f"{text}: is this the map that forward uses?")
             return
-    only_if(False, "no row of its map comes near a single key, for inputs of any size")
+    expect.only_if(False, "no row of its map comes near a single key, for inputs of any size")
 
 
 CASES = drawn(BlockCase, batch=batches, scale=scales, site=sites())
 PROPERTIES = (
     *PLACED_PROPERTIES,
     *properties(
-        stands_anywhere_or_says_why_not,
-        cases=drawn(BlockCase, batch=batches, site=sites(any_sizes, st.integers(1, 20))),
+        stands_anywhere_or_says_why_not, cases=drawn(BlockCase, batch=batches, site=sites(any_sizes, st.integers(1, 20)))
     ),
     *properties(
         its_layers_take_the_weight_norm,
@@ -114,7 +101,7 @@ MOST_SILENT = 0.2
 def _cells(case: BlockCase, grid: tuple[int, int]) -> Tensor:
     """Return the positions of each key, [M, H, W], where the grid of keys divides that of positions."""
     height, width = case.site.height, case.site.width
-    only_if(not (height % grid[0] or width % grid[1]), "its keys do not divide the feature map into equal cells")
+    expect.only_if(not (height % grid[0] or width % grid[1]), "its keys do not divide the feature map into equal cells")
     keys = torch.eye(grid[0] * grid[1]).view(-1, *grid) > 0
     return keys.repeat_interleave(height // grid[0], 1).repeat_interleave(width // grid[1], 2)
 

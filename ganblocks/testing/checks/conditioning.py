@@ -14,6 +14,7 @@ from ganblocks.game import PlayedTurn, capable
 from ganblocks.kinds.component_capabilities import CouplesSamples
 from ganblocks.kinds.module_capabilities import AddsTerm
 from ganblocks.site import Site
+from ganblocks.testing import expect
 from ganblocks.testing.cases import Arguments, SiteCase, drawn
 from ganblocks.testing.checks.learning import LEARNING
 from ganblocks.testing.checks.modules import (
@@ -22,16 +23,7 @@ from ganblocks.testing.checks.modules import (
     score_under_autocast,
     stands_anywhere_or_says_why_not,
 )
-from ganblocks.testing.properties import (
-    INTERACTION_HINT,
-    expect_close,
-    expect_same,
-    expect_shape,
-    expect_type,
-    fail,
-    only_if,
-    properties,
-)
+from ganblocks.testing.properties import properties
 from ganblocks.testing.strategies import batches, scales, sites, usual_channels
 from ganblocks.testing.toys import toy_game
 from ganblocks.values import Classes, Player, Score, View
@@ -52,35 +44,35 @@ class HeadCase(SiteCase):
 
 def samples_meet_only_if_it_says_so(case: HeadCase) -> None:
     """Its term for a batch is the mean of those for its halves, so that microbatches add up; or it inherits CouplesSamples."""
-    only_if(not isinstance(case.component, CouplesSamples), "inherits CouplesSamples")
+    expect.only_if(not isinstance(case.component, CouplesSamples), "inherits CouplesSamples")
     case = case.but(batch=4, scale=case.scale or 1.0)
     head, (features, label) = case.build(), case.arguments()
     modules = list(capable(head, AddsTerm))
-    only_if(modules, "adds no term")
+    expect.only_if(modules, "adds no term")
 
     def term(module: AddsTerm, player: Player, part: slice) -> Tensor:
         return module.term(_turn(head, player, features[part], None if label is None else label[part]))
 
     for module, player in ((module, player) for module in modules for player in Player):
         halves = torch.stack([term(module, player, half) for half in (slice(0, 2), slice(2, 4))]).mean()
-        what = f"its term: the mean of two halves of a batch, for the whole{INTERACTION_HINT}"
-        expect_close(halves, term(module, player, slice(4)), what, 1e-4)
+        what = f"its term: the mean of two halves, for the whole batch{expect.HINT}"
+        expect.close(halves, term(module, player, slice(4)), what, 1e-4)
 
 
 def returns_a_whole_score(case: HeadCase) -> None:
     """It returns a Score: logits [B] in float32 also under autocast, the features as they came, class logits [B, K] if any."""
     score = score_under_autocast(case.build(), case)
     if score.features is None:
-        fail("the score has no features, which penalties and augmentations of others read")
-    expect_same(score.features, case.arguments()[0], "the features in the score")
+        expect.fail("the score has no features, which penalties and augmentations of others read")
+    expect.same(score.features, case.arguments()[0], "the features in the score")
     if score.classes is not None and isinstance(case.site.condition, Classes):
-        expect_shape(score.classes, (case.batch, case.site.condition.count), "class logits")
+        expect.shape(score.classes, (case.batch, case.site.condition.count), "class logits")
 
 
 def _turn(head: nn.Module, player: Player, features: Tensor, label: Tensor | None) -> PlayedTurn:
     """Return a turn in which real and generated images have the same features [B, C]."""
     image = torch.zeros(len(features), 1, 8, 8)
-    view = View(image, label, expect_type(head(features, label), Score))
+    view = View(image, label, expect.instance(head(features, label), Score))
     return PlayedTurn(toy_game(), player, 0, torch.zeros(len(features), 6), torch.Generator(), view, view)
 
 
@@ -93,8 +85,7 @@ CASES = drawn(HeadCase, batch=batches, scale=scales, site=_sites(usual_channels)
 PROPERTIES = (
     *PLACED_PROPERTIES,
     *properties(
-        stands_anywhere_or_says_why_not,
-        cases=drawn(HeadCase, batch=batches, scale=scales, site=_sites(st.integers(1, 20))),
+        stands_anywhere_or_says_why_not, cases=drawn(HeadCase, batch=batches, scale=scales, site=_sites(st.integers(1, 20)))
     ),
     *properties(its_layers_take_the_weight_norm, samples_meet_only_if_it_says_so, returns_a_whole_score),
     *LEARNING,

@@ -8,8 +8,9 @@ from typing import ClassVar
 import torch
 from attrs import frozen
 
+from ganblocks.testing import expect
 from ganblocks.testing.cases import Case, drawn, opened
-from ganblocks.testing.properties import expect, expect_same, expect_shape, expect_type, properties
+from ganblocks.testing.properties import properties
 from ganblocks.values import Images, ImageSpec
 
 
@@ -21,30 +22,30 @@ class DataCase(Case):
 
     def spec(self) -> ImageSpec:
         """Return the data set's description."""
-        return expect_type(self.component.describe(), ImageSpec, "describe")
+        return expect.instance(self.component.describe(), ImageSpec, "describe")
 
     def images(self) -> Images:
-        """Return the opened data set. Raise NotChecked where its files are missing."""
-        return expect_type(opened(self.component, "data"), Images, "open")
+        """Return the opened data set. Raise expect.NotChecked where its files are missing."""
+        return expect.instance(opened(self.component, "data"), Images, "open")
 
 
 def describes_itself_without_data(case: DataCase) -> None:
     """describe gives channels, size and classes, even without the data; and a name for each class, or none at all."""
     spec = case.spec()
     names = len(spec.class_names)
-    expect(names in (0, spec.classes), f"{names} class names for {spec.classes} classes")
+    expect.that(names in (0, spec.classes), f"{names} class names for {spec.classes} classes")
 
 
 def opens_to_what_it_describes(case: DataCase) -> None:
     """Images are uint8 [B, C, H, W] as described; labels are int64 within the classes, one for each image, and so are names."""
     spec, images = case.spec(), case.images()
     image, labels = images.read(torch.tensor([0, 0])), images.labels
-    expect_shape(image, (2, *spec.shape), "images")
-    expect(image.dtype == torch.uint8, f"images are {image.dtype}, not uint8")
-    expect(labels.dtype == torch.int64 and labels.ndim == 1, f"labels are {labels.dtype}, {labels.ndim}-dim")
+    expect.shape(image, (2, *spec.shape), "images")
+    expect.that(image.dtype == torch.uint8, f"images are {image.dtype}, not uint8")
+    expect.that(labels.dtype == torch.int64 and labels.ndim == 1, f"labels are {labels.dtype}, {labels.ndim}-dim")
     low, high, names = int(labels.min()), int(labels.max()), len(images.class_names)
-    expect(names in (0, spec.classes), f"{names} class names for {spec.classes} classes")
-    expect(low >= 0 and high < max(spec.classes, 1), f"labels run from {low} to {high}, for {spec.classes} classes")
+    expect.that(names in (0, spec.classes), f"{names} class names for {spec.classes} classes")
+    expect.that(low >= 0 and high < max(spec.classes, 1), f"labels run from {low} to {high}, for {spec.classes} classes")
 
 
 def reads_any_image_alike(case: DataCase) -> None:
@@ -52,31 +53,31 @@ def reads_any_image_alike(case: DataCase) -> None:
     images, again = case.images(), case.images()
     index = torch.randint(len(images.labels), (3,), generator=case.rng("index"))
     together = images.read(index)
-    expect_same(images.read(index.flip(0)).flip(0), together, "images read in reverse")
-    expect_same(torch.cat([images.read(index[i : i + 1]) for i in range(3)]), together, "images read one by one")
-    expect_same(again.read(index), together, "images after opening again")
-    expect_same(again.labels, images.labels, "labels after opening again")
-    expect(again.fingerprint == images.fingerprint and images.fingerprint, "the fingerprint changes, or is empty")
+    expect.same(images.read(index.flip(0)).flip(0), together, "images read in reverse")
+    expect.same(torch.cat([images.read(index[i : i + 1]) for i in range(3)]), together, "images read one by one")
+    expect.same(again.read(index), together, "images after opening again")
+    expect.same(again.labels, images.labels, "labels after opening again")
+    expect.that(again.fingerprint == images.fingerprint and images.fingerprint, "the fingerprint changes, or is empty")
 
 
 def holds_images_out(case: DataCase) -> None:
     """`train` and `held_out` are disjoint sets of valid indices, and `train` is not empty."""
     images = case.images()
-    expect({"train", "held_out"} <= set(images.split), f"the splits are {sorted(images.split)}, without train or held_out")
+    expect.that({"train", "held_out"} <= set(images.split), f"the splits are {sorted(images.split)}, without train or held_out")
     train, held_out = (images.split[name].tolist() for name in ("train", "held_out"))
-    expect(train, "there is nothing to train on")
-    expect(set(train).isdisjoint(held_out), f"{len(set(train) & set(held_out))} images are in both splits")
+    expect.that(train, "there is nothing to train on")
+    expect.that(set(train).isdisjoint(held_out), f"{len(set(train) & set(held_out))} images are in both splits")
     count, indices = len(images.labels), train + held_out
-    expect(all(index in range(count) for index in indices), f"some indices are outside the {count} images")
+    expect.that(all(index in range(count) for index in indices), f"some indices are outside the {count} images")
     repeated = len(indices) - len(set(indices))
-    expect(not repeated, f"{repeated} indices are repeated within a split")
+    expect.that(not repeated, f"{repeated} indices are repeated within a split")
 
 
 def trains_on_every_class(case: DataCase) -> None:
     """Every class that has images has some in `train`."""
     images = case.images()
     trained, held_out = (set(images.labels[images.split[name]].tolist()) for name in ("train", "held_out"))
-    expect(held_out <= trained, f"all images of class {min(held_out - trained, default=0)} are held out")
+    expect.that(held_out <= trained, f"all images of class {min(held_out - trained, default=0)} are held out")
 
 
 CASES = drawn(DataCase, still=(str, bool, Path))

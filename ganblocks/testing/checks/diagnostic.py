@@ -10,9 +10,10 @@ from attrs import frozen
 from torch import Tensor, nn
 
 from ganblocks.errors import DataError
+from ganblocks.testing import expect
 from ganblocks.testing.cases import Case, drawn, expect_state, perturbed, repeat, state
 from ganblocks.testing.checks.metric import expect_directions, expect_finite_floats
-from ganblocks.testing.properties import expect, fail, properties
+from ganblocks.testing.properties import properties
 from ganblocks.testing.toys import Identity, ToyGenerator, root_site
 from ganblocks.values import ImageSpec, Player
 
@@ -51,7 +52,7 @@ def returns_finite_numbers(case: DiagnosticCase) -> None:
 def repeats_itself(case: DiagnosticCase) -> None:
     """Equal generators, latents and seeds give equal numbers, whatever the state of global random numbers."""
     once, again = repeat(case.examine)
-    expect(once == again, f"{once}, then {again}")
+    expect.that(once == again, f"{once}, then {again}")
 
 
 def leaves_the_generator_unchanged(case: DiagnosticCase) -> None:
@@ -61,7 +62,7 @@ def leaves_the_generator_unchanged(case: DiagnosticCase) -> None:
     case.examine(network)
     expect_state(network, before, "of the generator, once examined")
     touched = [name for name, parameter in network.named_parameters() if parameter.grad is not None]
-    expect(not touched, f"gradients reached the generator: {', '.join(touched)}")
+    expect.that(not touched, f"gradients reached the generator: {', '.join(touched)}")
 
 
 def refuses_a_broken_generator(case: DiagnosticCase) -> None:
@@ -71,14 +72,10 @@ def refuses_a_broken_generator(case: DiagnosticCase) -> None:
         numbers = case.examine(lambda z, label: network(z, label) * torch.nan)
     except DataError:
         return
-    fail(f"images that are not finite score {numbers}")
+    expect.fail(f"images that are not finite score {numbers}")
 
 
 CASES = drawn(DiagnosticCase)
 PROPERTIES = properties(
-    says_which_way_is_better,
-    returns_finite_numbers,
-    repeats_itself,
-    leaves_the_generator_unchanged,
-    refuses_a_broken_generator,
+    says_which_way_is_better, returns_finite_numbers, repeats_itself, leaves_the_generator_unchanged, refuses_a_broken_generator
 )

@@ -6,10 +6,11 @@ from typing import ClassVar
 
 from attrs import frozen
 
+from ganblocks.testing import expect
 from ganblocks.testing.cases import Arguments, NetworkCase, call, drawn
 from ganblocks.testing.checks.learning import LEARNING_IN_A_GAME
 from ganblocks.testing.checks.modules import PLACED_PROPERTIES, score_under_autocast, stands_anywhere_or_says_why_not
-from ganblocks.testing.properties import expect, expect_shape, expect_type, properties
+from ganblocks.testing.properties import properties
 from ganblocks.testing.strategies import any_images, batches, images
 from ganblocks.values import Score
 
@@ -23,25 +24,22 @@ class DiscriminatorCase(NetworkCase):
     def arguments(self) -> Arguments:
         return self.scale * self.normal(self.batch, *self.spec.shape).tanh(), self.label()
 
-    def shape(self) -> tuple[int, ...]:
-        return (self.batch,)
-
 
 def returns_a_whole_score(case: DiscriminatorCase) -> None:
     """It returns a Score whose logits are [B] in float32, also under autocast; features are [B, C], class logits [B, K]."""
     score = score_under_autocast(case.build(), case)
     if score.features is not None:
-        expect(score.features.ndim == 2 and len(score.features) == case.batch, f"features: {list(score.features.shape)}")
+        expect.that(score.features.ndim == 2 and len(score.features) == case.batch, f"features: {list(score.features.shape)}")
     if score.classes is not None:
-        expect_shape(score.classes, (case.batch, case.spec.classes), "class logits")
+        expect.shape(score.classes, (case.batch, case.spec.classes), "class logits")
 
 
 def the_image_matters(case: DiscriminatorCase) -> None:
     """Logits depend on the image."""
     case = case.but(batch=8)
     module, (image, label) = case.build().eval(), case.arguments()
-    mine, other = (expect_type(call(module, (x, label)), Score).logits for x in (image, -image))
-    expect((mine != other).any(), "images and their negatives get the same logits")
+    mine, other = (expect.instance(call(module, (x, label)), Score).logits for x in (image, -image))
+    expect.that((mine != other).any(), "images and their negatives get the same logits")
 
 
 CASES = drawn(DiscriminatorCase, smallest=8, batch=batches, spec=images)

@@ -7,10 +7,11 @@ from typing import ClassVar
 import torch
 from attrs import frozen
 
+from ganblocks.testing import expect
 from ganblocks.testing.cases import Arguments, NetworkCase, call, drawn
 from ganblocks.testing.checks.learning import LEARNING_IN_A_GAME
 from ganblocks.testing.checks.modules import PLACED_PROPERTIES, stands_anywhere_or_says_why_not
-from ganblocks.testing.properties import expect, expect_finite, properties
+from ganblocks.testing.properties import properties
 from ganblocks.testing.strategies import any_images, batches, images
 
 
@@ -33,14 +34,14 @@ def its_images_are_within_range(case: GeneratorCase) -> None:
     with torch.autocast("cpu", torch.bfloat16):
         for scale in (1.0, 10.0):
             image = call(module, case.but(scale=scale).arguments())
-            expect_finite(image, f"images for latents of scale {scale:g}")
-            expect(image.abs().max() <= 1, f"images reach {image.abs().max():.3g}, outside [-1, 1]")
+            expect.finite(image, f"images for latents of scale {scale:g}")
+            expect.that(image.abs().max() <= 1, f"images reach {image.abs().max():.3g}, outside [-1, 1]")
 
 
 def the_latent_matters(case: GeneratorCase) -> None:
     """Images depend on the latent."""
     module, (z, label) = case.build().eval(), case.arguments()
-    expect((call(module, (z, label)) != call(module, (-z, label))).any(), "z and -z give the same images")
+    expect.that((call(module, (z, label)) != call(module, (-z, label))).any(), "z and -z give the same images")
 
 
 CASES = drawn(GeneratorCase, smallest=8, batch=batches, spec=images)

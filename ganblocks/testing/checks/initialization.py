@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from ganblocks.seeding import seeded
+from ganblocks.testing import expect
 from ganblocks.testing.cases import Case, drawn, repeat_without_global_draws
 from ganblocks.testing.checks.learning import LEARNING
 from ganblocks.testing.checks.weight_norm import LAYERS
-from ganblocks.testing.properties import expect, expect_finite, expect_same, properties
+from ganblocks.testing.properties import properties
 
 
 @frozen(kw_only=True)
@@ -46,26 +47,23 @@ def fills_weight_and_bias(case: FillCase) -> None:
     before = dict(layer.named_parameters())
     case.component.fill(layer, torch.Generator().manual_seed(case.seed))
     for name, parameter in layer.named_parameters():
-        expect(before.get(name) is parameter, f"{name} was replaced, not filled in place")
-        expect_finite(parameter, f"{name} of a layer that was full of NaN")
-        expect(parameter.requires_grad, f"{name} no longer requires grad")
+        expect.that(before.get(name) is parameter, f"{name} was replaced, not filled in place")
+        expect.finite(parameter, f"{name} of a layer that was full of NaN")
+        expect.that(parameter.requires_grad, f"{name} no longer requires grad")
 
 
 def draws_from_its_generator_only(case: FillCase) -> None:
     """Equal generators give equal weights, and torch's global random numbers are not drawn from."""
     one, two = repeat_without_global_draws(case.filled, "filling")
     for name, value in one.items():
-        expect_same(two[name], value, f"{name} from an equal generator")
+        expect.same(two[name], value, f"{name} from an equal generator")
 
 
 def other_generators_give_other_weights(case: FillCase) -> None:
     """A generator of another seed gives other weights."""
     one, two = (case.filled(seed)["weight"] for seed in (0, 1))
-    expect((one != two).any(), "two seeds give the same weights")
+    expect.that((one != two).any(), "two seeds give the same weights")
 
 
 CASES = drawn(FillCase, layer=st.sampled_from(list(LAYERS)))
-PROPERTIES = (
-    *properties(fills_weight_and_bias, draws_from_its_generator_only, other_generators_give_other_weights),
-    *LEARNING,
-)
+PROPERTIES = (*properties(fills_weight_and_bias, draws_from_its_generator_only, other_generators_give_other_weights), *LEARNING)

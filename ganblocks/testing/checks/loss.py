@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ganblocks.kinds.component_capabilities import CouplesSamples
+from ganblocks.testing import expect
 from ganblocks.testing.cases import Case, drawn
 from ganblocks.testing.checks.learning import LEARNING
 from ganblocks.testing.gradients import expect_gradients
-from ganblocks.testing.properties import INTERACTION_HINT, expect, expect_close, expect_finite, expect_same, fail, properties
+from ganblocks.testing.properties import properties
 
 
 @frozen(kw_only=True)
@@ -51,8 +52,8 @@ def is_one_number_of_the_logits_type(case: LossCase) -> None:
     for dtype in (torch.float32, torch.float64):
         for name, loss in case.losses().items():
             value = loss(*case.logits(dtype))
-            expect(value.ndim == 0, f"{name} has shape {list(value.shape)}, not 0-dim")
-            expect(value.dtype == dtype, f"{name} is {value.dtype} for logits of {dtype}")
+            expect.that(value.ndim == 0, f"{name} has shape {list(value.shape)}, not 0-dim")
+            expect.that(value.dtype == dtype, f"{name} is {value.dtype} for logits of {dtype}")
 
 
 def stays_finite_for_extreme_logits(case: LossCase) -> None:
@@ -61,10 +62,10 @@ def stays_finite_for_extreme_logits(case: LossCase) -> None:
         real, fake = ((sign * 1e4 * logits.sign()).requires_grad_() for logits in case.but(scale=1.0).logits())
         for name, loss in case.losses().items():
             value = loss(real, fake)
-            expect_finite(value, f"{name} for logits of ±10,000")
+            expect.finite(value, f"{name} for logits of ±10,000")
             for gradient in torch.autograd.grad(value, (real, fake), allow_unused=True):
                 if gradient is not None:
-                    expect_finite(gradient, f"the gradient of {name} for logits of ±10,000")
+                    expect.finite(gradient, f"the gradient of {name} for logits of ±10,000")
 
 
 def pulls_in_the_right_direction(case: LossCase) -> None:
@@ -72,10 +73,10 @@ def pulls_in_the_right_direction(case: LossCase) -> None:
     real, fake = (torch.zeros(case.batch).requires_grad_() for _ in range(2))
     by_real, by_fake = (gradient.sum() for gradient in torch.autograd.grad(case.discriminator(real, fake), (real, fake)))
     swapped = "are real and fake swapped?"
-    expect(by_real < 0, f"the discriminator's loss rises with the real logits (slope {by_real:.3g}): {swapped}")
-    expect(by_fake >= 0, f"the discriminator's loss falls with the fake logits (slope {by_fake:.3g}): {swapped}")
+    expect.that(by_real < 0, f"the discriminator's loss rises with the real logits (slope {by_real:.3g}): {swapped}")
+    expect.that(by_fake >= 0, f"the discriminator's loss falls with the fake logits (slope {by_fake:.3g}): {swapped}")
     slope = torch.autograd.grad(case.generator(real, fake), fake)[0].sum()
-    expect(slope < 0, f"the generator's loss does not fall as its fakes score higher (slope {slope:.3g})")
+    expect.that(slope < 0, f"the generator's loss does not fall as its fakes score higher (slope {slope:.3g})")
 
 
 def gradients_are_those_of_the_value(case: LossCase) -> None:
@@ -91,8 +92,8 @@ def is_a_mean_over_the_batch(case: LossCase) -> None:
     real, fake = case.logits(torch.float64)
     for name, loss in case.losses().items():
         once = loss(real, fake)
-        expect_close(loss(real.repeat(2), fake.repeat(2)), once, f"{name} of the batch twice over", 1e-6)
-        expect_close(loss(real.flip(0), fake.flip(0)), once, f"{name} of the batch in reverse", 1e-6)
+        expect.close(loss(real.repeat(2), fake.repeat(2)), once, f"{name} of the batch twice over", 1e-6)
+        expect.close(loss(real.flip(0), fake.flip(0)), once, f"{name} of the batch in reverse", 1e-6)
 
 
 def samples_meet_only_if_it_says_so(case: LossCase) -> None:
@@ -105,8 +106,8 @@ def samples_meet_only_if_it_says_so(case: LossCase) -> None:
         halves = torch.stack([loss(*half) for half in zip(real.chunk(2), fake.chunk(2), strict=True)]).mean()
         gaps.append((whole - halves).abs())
         if not couples:
-            expect_close(halves, whole, f"{name}: the mean of two halves of a batch, for the whole{INTERACTION_HINT}", 1e-6)
-    expect(not couples or max(gaps) > 0, "inherits CouplesSamples, but the mean of two halves of a batch is that of the whole")
+            expect.close(halves, whole, f"{name}: the mean of two halves, for the whole batch{expect.HINT}", 1e-6)
+    expect.that(not couples or max(gaps) > 0, "inherits CouplesSamples, but the mean of two halves is that of the whole")
 
 
 def has_no_memory(case: LossCase) -> None:
@@ -115,31 +116,33 @@ def has_no_memory(case: LossCase) -> None:
     for name, loss in case.losses().items():
         once = loss(real, fake)
         loss(fake + 1, real - 1)
-        expect_same(loss(real, fake), once, f"{name} of the same logits again")
+        expect.same(loss(real, fake), once, f"{name} of the same logits again")
     for name, now, was in zip(("real", "fake"), (real, fake), case.logits(), strict=True):
-        expect_same(now, was, f"the {name} logits")
+        expect.same(now, was, f"the {name} logits")
 
 
 def reads_real_in_the_generator_s_turn_only_if_it_says_so(case: LossCase) -> None:
     """`generator_reads_real` is a bool, and true exactly where the generator's loss depends on the real logits."""
     declared = case.component.generator_reads_real
-    expect(isinstance(declared, bool), f"generator_reads_real is {declared!r}, not True or False")
+    expect.that(isinstance(declared, bool), f"generator_reads_real is {declared!r}, not True or False")
     real, fake = case.but(scale=1.0).logits()
     loss = case.component.for_generator
     if declared:
         moved = any(loss(real, fake) != loss(other, fake) for other in (real + 1, 2 * real))
-        expect(moved, "generator_reads_real is True, but the generator's loss is the same for other real logits")
+        expect.that(moved, "generator_reads_real is True, but the generator's loss is the same for other real logits")
         return
     try:
         without = loss(None, fake)
     except Exception as error:  # a plugin's loss may raise anything
-        fail(f"generator_reads_real is False, but without real logits the generator's loss raises {type(error).__name__}")
+        expect.fail(
+            f"generator_reads_real is False, but the generator's loss of fake logits alone raises {type(error).__name__}"
+        )
     for given in (real, real + 1):
         try:
             same = loss(given, fake) == without
         except Exception:  # training never passes any, and the loss may insist on that
             return
-        expect(same, "generator_reads_real is False, but the generator's loss is another where it is given real logits")
+        expect.that(same, "generator_reads_real is False, but the generator's loss is another where it is given real logits")
 
 
 CASES = drawn(LossCase, batch=st.integers(1, 5), scale=st.sampled_from([1.0, 10.0, 0.0]))

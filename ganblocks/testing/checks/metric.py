@@ -12,8 +12,9 @@ from torch import Tensor
 
 from ganblocks.errors import DataError
 from ganblocks.kinds.component_capabilities import ReferenceFree
-from ganblocks.testing.cases import Case, drawn, repeat, with_default_options
-from ganblocks.testing.properties import expect, fail, only_if, properties
+from ganblocks.testing import expect
+from ganblocks.testing.cases import Case, drawn, repeat
+from ganblocks.testing.properties import properties
 from ganblocks.values import Sample
 
 WIDTH, CLASSES, COUNT = 4, 3, 60
@@ -43,21 +44,21 @@ class MetricCase(Case):
 
 def expect_directions(better: Mapping[str, str], numbers: Mapping[str, float]) -> None:
     """Expect ``better`` to name some of the numbers, and whether higher or lower is better."""
-    expect(better and set(better.values()) <= {"higher", "lower"}, f"better is {better!r}")
+    expect.that(better and set(better.values()) <= {"higher", "lower"}, f"better is {better!r}")
     missing = set(better) - set(numbers)
-    expect(not missing, f"better names {sorted(missing)}, which it does not return")
+    expect.that(not missing, f"better names {sorted(missing)}, which it does not return")
 
 
 def expect_finite_floats(numbers: Mapping[str, float]) -> None:
     """Expect names and finite Python floats."""
     for name, value in numbers.items():
-        expect(isinstance(name, str) and isinstance(value, float) and math.isfinite(value), f"{name!r} is {value!r}")
+        expect.that(isinstance(name, str) and isinstance(value, float) and math.isfinite(value), f"{name!r} is {value!r}")
 
 
 def says_what_it_reads_and_which_way_is_better(case: MetricCase) -> None:
     """`reads` names all that it reads of features, logits and labels; `better` the leading numbers and their direction."""
     reads, numbers = case.component.reads, case.numbers()
-    expect(isinstance(reads, frozenset) and reads <= {"features", "logits", "labels"}, f"reads is {reads!r}")
+    expect.that(isinstance(reads, frozenset) and reads <= {"features", "logits", "labels"}, f"reads is {reads!r}")
     expect_directions(case.component.better, numbers)
     absent = sorted({"logits", "labels"} - reads)
     nothing: dict[str, Any] = dict.fromkeys(absent)
@@ -65,8 +66,8 @@ def says_what_it_reads_and_which_way_is_better(case: MetricCase) -> None:
     try:
         bare = case.score(*(evolve(case.sample(key), **nothing) for key in ("real", "fake")))
     except Exception as error:  # a plugin's metric may raise anything
-        fail(f"{undeclared} it raises {type(error).__name__}: {error}")
-    expect(bare == numbers, f"{undeclared} its numbers are others: {bare}")
+        expect.fail(f"{undeclared} it raises {type(error).__name__}: {error}")
+    expect.that(bare == numbers, f"{undeclared} its numbers are others: {bare}")
 
 
 def returns_finite_numbers(case: MetricCase) -> None:
@@ -77,14 +78,14 @@ def returns_finite_numbers(case: MetricCase) -> None:
 def repeats_itself(case: MetricCase) -> None:
     """Equal samples and seeds give equal numbers, whatever the state of global random numbers."""
     once, again = repeat(case.numbers)
-    expect(once == again, f"{once}, then {again}")
+    expect.that(once == again, f"{once}, then {again}")
 
 
 def leaves_samples_unchanged(case: MetricCase) -> None:
     """The samples are not modified."""
     real = case.sample("real")
     case.score(real, case.sample("fake"))
-    expect(torch.equal(case.sample("real").features, real.features), "the real features were changed")
+    expect.that(torch.equal(case.sample("real").features, real.features), "the real features were changed")
 
 
 def the_order_of_real_images_does_not_matter(case: MetricCase) -> None:
@@ -94,18 +95,21 @@ def the_order_of_real_images_does_not_matter(case: MetricCase) -> None:
     values: list[Any] = [real.features, real.logits, real.labels]
     once, again = case.score(real, fake), case.score(Sample(*(value[order] for value in values)), fake)
     for name in case.component.better:
-        expect(math.isclose(once[name], again[name], rel_tol=1e-6, abs_tol=1e-6), f"{name}: {once[name]}, then {again[name]}")
+        close = math.isclose(once[name], again[name], rel_tol=1e-6, abs_tol=1e-6)
+        expect.that(close, f"{name}: {once[name]}, then {again[name]}")
 
 
 def says_that_worse_is_worse(case: MetricCase) -> None:
     """Samples like the real ones score better than other samples, by every leading number."""
-    only_if(not isinstance(case.component, ReferenceFree), "scores generated images without comparing them with real ones")
+    expect.only_if(not isinstance(case.component, ReferenceFree), "does not compare generated images with real ones")
     real, fake = case.sample("real"), case.sample("fake")
     worse = Sample(5 + 0.1 * fake.features, torch.zeros(COUNT, CLASSES), fake.labels)
     alike, unlike = case.score(real, fake), case.score(real, worse)
     for name, direction in case.component.better.items():
         better = alike[name] > unlike[name] if direction == "higher" else alike[name] < unlike[name]
-        expect(better, f"{name} ({direction} is better): {alike[name]:.4g} for samples alike, {unlike[name]:.4g} for others")
+        expect.that(
+            better, f"{name} ({direction} is better): {alike[name]:.4g} for like samples, {unlike[name]:.4g} for others"
+        )
 
 
 def refuses_what_is_no_sample(case: MetricCase) -> None:
@@ -124,14 +128,14 @@ def refuses_what_is_no_sample(case: MetricCase) -> None:
             numbers = case.score(case.sample("real"), evolve(fake, **changed))
         except DataError:
             continue
-        fail(f"{part} {what} score {numbers}")
+        expect.fail(f"{part} {what} score {numbers}")
 
 
 CASES = drawn(MetricCase)
 PROPERTIES = (
     *properties(says_what_it_reads_and_which_way_is_better, returns_finite_numbers, repeats_itself, leaves_samples_unchanged),
     *properties(
-        the_order_of_real_images_does_not_matter, says_that_worse_is_worse, cases=with_default_options(MetricCase)
+        the_order_of_real_images_does_not_matter, says_that_worse_is_worse, cases=drawn(MetricCase, defaults=True)
     ),  # a metric of tiny subsets, say, depends on which they are
     *properties(refuses_what_is_no_sample),
 )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ganblocks.errors import PlacementError
 from ganblocks.game import unchanged_buffers
 from ganblocks.kinds.module_capabilities import HasEstimates, MixesSamples
+from ganblocks.testing import expect
 from ganblocks.testing.cases import (
     Arguments,
     ModuleCase,
@@ -28,23 +29,14 @@ from ganblocks.testing.cases import (
     tensors,
 )
 from ganblocks.testing.gradients import expect_gradients, weighted_sum
-from ganblocks.testing.properties import (
-    expect,
-    expect_close,
-    expect_finite,
-    expect_same,
-    expect_shape,
-    expect_type,
-    only_if,
-    properties,
-)
+from ganblocks.testing.properties import properties
 from ganblocks.values import Score
 
 
 def has_the_shape_and_type_of_its_kind(case: ModuleCase) -> None:
     """The output has the shape and the type that the kind requires, in training and in evaluation."""
     for mode, output in _in_both_modes(case.build(), case):
-        expect(output.dtype == torch.float32, f"output in {mode}: {output.dtype} for float32 inputs")
+        expect.that(output.dtype == torch.float32, f"output in {mode}: {output.dtype} for float32 inputs")
 
 
 def takes_a_batch_of_one(case: ModuleCase) -> None:
@@ -59,11 +51,11 @@ def values_and_gradients_are_finite(case: ModuleCase) -> None:
         module, arguments = case.build(), _requiring_gradients(case.but(scale=scale).arguments())
         output = call(module, arguments)
         for part in tensors(output):
-            expect_finite(part, f"output for inputs scaled by {scale:g}")
+            expect.finite(part, f"output for inputs scaled by {scale:g}")
         total = weighted_sum(first(output))
         for gradient in torch.autograd.grad(total, differentiable(module, arguments), allow_unused=True):
             if gradient is not None:
-                expect_finite(gradient, f"gradient for inputs scaled by {scale:g}")
+                expect.finite(gradient, f"gradient for inputs scaled by {scale:g}")
 
 
 def gradients_are_those_of_the_output(case: ModuleCase) -> None:
@@ -93,7 +85,7 @@ def leaves_its_input_alone(case: ModuleCase) -> None:
     before = [item.clone() for item in arguments if isinstance(item, Tensor)]
     call(case.build(), arguments)
     for was, now in zip(before, [item for item in arguments if isinstance(item, Tensor)], strict=True):
-        expect_same(now, was, "input after forward")
+        expect.same(now, was, "input after forward")
 
 
 def evaluation_changes_nothing(case: ModuleCase) -> None:
@@ -125,7 +117,7 @@ def forward_never_advances_an_estimate(case: ModuleCase) -> None:
     """Forward changes no buffer of a module that inherits HasEstimates, not even in training: only advance and settle do."""
     module = case.build().train()
     parts = [part for part in module.modules() if isinstance(part, HasEstimates)]
-    only_if(parts, "contains nothing that inherits HasEstimates")
+    expect.only_if(parts, "contains nothing that inherits HasEstimates")
     before = [state(part) for part in parts if isinstance(part, nn.Module)]
     for seed in range(2):
         call(module, case.but(seed=seed).arguments())
@@ -139,7 +131,7 @@ def is_the_same_for_the_same_seed(case: ModuleCase) -> None:
     one, two = repeat_without_global_draws(case.fresh, "building")
     expect_state(two, state(one), "of a second module of the same seed")
     mine, theirs = ({value.data_ptr() for value in _stored(module) if value.numel()} for module in (one, two))
-    expect(not mine & theirs, "two modules share a tensor")
+    expect.that(not mine & theirs, "two modules share a tensor")
 
 
 def can_be_copied(case: ModuleCase) -> None:
@@ -156,7 +148,7 @@ def can_be_copied(case: ModuleCase) -> None:
     _expect_equal(call(module, case.arguments()), once, "the original's output after the copy was changed")
     if any(parameter.is_floating_point() for parameter in twin.parameters()):
         changed = (first(call(twin, case.arguments())) != first(once)).any()
-        expect(changed, "the copy still uses the original's parameters: something in it holds on to the original")
+        expect.that(changed, "the copy still uses the original's parameters: something in it holds on to the original")
 
 
 def its_state_goes_through_a_file(case: ModuleCase) -> None:
@@ -175,11 +167,11 @@ def runs_in_bfloat16(case: ModuleCase) -> None:
     wanted = first(call(module, arguments))
     with torch.autocast("cpu", torch.bfloat16):
         actual = first(call(module, arguments))
-    expect_finite(actual, "output under autocast")
+    expect.finite(actual, "output under autocast")
     # where terms cancel, the output is small beside the rounding errors of its terms
     rounded = first(call(_rounded(module), converted(arguments, _round)))
     slack = 4 * (rounded - wanted).detach().norm() / (wanted.detach().norm() + 1e-3)
-    expect_close(actual.float(), wanted, "output under autocast", tolerance=max(0.1, slack.item()))
+    expect.close(actual.float(), wanted, "output under autocast", tolerance=max(0.1, slack.item()))
 
 
 def takes_channels_last(case: ModuleCase) -> None:
@@ -188,7 +180,7 @@ def takes_channels_last(case: ModuleCase) -> None:
     wanted = call(case.build().eval(), case.arguments())
     module = case.build().eval().to(memory_format=torch.channels_last)
     arguments = converted(case.arguments(), lambda x: x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x)
-    expect_close(first(call(module, arguments)), first(wanted), "output for channels_last", tolerance=1e-4)
+    expect.close(first(call(module, arguments)), first(wanted), "output for channels_last", tolerance=1e-4)
 
 
 def samples_do_not_meet_unless_it_says_so(case: ModuleCase) -> None:
@@ -207,7 +199,7 @@ def samples_do_not_meet_unless_it_says_so(case: ModuleCase) -> None:
             mine, theirs = first(call(module, arguments))[:1], first(call(module, mixed))[:1]
         hint = "; inherit ganblocks.MixesSamples if that is meant" if mode else ""
         unchanged = (mine - theirs).norm() <= 1e-4 * (mine.norm() + 1e-3)
-        expect(unchanged, f"in {_MODES[mode]} the first sample's output changes with the others{hint}")
+        expect.that(unchanged, f"in {_MODES[mode]} the first sample's output changes with the others{hint}")
 
 
 def can_be_planned(case: ModuleCase) -> None:
@@ -216,9 +208,9 @@ def can_be_planned(case: ModuleCase) -> None:
     with torch.device("meta"):
         module = case.fresh()
     planned = _shapes(module)
-    expect(planned == real, f"on the meta device it has {_listed(planned)}, on the CPU {_listed(real)}")
+    expect.that(planned == real, f"on the meta device it has {_listed(planned)}, on the CPU {_listed(real)}")
     solid = [name for name, value in module.named_parameters() if not value.is_meta]
-    expect(not solid, f"on the meta device {', '.join(solid[:3])} take memory")
+    expect.that(not solid, f"on the meta device {', '.join(solid[:3])} take memory")
 
 
 def stands_anywhere_or_says_why_not(case: ModuleCase) -> None:
@@ -226,7 +218,7 @@ def stands_anywhere_or_says_why_not(case: ModuleCase) -> None:
     try:
         module = case.make()
     except PlacementError as error:
-        expect(error.rule, "refuses without a reason")
+        expect.that(error.rule, "refuses without a reason")
         return
     list(_in_both_modes(module, case))
 
@@ -234,9 +226,8 @@ def stands_anywhere_or_says_why_not(case: ModuleCase) -> None:
 def its_layers_take_the_weight_norm(case: SiteCase) -> None:
     """Every layer with a weight goes through site.layer, so that the weight norm of the recipe reaches it."""
     module = case.at(weight_norm=_Marking()).fresh()
-    marked = {f"{name}.layer".strip(".") for name, part in module.named_modules() if isinstance(part, _Mark)}
-    bare = [name for name, part in module.named_modules() if isinstance(part, WEIGHTED) and name not in marked]
-    expect(not bare, f"{', '.join(bare)}: made without site.layer(...), so neither initialised nor weight-normalised")
+    bare = [name for name, part in module.named_modules() if isinstance(part, WEIGHTED) and not hasattr(part, "marked")]
+    expect.that(not bare, f"{', '.join(bare)}: made without site.layer(...), so neither initialised nor weight-normalised")
     call(module, case.arguments())
 
 
@@ -263,38 +254,21 @@ WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.C
 _MODES = {True: "training", False: "evaluation"}
 
 
-class _Mark(nn.Module):
-    """A weight norm that changes nothing, and shows which layers were wrapped."""
-
-    def __init__(self, layer: nn.Module) -> None:
-        super().__init__()
-        self.layer = layer
-        self.forward = layer.forward
-
-    @property
-    def weight(self) -> Tensor:
-        weight: Tensor = self.layer.weight  # type: ignore[assignment]
-        return weight
-
-    @property
-    def bias(self) -> Tensor | None:
-        return getattr(self.layer, "bias", None)
-
-
 @frozen
 class _Marking:
-    """The component of :class:`_Mark`."""
+    """A weight norm that only marks the layers that it is given."""
 
     def wrap(self, layer: nn.Module) -> nn.Module:
-        return _Mark(layer)
+        vars(layer)["marked"] = True
+        return layer
 
 
 def score_under_autocast(module: nn.Module, case: ModuleCase) -> Score:
     """Return the score of a discriminator or head under autocast, with logits [B] in float32 and class logits [B, K]."""
     with torch.autocast("cpu", torch.bfloat16):
-        score = expect_type(call(module, case.arguments()), Score)
-    expect_shape(score.logits, (case.batch,), "logits")
-    expect(score.logits.dtype == torch.float32, f"logits under autocast: {score.logits.dtype}, not float32")
+        score = expect.instance(call(module, case.arguments()), Score)
+    expect.shape(score.logits, (case.batch,), "logits")
+    expect.that(score.logits.dtype == torch.float32, f"logits under autocast: {score.logits.dtype}, not float32")
     return score
 
 
@@ -302,7 +276,7 @@ def _in_both_modes(module: nn.Module, case: ModuleCase) -> Iterator[tuple[str, T
     """Yield the first tensor of the output in training and in evaluation; expect it to have the case's shape."""
     for mode in (True, False):
         output = first(call(module.train(mode), case.arguments()))
-        expect_shape(output, case.shape(), f"output in {_MODES[mode]}")
+        expect.shape(output, case.shape(), f"output in {_MODES[mode]}")
         yield _MODES[mode], output
 
 
@@ -341,4 +315,4 @@ def _stored(module: nn.Module) -> list[Tensor]:
 
 def _expect_equal(output: object, wanted: object, what: str) -> None:
     for actual, expected in zip(tensors(output), tensors(wanted), strict=True):
-        expect_same(actual, expected, what)
+        expect.same(actual, expected, what)

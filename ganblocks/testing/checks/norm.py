@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ganblocks.game import unchanged_buffers
-from ganblocks.testing.cases import Arguments, SiteCase, call, drawn
+from ganblocks.testing import expect
+from ganblocks.testing.cases import SiteCase, call, drawn
 from ganblocks.testing.checks.learning import LEARNING
 from ganblocks.testing.checks.modules import PLACED_PROPERTIES, stands_anywhere_or_says_why_not
-from ganblocks.testing.properties import expect_same, only_if, properties
+from ganblocks.testing.properties import properties
 from ganblocks.testing.strategies import any_sizes, batches, scales, sites
 
 
@@ -23,20 +24,17 @@ class NormCase(SiteCase):
 
     kind: ClassVar[str] = "norm"
 
-    def arguments(self) -> Arguments:
-        return self.image(), self.condition()
-
 
 def a_sample_s_condition_moves_that_sample_only(case: NormCase) -> None:
     """Another condition for one sample leaves the outputs of all others bit for bit as they were, also in training."""
     case = case.but(batch=3)
     module, (x, condition) = case.build(), case.arguments()
-    only_if(condition is not None, "is only built where there is no condition")
+    expect.only_if(condition is not None, "is only built where there is no condition")
     changed: Tensor = condition.clone()
     changed[0] = (condition[0] + 1) % 3 if condition.dtype == torch.int64 else condition[0] + 1
     with unchanged_buffers(module):
         before, after = call(module, (x, condition)), call(module, (x, changed))
-    expect_same(after[1:], before[1:], "the other samples' outputs")
+    expect.same(after[1:], before[1:], "the other samples' outputs")
 
 
 CASES = drawn(NormCase, batch=batches, scale=scales, site=sites())

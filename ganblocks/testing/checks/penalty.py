@@ -14,9 +14,10 @@ from torch import Tensor
 from ganblocks.game import Term, TwoPlayerGame
 from ganblocks.kinds.component_capabilities import CouplesSamples
 from ganblocks.schedules import Constant
+from ganblocks.testing import expect
 from ganblocks.testing.cases import Case, drawn, expect_state, load_from_file, repeat, state
 from ganblocks.testing.checks.learning import LEARNING
-from ganblocks.testing.properties import INTERACTION_HINT, expect, expect_finite, expect_same, fail, only_if, properties
+from ganblocks.testing.properties import properties
 from ganblocks.testing.toys import ToyImages, toy_batches, toy_game
 from ganblocks.values import Batch, ImageSpec, Player
 
@@ -55,8 +56,8 @@ def says_whose_objective_it_joins(case: PenaltyCase) -> None:
     """`players` is a frozenset of at least one Player, and `reads_image_gradient` is a bool."""
     players, reads = case.component.players, case.component.reads_image_gradient
     valid = isinstance(players, frozenset) and players and all(isinstance(player, Player) for player in players)
-    expect(valid, f"players is {players!r}, not a frozenset of Player")
-    expect(isinstance(reads, bool), f"reads_image_gradient is {reads!r}, not True or False")
+    expect.that(valid, f"players is {players!r}, not a frozenset of Player")
+    expect.that(isinstance(reads, bool), f"reads_image_gradient is {reads!r}, not True or False")
 
 
 def is_one_finite_number(case: PenaltyCase) -> None:
@@ -65,8 +66,8 @@ def is_one_finite_number(case: PenaltyCase) -> None:
         game, values = case.game(), list[Tensor]()
         game.terms[0].module.register_forward_hook(lambda _module, _args, value, values=values: values.append(value))
         game.objective(player, case.batch_of(player), 0, (player,))
-        expect(values[0].ndim == 0, f"has shape {list(values[0].shape)}, not 0-dim")
-        expect_finite(values[0], "the penalty")
+        expect.that(values[0].ndim == 0, f"has shape {list(values[0].shape)}, not 0-dim")
+        expect.finite(values[0], "the penalty")
 
 
 def its_gradients_are_finite_and_for_its_player_only(case: PenaltyCase) -> None:
@@ -76,10 +77,10 @@ def its_gradients_are_finite_and_for_its_player_only(case: PenaltyCase) -> None:
         game.backward(player, case.batch_of(player), 0)
         for name, parameter in game.networks[player].named_parameters():
             if parameter.grad is None:
-                fail(f"{player}.{name} has no gradient")
-            expect_finite(parameter.grad, f"the gradient of {player}.{name}")
+                expect.fail(f"{player}.{name} has no gradient")
+            expect.finite(parameter.grad, f"the gradient of {player}.{name}")
         strays = [name for name, parameter in game.networks[player.other].named_parameters() if parameter.grad is not None]
-        expect(not strays, f"in the {player}'s turn gradients reached the {player.other}: {', '.join(strays[:3])}")
+        expect.that(not strays, f"in the {player}'s turn gradients reached the {player.other}: {', '.join(strays[:3])}")
 
 
 def is_repeatable_and_leaves_no_trace(case: PenaltyCase) -> None:
@@ -90,8 +91,8 @@ def is_repeatable_and_leaves_no_trace(case: PenaltyCase) -> None:
         before = [state(module) for module in modules]
         once, again = repeat(partial(case.value, game, player, batch))
         case.value(game, player, case.batch_of(player, case.seed + 1))
-        expect_same(again, once, "the penalty on an equal batch")
-        expect_same(case.value(game, player, batch), once, "the penalty on an equal batch after another")
+        expect.same(again, once, "the penalty on an equal batch")
+        expect.same(case.value(game, player, batch), once, "the penalty on an equal batch after another")
         for module, was in zip(modules, before, strict=True):
             expect_state(module, was, "after the penalty was evaluated")
 
@@ -103,14 +104,14 @@ def its_state_goes_through_a_file(case: PenaltyCase) -> None:
         game.backward(player, case.batch_of(player, seed), seed * case.batch)
     load_from_file(other, game)
     batch = case.batch_of(player, seed=9)
-    expect_same(case.value(other, player, batch), case.value(game, player, batch), "the penalty after loading")
+    expect.same(case.value(other, player, batch), case.value(game, player, batch), "the penalty after loading")
 
 
 def samples_meet_only_if_it_says_so(case: PenaltyCase) -> None:
     """What changing one sample adds to it does not depend on another sample, so that microbatches add up; or it inherits
     CouplesSamples.
     """
-    only_if(not isinstance(case.component, CouplesSamples), "inherits CouplesSamples")
+    expect.only_if(not isinstance(case.component, CouplesSamples), "inherits CouplesSamples")
     case = case.but(batch=max(case.batch, 2))
     for player in case.players():
         game, batch, other = case.game(), case.batch_of(player), case.batch_of(player, case.seed + 1)
@@ -122,7 +123,7 @@ def samples_meet_only_if_it_says_so(case: PenaltyCase) -> None:
         alone = values[1] + values[2] - values[0]
         text = f"two changed samples together give {values[3]:.6g}, and by what each adds alone it is {alone:.6g}"
         tolerance = 1e-4 * torch.stack(values).abs().max() + 1e-6
-        expect(abs(values[3] - alone) <= tolerance, f"{text}{INTERACTION_HINT}")
+        expect.that(abs(values[3] - alone) <= tolerance, f"{text}{expect.HINT}")
 
 
 def weights_scale_it(case: PenaltyCase) -> None:
@@ -132,7 +133,7 @@ def weights_scale_it(case: PenaltyCase) -> None:
         for weight in (0.0, 1.0, 3.0):
             totals.append(float(case.game(weight).objective(player, batch, 0, (player,)).total.detach()))
         gap = abs((totals[2] - totals[0]) - 3 * (totals[1] - totals[0]))
-        expect(gap <= 1e-4 * (1 + sum(map(abs, totals))), f"objectives at weights 0, 1 and 3: {totals}")
+        expect.that(gap <= 1e-4 * (1 + sum(map(abs, totals))), f"objectives at weights 0, 1 and 3: {totals}")
 
 
 CASES = drawn(PenaltyCase, batch=st.sampled_from([4, 1, 3]), classes=st.sampled_from([4, 0]))

@@ -13,8 +13,9 @@ from torch.nn.utils import parameters_to_vector
 
 from ganblocks.game import TwoPlayerGame
 from ganblocks.schedules import spanning
-from ganblocks.testing.cases import Case, drawn, with_default_options
-from ganblocks.testing.properties import expect, expect_finite, expect_same, properties
+from ganblocks.testing import expect
+from ganblocks.testing.cases import Case, drawn
+from ganblocks.testing.properties import properties
 from ganblocks.testing.toys import ToyImages, toy_batches, toy_game
 from ganblocks.values import Batch, Metrics, Objective, Player
 
@@ -100,7 +101,7 @@ class TracedGame:
         for player in Player:
             now = self._parameters(player)
             if not torch.equal(now, self._last[player]):
-                expect(player in allowed, f"the {player} moved without a gradient of its own since its last move")
+                expect.that(player in allowed, f"the {player} moved without a gradient of its own since its last move")
                 self.ready.discard(player)
                 self.moved.add(player)
             self._last[player] = now
@@ -140,23 +141,23 @@ def stops_at_a_gradient_that_is_not_finite(case: RuleCase) -> None:
         _expect_finite_parameters(game.game, f"after the {spoilt}'s gradient was NaN")
         if spoilt in game.ready | game.moved:
             shown = any(not torch.isfinite(value).all() for value in metrics.values())
-            expect(shown, f"no metric shows that the {spoilt}'s gradient was NaN: return what guarded_step reports")
+            expect.that(shown, f"no metric shows that the {spoilt}'s gradient was NaN: return what guarded_step reports")
 
 
 def reports_numbers(case: RuleCase) -> None:
     """A step returns metrics: names to 0-dim tensors without a graph."""
     metrics = case.start(case.game()).step(case.batches(), 0)
-    expect(metrics, "a step returns no metrics")
+    expect.that(metrics, "a step returns no metrics")
     for name, value in metrics.items():
         valid = isinstance(name, str) and isinstance(value, Tensor) and value.ndim == 0 and not value.requires_grad
-        expect(valid, f"metric {name!r} is {value!r}, not a 0-dim tensor without a graph")
+        expect.that(valid, f"metric {name!r} is {value!r}, not a 0-dim tensor without a graph")
 
 
 def both_players_move(case: RuleCase) -> None:
     """With its default options both players have moved within three iterations."""
     moved = case.traced().moved
     for player in Player:
-        expect(player in moved, f"after {STEPS} iterations the {player} has not moved")
+        expect.that(player in moved, f"after {STEPS} iterations the {player} has not moved")
 
 
 def its_state_restores_bit_for_bit(case: RuleCase) -> None:
@@ -173,18 +174,15 @@ def its_state_restores_bit_for_bit(case: RuleCase) -> None:
         for iteration in range(STEPS, STEPS + 2):
             rule.step(batches, iteration * SIZE)
     for name, value in game.state_dict().items():
-        expect_same(other.state_dict()[name], value, f"{name} two iterations after restoring")
+        expect.same(other.state_dict()[name], value, f"{name} two iterations after restoring")
 
 
 CASES = drawn(RuleCase)
 PROPERTIES = (
     *properties(
-        only_the_player_that_looked_moves,
-        uses_no_stale_gradient,
-        stops_at_a_gradient_that_is_not_finite,
-        reports_numbers,
+        only_the_player_that_looked_moves, uses_no_stale_gradient, stops_at_a_gradient_that_is_not_finite, reports_numbers
     ),
-    *properties(both_players_move, cases=with_default_options(RuleCase)),  # other rates may be 0
+    *properties(both_players_move, cases=drawn(RuleCase, defaults=True)),  # other rates may be 0
     *properties(its_state_restores_bit_for_bit),
 )
 
@@ -197,4 +195,4 @@ def _fill_gradients(network: nn.Module, value: float) -> None:
 def _expect_finite_parameters(game: TwoPlayerGame, when: str) -> None:
     for player, network in game.networks.items():
         for name, parameter in network.named_parameters():
-            expect_finite(parameter, f"{player}.{name} {when}")
+            expect.finite(parameter, f"{player}.{name} {when}")

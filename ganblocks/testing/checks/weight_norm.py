@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from ganblocks.errors import PlacementError
 from ganblocks.kinds.module_capabilities import HasEstimates, SingularValue
 from ganblocks.seeding import seeded
+from ganblocks.testing import expect
 from ganblocks.testing.cases import Arguments, ModuleCase, call, drawn, expect_state, state
 from ganblocks.testing.checks.learning import LEARNING
 from ganblocks.testing.checks.modules import PROPERTIES as MODULE_PROPERTIES
-from ganblocks.testing.properties import expect, expect_close, expect_finite, expect_same, properties, require
+from ganblocks.testing.properties import properties
 from ganblocks.testing.strategies import batches
 
 LAYERS: dict[str, Callable[[], nn.Module]] = {
@@ -62,48 +63,48 @@ def wraps_every_layer_or_says_why_not(case: LayerCase) -> None:
     try:
         case.make()
     except PlacementError as error:
-        expect(error.rule, "refuses without a reason")
+        expect.that(error.rule, "refuses without a reason")
 
 
 def shows_the_weight_that_it_uses(case: LayerCase) -> None:
     """`.weight` is the normalised weight and `.bias` the bias: the layer called with them gives what the wrapper gives."""
     module, inner, arguments = case.build().eval(), case.inner(), case.arguments()
     weight, bias = _weight_and_bias(module)
-    expect(weight.shape == dict(inner.named_parameters())["weight"].shape, f"`.weight` has shape {list(weight.shape)}")
+    expect.that(weight.shape == dict(inner.named_parameters())["weight"].shape, f"`.weight` has shape {list(weight.shape)}")
     own = {"weight": weight} | ({} if bias is None else {"bias": bias})
     wanted = torch.func.functional_call(inner, own, arguments)
-    expect_close(call(module, arguments), wanted, "the wrapper's output, against its layer with .weight and .bias", 1e-5)
+    expect.close(call(module, arguments), wanted, "the wrapper's output, against its layer with .weight and .bias", 1e-5)
 
 
 def leaves_the_bias_as_it_is(case: LayerCase) -> None:
     """The bias is the layer's own, bit for bit."""
     before = dict(case.inner().named_parameters()).get("bias")
     after = _weight_and_bias(case.fresh())[1]
-    expect((before is None) == (after is None), f"`.bias` is {'absent' if after is None else 'there'}, unlike the layer's")
+    expect.that((before is None) == (after is None), f"`.bias` is {'absent' if after is None else 'there'}, unlike the layer's")
     if before is not None and after is not None:
-        expect_same(after, before, ".bias")
+        expect.same(after, before, ".bias")
 
 
 def its_estimate_moves_only_by_advance_and_settle(case: LayerCase) -> None:
     """advance and settle change no parameter and leave everything finite; an estimate that has settled stays the same."""
     module = case.build()
-    estimate = require(module, HasEstimates)
+    estimate = expect.require(module, HasEstimates)
     parameters = {name: value.detach().clone() for name, value in module.named_parameters()}
     estimate.advance()
     estimate.settle(200)
     for name, value in module.named_parameters():
-        expect_same(value, parameters[name], f"{name} after advance and settle")
+        expect.same(value, parameters[name], f"{name} after advance and settle")
     settled = _weight_and_bias(module)[0].detach().clone()
-    expect_finite(settled, "the weight after settle")
+    expect.finite(settled, "the weight after settle")
     estimate.advance()
-    expect_close(_weight_and_bias(module)[0], settled, "the weight one step after 200 steps of settling", 1e-2)
+    expect.close(_weight_and_bias(module)[0], settled, "the weight one step after 200 steps of settling", 1e-2)
 
 
 def its_singular_value_can_be_logged(case: LayerCase) -> None:
     """sigma() is a finite 0-dim number of at least 0; reading it changes nothing."""
     module = case.build()
-    before, sigma = state(module), require(module, SingularValue).sigma()
-    expect(sigma.ndim == 0 and torch.isfinite(sigma) and sigma >= 0, f"sigma() is {sigma}")
+    before, sigma = state(module), expect.require(module, SingularValue).sigma()
+    expect.that(sigma.ndim == 0 and torch.isfinite(sigma) and sigma >= 0, f"sigma() is {sigma}")
     expect_state(module, before, "after sigma()")
 
 
@@ -124,5 +125,5 @@ PROPERTIES = (
 def _weight_and_bias(module: nn.Module) -> tuple[Tensor, Tensor | None]:
     """Return ``.weight`` and ``.bias`` of a wrapper."""
     weight = getattr(module, "weight", None)
-    expect(isinstance(weight, Tensor), "has no tensor `.weight`, which networks fold resampling into")
+    expect.that(isinstance(weight, Tensor), "has no tensor `.weight`, which networks fold resampling into")
     return weight, getattr(module, "bias", None)  # type: ignore[return-value]

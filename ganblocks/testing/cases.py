@@ -136,12 +136,15 @@ class SiteCase(PlacedCase):
     """A block that is built at a site of a network."""
 
     def make(self) -> nn.Module:
+        """Return the block as the site builds it."""
         return self.site.build(self.component)
 
     def arguments(self) -> Arguments:
+        """Return a feature map [B, C, H, W] and its condition."""
         return self.image(), self.condition()
 
     def shape(self) -> tuple[int, ...]:
+        """Return [B, C, H, W]."""
         return (self.batch, self.site.channels, self.site.height, self.site.width)
 
     def image(self) -> Tensor:
@@ -170,6 +173,7 @@ class NetworkCase(PlacedCase):
         return root_site(Player(self.kind), self.spec, self.seed)
 
     def make(self) -> nn.Module:
+        """Return the network, with initial values that depend on the site's seed and path."""
         with seeded(seed_of(self.site.seed, self.site.path)):
             module: nn.Module = self.component.build(self.spec, self.site)
             return module

@@ -25,6 +25,7 @@ class BlockCase(SiteCase):
     kind: ClassVar[str] = "attention"
 
     def arguments(self) -> Arguments:
+        """Return a feature map [B, C, H, W]."""
         return (self.image(),)
 
 

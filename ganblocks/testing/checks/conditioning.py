@@ -36,6 +36,7 @@ class HeadCase(SiteCase):
     kind: ClassVar[str] = "conditioning"
 
     def arguments(self) -> Arguments:
+        """Return features [B, C] and labels [B] or None."""
         return self.scale * self.normal(self.batch, self.site.channels), self.condition()
 
     def shape(self) -> tuple[int, ...]:

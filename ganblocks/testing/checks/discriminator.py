@@ -22,6 +22,7 @@ class DiscriminatorCase(NetworkCase):
     kind: ClassVar[str] = "discriminator"
 
     def arguments(self) -> Arguments:
+        """Return images [B, C, H, W] and labels [B] or None."""
         return self.scale * self.normal(self.batch, *self.spec.shape).tanh(), self.label()
 
 

@@ -22,6 +22,7 @@ class GeneratorCase(NetworkCase):
     kind: ClassVar[str] = "generator"
 
     def arguments(self) -> Arguments:
+        """Return latents [B, N] and labels [B] or None."""
         return self.scale * self.normal(self.batch, self.component.latent), self.label()
 
     def shape(self) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -32,19 +33,14 @@ class LossCase(Case):
         real, fake = (self.scale * self.normal(self.batch, key=key).to(dtype) for key in ("real", "fake"))
         return real, fake
 
-    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Return the discriminator's loss, 0-dim."""
-        value: Tensor = self.component.for_discriminator(real, fake)
-        return value
-
-    def generator(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Return the generator's loss, 0-dim."""
-        value: Tensor = self.component.for_generator(real if self.component.generator_reads_real else None, fake)
-        return value
-
     def losses(self) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
-        """Return name -> loss of the logits [B] of real and of generated images, for both players."""
-        return {"the discriminator's loss": self.discriminator, "the generator's loss": self.generator}
+        """Return name -> loss (0-dim) of the logits [B] of real and of generated images, for both players."""
+        loss = self.component
+        reads_real = loss.generator_reads_real
+        return {
+            "the discriminator's loss": loss.for_discriminator,
+            "the generator's loss": lambda real, fake: loss.for_generator(real if reads_real else None, fake),
+        }
 
 
 def is_one_number_of_the_logits_type(case: LossCase) -> None:
@@ -71,20 +67,21 @@ def stays_finite_for_extreme_logits(case: LossCase) -> None:
 def pulls_in_the_right_direction(case: LossCase) -> None:
     """At logits of 0 the discriminator's loss falls when real rises and fake falls; the generator's falls when fake rises."""
     real, fake = (torch.zeros(case.batch).requires_grad_() for _ in range(2))
-    by_real, by_fake = (gradient.sum() for gradient in torch.autograd.grad(case.discriminator(real, fake), (real, fake)))
+    discriminator, generator = case.losses().values()
+    by_real, by_fake = (gradient.sum() for gradient in torch.autograd.grad(discriminator(real, fake), (real, fake)))
     swapped = "are real and fake swapped?"
     expect.that(by_real < 0, f"the discriminator's loss rises with the real logits (slope {by_real:.3g}): {swapped}")
     expect.that(by_fake >= 0, f"the discriminator's loss falls with the fake logits (slope {by_fake:.3g}): {swapped}")
-    slope = torch.autograd.grad(case.generator(real, fake), fake)[0].sum()
+    slope = torch.autograd.grad(generator(real, fake), fake)[0].sum()
     expect.that(slope < 0, f"the generator's loss does not fall as its fakes score higher (slope {slope:.3g})")
 
 
 def gradients_are_those_of_the_value(case: LossCase) -> None:
     """Gradients by real and fake logits agree with finite differences in float64."""
     real, fake = (logits.requires_grad_() for logits in case.but(scale=1.3).logits(torch.float64))
-    expect_gradients(lambda: case.discriminator(real, fake), [real, fake], "the discriminator's loss: ")
-    leaves = [real, fake] if case.component.generator_reads_real else [fake]
-    expect_gradients(lambda: case.generator(real, fake), leaves, "the generator's loss: ")
+    for name, loss in case.losses().items():
+        both = "discriminator" in name or case.component.generator_reads_real
+        expect_gradients(partial(loss, real, fake), [real, fake] if both else [fake], f"{name}: ")
 
 
 def is_a_mean_over_the_batch(case: LossCase) -> None:

@@ -44,12 +44,14 @@ class LayerCase(ModuleCase):
             return LAYERS[self.layer]()
 
     def make(self) -> nn.Module:
+        """Return the wrapped layer."""
         layer = self.inner()
         with seeded(self.seed + 1):
             wrapped: nn.Module = self.component.wrap(layer)
             return wrapped
 
     def arguments(self) -> Arguments:
+        """Return the layer's input."""
         if self.layer.startswith("Embedding"):
             return (self.labels(3, self.batch),)
         return (self.normal(self.batch, 6) if self.layer.startswith("Linear") else self.normal(self.batch, 3, 4, 4),)

@@ -260,7 +260,7 @@ def opened(component: Any, needs: str) -> Any:
     try:
         return component.open()
     except DataError as error:
-        raise expect.NotChecked(f"needs {needs} that are not here", str(error)) from error
+        raise expect.NotChecked(f"needs {needs}, which are not here", str(error)) from error
 
 
 def converted(arguments: Arguments, convert: Callable[[Tensor], Tensor]) -> Arguments:

@@ -26,7 +26,7 @@ class DataCase(Case):
 
     def images(self) -> Images:
         """Return the opened data set. Raise expect.NotChecked where its files are missing."""
-        return expect.instance(opened(self.component, "data"), Images, "open")
+        return expect.instance(opened(self.component, "its files"), Images, "open")
 
 
 def describes_itself_without_data(case: DataCase) -> None:

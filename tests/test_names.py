@@ -129,7 +129,7 @@ def test_it_is_cited_and_evaluated_under_these_names(run: Path, site: Path) -> N
 def test_the_kit_tries_each_under_its_name(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(site))
     checks = checks_of("acme-package", public.discover())
-    chosen = [check for check in checks if check.promise.name == "its_options_go_through_toml"]
+    chosen = [check for check in checks if check.tested.name == "its_options_go_through_toml"]
     names = {(each.kind, each.component) for each in (check.verdict(2) for check in chosen) if each.status == "kept"}
     attentions = {"aaa_block", "reexported", "made", "dual", "acme:residual"}
     assert names == {("attention", name) for name in attentions} | {

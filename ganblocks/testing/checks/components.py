@@ -113,7 +113,7 @@ def common_properties(kind: str, cases: Cases, own: Sequence[Property]) -> tuple
 
     def options(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchStrategy[OptionsCase]:
         drawn = components(cls, registry, given)
-        return st.builds(OptionsCase, component=drawn, of_kind=st.just(kind), registry=st.just(registry))
+        return drawn.map(lambda component: OptionsCase(component=component, of_kind=kind, registry=registry))
 
     def settings(cls: type, registry: Registry, given: Sequence[Any] = ()) -> SearchStrategy[SettingsCase]:
         drawn = st.lists(cases(cls, registry, given), min_size=SETTINGS, max_size=SETTINGS)

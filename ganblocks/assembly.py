@@ -71,7 +71,7 @@ def assemble(recipe: Recipe, registry: Registry, device: torch.device | str = "c
 
 
 def check(recipe: Recipe, registry: Registry) -> Facts:
-    """Run all cross-checks and build both networks on the meta device. Raise RecipeError with all mistakes."""
+    """Run all cross-checks, then build both networks on the meta device. Raise RecipeError with all mistakes of either."""
     facts = facts_of(recipe, registry)
     mistakes = [
         Mistake(use.path, f"{use.kind} {use.name}", complaint)

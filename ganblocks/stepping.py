@@ -10,10 +10,10 @@ from torch import Tensor
 
 
 def guarded_step(optimizer: torch.optim.Optimizer, settings: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Apply ``settings`` to every parameter group, step if all gradients are finite, and return the gradient norm.
+    """Apply ``settings`` to every parameter group, step, and return the norm of the gradients.
 
-    If any gradient is not finite, all gradients of the step are set to zero, without synchronizing the device; the training
-    loop sees it from the norm and acts before anything is saved.
+    If any gradient is not finite, the step is taken with all gradients set to zero, without synchronizing the device. The
+    training loop sees it from the norm and acts before anything is saved.
 
     Args:
         optimizer: a torch optimizer whose parameters have their gradients in ``.grad``.

@@ -66,7 +66,7 @@ class OptionType:
         return str(self.limits)
 
     def read(self, value: Any, path: str, reader: Reader) -> Any:
-        """Return the value of a plain one. Raise OptionError if it is wrong; mistakes in its parts go to the reader."""
+        """Return what ``value`` stands for. Raise OptionError if it is wrong; ``reader`` collects mistakes in its parts."""
         return None if value is None and self.or_none else self._read(value, path, reader)
 
     def _read(self, value: Any, path: str, reader: Reader) -> Any:

@@ -1,4 +1,4 @@
-"""Health rules of a run: each record of the log leads to a decision. The trainer acts on it; nothing here touches training."""
+"""Health rules of a run: each record of the log leads to a decision, which the loop carries out. Nothing here trains."""
 
 from __future__ import annotations
 

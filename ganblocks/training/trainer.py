@@ -90,7 +90,10 @@ class Trainer:
         return self.batches.images_seen
 
     def step(self) -> Record:
-        """Run one iteration of the update rule and update the average; return the record of metrics.jsonl."""
+        """Run one iteration of the update rule and update the average; return the record of metrics.jsonl.
+
+        Every number of a record must be finite: the health rules take any other for divergence.
+        """
         self._start, before = self._step_start(), self.images_seen
         metrics = self.updater.step(self.batches, before) | gammas(self.game)
         self.steps += 1
@@ -106,7 +109,7 @@ class Trainer:
         return where_not_finite(self.session, self.average.network, self._start.drawn, self._start.turns)
 
     def undo(self) -> None:
-        """Restore the state before the latest step; its images stay used and its number taken."""
+        """Restore the state before the latest step. The step counter and the position in the data are not rewound."""
         assert self._start.state is not None, "steps are undone only where [health] says skip"
         self.load_state_dict({**self._start.state, **self._counters()})
 

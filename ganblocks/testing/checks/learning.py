@@ -38,12 +38,12 @@ GAMES: dict[str, Callable[[Any], TwoPlayerGame]] = {
 
 def lets_a_toy_game_learn(case: Case) -> None:
     """In a toy game every trainable parameter of both players gets a finite, non-zero gradient by the third step."""
-    _play(lambda: GAMES[case.kind](case.component), toy_batches(size=6, seed=case.seed))
+    play(lambda: GAMES[case.kind](case.component), toy_batches(size=6, seed=case.seed))
 
 
 def learns_in_a_game(case: NetworkCase) -> None:
     """In a game with a toy opponent every trainable parameter of both gets a finite, non-zero gradient by the third step."""
-    _play(lambda: toy_game(image=case.spec, **{case.kind: case.component}), _batches(case))
+    play(lambda: toy_game(image=case.spec, **{case.kind: case.component}), _batches(case))
 
 
 LEARNING = properties(lets_a_toy_game_learn)
@@ -64,7 +64,7 @@ def _batches(case: NetworkCase) -> Callable[[Player], Batch]:
     return next_batch
 
 
-def _play(make: Callable[[], TwoPlayerGame], next_batch: Callable[[Player], Batch]) -> None:
+def play(make: Callable[[], TwoPlayerGame], next_batch: Callable[[Player], Batch]) -> None:
     """Take three alternating steps with Adam; expect a gradient for every parameter that is not frozen in one of them."""
     try:
         game = make()

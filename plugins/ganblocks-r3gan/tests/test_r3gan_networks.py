@@ -186,7 +186,7 @@ def test_every_parameter_learns_by_the_third_step_under_r1_and_r2(weight_norm: A
     generator, discriminator = (component(player, **SMALL, weight_norm=weight_norm) for player in Player)
     terms = [Term(name, penalty, penalty.build()) for name, penalty in (("r1", R1()), ("r2", R2()))]
     game = toy_game(generator, discriminator, image=image, loss=RelativisticPaired(), terms=terms)
-    play(game, batches(image))
+    play(lambda: game, batches(image))
 
 
 def lrelu(x: Tensor) -> Tensor:

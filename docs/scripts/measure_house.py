@@ -99,11 +99,8 @@ def modules(root: Path = ROOT) -> list[Module]:
 
 
 def length(function: Function) -> int:
-    """Lines of a function without its docstring, from ``def`` to its end."""
-    whole = (function.end_lineno or function.lineno) - function.lineno + 1
-    first = function.body[0]
-    documented = ast.get_docstring(function) is not None
-    return whole - ((first.end_lineno or first.lineno) - first.lineno + 1 if documented else 0)
+    """Lines of a function from ``def`` to its end, its docstring included."""
+    return (function.end_lineno or function.lineno) - function.lineno + 1
 
 
 def takes_tensors(function: Function) -> bool:

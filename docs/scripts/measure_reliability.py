@@ -279,7 +279,7 @@ def _alarmed(change: Callable[[torch.Tensor], torch.Tensor], seed: int) -> int:
     session = assemble(read_recipe(ROOT / "tests" / "fixtures" / "study.toml", settings), ganblocks.discover(), seed=seed)
     network = session.game.networks[Player.GENERATOR]
     network.register_forward_pre_hook(lambda module, inputs: (change(inputs[0]), *inputs[1:]))
-    seen = CollapseDetector.new()
+    seen = CollapseDetector()
     for step in range(1, 401):
         if seen.read(as_numbers(session.updater.step(session.batches, session.batches.images_seen))):
             return step

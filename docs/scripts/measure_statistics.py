@@ -25,7 +25,7 @@ import ganblocks
 from ganblocks.assembly import Session, assemble
 from ganblocks.evaluation import Evaluator, evaluation_settings
 from ganblocks.training.average import settle
-from ganblocks.training.batch_statistics import Inputs, estimate, mixing, running
+from ganblocks.training.batch_statistics import Inputs, estimate_statistics, mixing, running
 from ganblocks.training.sampler import Sampler
 from ganblocks.values import Player
 
@@ -81,9 +81,9 @@ def compare(session: Session, average: nn.Module, evaluator: Evaluator) -> dict[
         settled_like(network, live)
     copy_moments(networks["live statistics"], live)
     began = time.perf_counter()
-    estimate(networks["re-estimated"], session.batches.representative)
+    estimate_statistics(networks["re-estimated"], session.batches.representative)
     cost = time.perf_counter() - began
-    estimate(networks["reference"], others(session), samples=4096)
+    estimate_statistics(networks["reference"], others(session), samples=4096)
     networks["live"] = copy.deepcopy(live).eval()
     scores = {name: score(evaluator, session, networks[name]) for name in RULES}
     gaps = {name: gap(networks[name], networks["reference"]) for name in RULES[:3]}

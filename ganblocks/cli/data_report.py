@@ -11,7 +11,7 @@ import attrs
 from ganblocks.cli.output import print_table, printable
 from ganblocks.errors import DataError
 from ganblocks.kinds.component_capabilities import Inspects
-from ganblocks.training.classes import count_classes, untrained
+from ganblocks.training.classes import classes_without_images, count_classes
 from ganblocks.values import ClassCount, Finding
 
 MOST_CLASSES = 40
@@ -57,7 +57,7 @@ def show_classes(classes: Sequence[ClassCount]) -> None:
         rows = [*rows[: MOST_CLASSES - 1], ("…", f"{left} more, all of them with --json", ""), rows[-1]]
     if rows:
         print_table(("class", "name", "training images"), rows, right=(0, 2))
-    if words := untrained(classes):
+    if words := classes_without_images(classes):
         print(f"warning: {printable(words)}")
 
 

@@ -29,7 +29,7 @@ def evaluate(context: Context, options: EvaluateOptions) -> None:
     if options.as_json:
         print_json(report.to_dict())
     else:
-        show(report, kept)
+        print_report(report, kept)
 
 
 def _settings(options: EvaluateOptions, run: Run) -> EvaluationSettings:
@@ -73,7 +73,7 @@ def _parse(kind: str, text: str) -> tuple[str, dict[str, Any]]:
     return name, options
 
 
-def show(report: Report, kept: bool, stderr: bool = False) -> None:
+def print_report(report: Report, kept: bool, stderr: bool = False) -> None:
     """Print a report: numbers, missing numbers, the protocol, and whether the run folder holds it."""
     rows = [
         (score.name, f"{score.value:.4g}", _number(score.held_out), _number(score.noise), score.better, score.id)

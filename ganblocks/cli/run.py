@@ -12,7 +12,7 @@ from typing import Any
 from ganblocks.cli.commands import ResumeOptions, RunOptions
 from ganblocks.cli.context import Context, say
 from ganblocks.cli.display import show_progress
-from ganblocks.cli.evaluate import show
+from ganblocks.cli.evaluate import print_report
 from ganblocks.cli.output import console, printable
 from ganblocks.cli.recipes import naming_file, read
 from ganblocks.errors import CheckpointError, GanblocksError, UsageError
@@ -75,7 +75,7 @@ def finish(folder: Path, stop: StopRequest, scoring: Scoring | None, images: int
     command = f"ganblocks resume {shlex.quote(str(folder))}{' --no-score' if scoring is None else ''}"
     say(f"to continue: {command}" if stop else f"to train longer: {command} --images {2 * images}")
     if scoring is not None and scoring.last is not None:
-        show(scoring.last, scoring.kept, stderr=True)
+        print_report(scoring.last, scoring.kept, stderr=True)
     error = None if scoring is None or stop else scoring.error
     if error is not None:
         command = f"ganblocks evaluate {shlex.quote(str(folder))}"

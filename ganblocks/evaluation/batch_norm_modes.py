@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from torch import nn
 
 from ganblocks.errors import UsageError
-from ganblocks.training.batch_statistics import buffers_restored, estimate, mixing, running
+from ganblocks.training.batch_statistics import buffers_restored, estimate_statistics, mixing, running
 from ganblocks.training.sampler import RESAMPLE, Sampler
 
 MODES = ("moving", "batch", "standing")
@@ -36,7 +36,7 @@ def batch_norm_mode(
     with buffers_restored(sampler.network):
         if mode == "standing":
             _refuse_without_statistics(norms)
-            estimate(sampler.network, sampler.representative(truncation, convention, seed))
+            estimate_statistics(sampler.network, sampler.representative(truncation, convention, seed))
         else:
             for norm in norms:
                 norm.train()

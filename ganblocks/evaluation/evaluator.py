@@ -78,7 +78,8 @@ class Evaluator:
             UsageError: there is no number at all, because of the settings.
 
         """
-        _, fake = self.real, self._samples(sampler)
+        _ = self.real  # images that cannot be read are an error of the data, not of one metric
+        fake = self._samples(sampler)
         measurements = [self._measure(metric, fake) for metric in self.metrics.values()]
         measurements += [self._examine(diagnostic, sampler) for diagnostic in self.diagnostics.values()]
         missing = [item for measurement in measurements for item in measurement.missing()]

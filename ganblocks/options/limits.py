@@ -89,9 +89,8 @@ def _from_attrs(validator: Any) -> dict[str, Any]:
 
 def _parts(validator: Any) -> Iterator[Any]:
     """Iterate over the validators inside ``and_``, ``optional`` and ``deep_iterable``."""
-    names = (
-        () if hasattr(validator, "exc_types") else ("validator", "member_validator", "iterable_validator")
-    )  # exc_types: not_
+    negated = hasattr(validator, "exc_types")  # not_
+    names = () if negated else ("validator", "member_validator", "iterable_validator")
     wrapped = [*getattr(validator, "_validators", ()), *(getattr(validator, name, None) for name in names)]
     inner = [part for part in wrapped if part is not None]
     for part in inner:

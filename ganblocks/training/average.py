@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ganblocks.game import capable
 from ganblocks.kinds.module_capabilities import HasEstimates
-from ganblocks.training.batch_statistics import Inputs, estimate
+from ganblocks.training.batch_statistics import Inputs, estimate_statistics
 
 SETTLING = 20
 """Power iterations after averaging; they leave an error of σ below 0.01 %."""
@@ -57,7 +57,7 @@ class Average:
             for averaged, live in zip(self.network.buffers(), self.live.buffers(), strict=True):
                 averaged.copy_(live)
             settle(self.network)
-            estimate(self.network, self.inputs)
+            estimate_statistics(self.network, self.inputs)
             self._settled = True
         return self.network
 

@@ -32,7 +32,7 @@ def running(module: nn.Module) -> Mapping[str, Tensor] | None:
 
 
 @torch.no_grad()
-def estimate(network: nn.Module, inputs: Inputs, samples: int | None = None) -> bool:
+def estimate_statistics(network: nn.Module, inputs: Inputs, samples: int | None = None) -> bool:
     """Set a generator's running statistics to the average of the mean and unbiased variance of batches of 64 samples.
 
     Meanwhile batch norms use batch statistics, as in training, and everything else is in evaluation mode, in which the network

@@ -65,7 +65,7 @@ def counts_of(classes: Sequence[ClassCount]) -> tuple[int, ...]:
     return counts if len(counts) == len(classes) else ()
 
 
-def untrained(classes: Sequence[ClassCount]) -> str:
+def classes_without_images(classes: Sequence[ClassCount]) -> str:
     """Return a warning about classes without training images; empty if there are none."""
     empty = [f"{number} {item.name}".strip() for number, item in enumerate(classes) if item.count == 0]
     if not empty:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -67,14 +67,6 @@ class CollapseDetector:
     steps: int = 0
     active: frozenset[str] = frozenset()
     """Kinds of alarms whose cause still holds."""
-
-    @classmethod
-    def new(cls, records: Iterable[Mapping[str, Any]] = ()) -> CollapseDetector:
-        """Return a detector that has read these records."""
-        detector = cls()
-        for record in records:
-            detector.read(record)
-        return detector
 
     def read(self, record: Mapping[str, Any]) -> list[Alarm]:
         """Read one record and return the alarms that it sets off."""

@@ -33,14 +33,14 @@ class Continue:
 
 @frozen
 class Undo:
-    """Restore the state before the step, and go on with the next images."""
+    """Restore the state before the step, and continue with the next images."""
 
     reason: str
 
 
 @frozen
 class RollBack:
-    """Restore a checkpoint, the newest or the oldest that is kept, and go on with other random numbers."""
+    """Restore a checkpoint, the newest or the oldest that is kept, and continue with other random numbers."""
 
     reason: str
     oldest: bool

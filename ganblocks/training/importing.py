@@ -7,6 +7,7 @@ import os
 import re
 import warnings
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 
 from ganblocks.assembly import build_game, check
 from ganblocks.errors import CheckpointError, UsageError
-from ganblocks.game import named_capable
+from ganblocks.game import TwoPlayerGame, named_capable
 from ganblocks.kinds.component_capabilities import ReadsForeign
 from ganblocks.kinds.module_capabilities import HasEstimates, SingularValue
 from ganblocks.recipe import Recipe, rooted, write_recipe
@@ -85,28 +86,29 @@ def import_weights(
     for player, path in files.items():
         load_foreign(components[player], game.networks[player], layout, path)
         settled[player] = settle(game.networks[player])
-    folder = RunFolder(out)
-    try:
-        origin = {"layout": layout, **{str(player): _sha256(path) for player, path in files.items()}}
-        classes = classes_at_hand(recipe.data.dataset)
-        made = provenance_of(facts, game.device, 0, "", registry) | {"classes": plain(classes)}
-        folder.write(write_recipe(recipe, registry), made | {"imported": origin, "recipe": recorded(recipe, registry)})
-        checkpoint = Checkpoint(
-            images_seen=0,
-            step=0,
-            drawn={str(player): 0 for player in Player},
-            game=game.state_dict(),
-            average=game.networks[Player.GENERATOR].state_dict(),
-            updater=recipe.update.start(game).state_dict(),
-            metadata=folder.metadata(),
-        )
-        save_checkpoint(folder.checkpoints, checkpoint)
-    finally:
-        folder.close()
+    classes = classes_at_hand(recipe.data.dataset)
+    origin = {"layout": layout, **{str(player): _sha256(path) for player, path in files.items()}}
+    made = provenance_of(facts, game.device, 0, "", registry) | {"classes": plain(classes), "imported": origin}
+    with closing(RunFolder(out)) as folder:
+        folder.write(write_recipe(recipe, registry), made | {"recipe": recorded(recipe, registry)})
+        save_checkpoint(folder.checkpoints, _checkpoint_at_0(recipe, game, folder))
     if facts.image.classes:
         numbered = listed(attrs.evolve(facts.image, class_names=names_of(classes)))
         warnings.warn(f"the files do not name their classes, which are taken by number: {numbered}", stacklevel=2)
     return settled
+
+
+def _checkpoint_at_0(recipe: Recipe, game: TwoPlayerGame, folder: RunFolder) -> Checkpoint:
+    """Return the checkpoint of networks that were never trained here; the average is the generator itself."""
+    return Checkpoint(
+        images_seen=0,
+        step=0,
+        drawn={str(player): 0 for player in Player},
+        game=game.state_dict(),
+        average=game.networks[Player.GENERATOR].state_dict(),
+        updater=recipe.update.start(game).state_dict(),
+        metadata=folder.metadata(),
+    )
 
 
 @torch.no_grad()

@@ -17,7 +17,7 @@ from ganblocks.errors import CheckpointError
 from ganblocks.plugins import discover
 from ganblocks.recipe import Recipe, rooted, write_recipe
 from ganblocks.registry import Registry
-from ganblocks.training.classes import count_classes, untrained
+from ganblocks.training.classes import classes_without_images, count_classes
 from ganblocks.training.continuing import Continuation
 from ganblocks.training.determinism import deterministic, rehearse
 from ganblocks.training.initialising import start_from
@@ -43,7 +43,7 @@ def run(
     scorer: Scorer | None = None,
     init_from: str | Path | None = None,
 ) -> StopRequest:
-    """Train a recipe into the folder ``out``, as ``ganblocks run`` does.
+    """Train a recipe into the folder ``out``, as ``ganblocks run`` does. Return whether a signal requested an early stop.
 
     Args:
         recipe: from :func:`ganblocks.read_recipe`, or built in Python.
@@ -56,24 +56,16 @@ def run(
             ``ganblocks.evaluation.Scoring``.
         init_from: another run, whose weights both networks start from where they fit.
 
-    Returns:
-        Whether a signal requested an early stop (false: the run reached its end). The folder is usable either way.
-
     Raises:
-        RecipeError: the recipe cannot be assembled.
-        DataError: the data is missing or does not fit the recipe.
-        Diverged: a loss or gradient was not finite.
-        OutOfMemory: a step needs more memory than there is.
+        RecipeError, DataError: the recipe cannot be assembled, or its data is missing or does not fit.
+        Diverged, OutOfMemory: a loss or gradient was not finite, or a step needs more memory than there is.
 
     """
     registry, chosen = registry or discover(), pick_device(device)
     recipe = resolved(recipe, chosen)
-    if recipe.training.precision == "bf16" and not computes_in_bf16(chosen):
-        fix = 'set precision = "auto" or "fp32"'
-        warnings.warn(f"bfloat16 is emulated on this device and many times slower; {fix}", stacklevel=2)
     with deterministic(recipe.training.deterministic):
         session = assemble(recipe, registry, device=chosen, seed=seed)
-        _warn_of_data(session, scored=scorer is not None)
+        _warn_of_session(session, chosen, scored=scorer is not None)
         origin = _initialize(session, init_from, registry)
         if scorer is not None and recipe.evaluation is not None:
             scorer.prepare()
@@ -101,32 +93,25 @@ def resume(
     Args:
         path: the run folder, or an opened :class:`Run`.
         device: None: that of the run.
-        registry: where the recipe's components come from; by default :func:`ganblocks.discover`.
-        watch: as in :func:`ganblocks.run`.
-        scorer: as in :func:`ganblocks.run`.
+        registry: as in :func:`ganblocks.run`.
+        watch: as there.
+        scorer: as there.
         exact: raise instead of warning if anything differs that may change the result.
-        images: train until this many images, whatever the recipe says. Warnings name schedules and cadences that follow the
-            length; if no schedule does, the result is that of a run of this length from the start.
+        images: train until this many images. Warnings name schedules and cadences that follow the length; if no schedule does,
+            the result is that of a run of this length from the start.
         data: where the data set is now, if its files have moved.
 
     Raises:
         CheckpointError: no run, no good checkpoint, a component that is not installed, or, with ``exact``, a difference.
         DataError: the images are not those that the run has seen.
         UsageError: another process is training there, or ``images`` were seen already.
-
     """
     opened = path if isinstance(path, Run) else Run.open(path, registry)
-    with closing(RunFolder.reopen(opened.path)) as folder:
-        continuation = Continuation.of(opened, images, data)
-        facts = opened.provenance
+    with closing(RunFolder.reopen(opened.path)) as folder:  # nobody else writes there from here on
+        continuation = Continuation.of(opened.up_to_date(), images, data)
         continuation.warn_of_edits(exact)
-        with _threads(facts["threads"]), deterministic(continuation.recipe.training.deterministic):
-            session = _reassembled(continuation, device or ("cpu" if facts["device"] == "cpu" else "cuda"))
-            now = provenance(session, opened.registry)
-            continuation.warn_of_environment(now, exact)
-            trainer = _restored(opened, session)
-            continuation.record(folder, now["components"])
-            folder.cut(trainer.steps)
+        with _threads(continuation.run.provenance["threads"]), deterministic(continuation.recipe.training.deterministic):
+            trainer = _continued(continuation, device, exact, folder)
             scorer = scorer or NoScorer()
             scorer.forget(trainer.images_seen)
             return _train(trainer, folder, watch, scorer)
@@ -152,13 +137,20 @@ def _initialize(session: Session, init_from: str | Path | None, registry: Regist
     return origin
 
 
-def _reassembled(continuation: Continuation, device: str) -> Session:
+def _continued(continuation: Continuation, device: str | None, exact: bool, folder: RunFolder) -> Trainer:
+    """Return a trainer at the run's newest checkpoint, and record in the folder what changes from there on."""
     run = continuation.run
+    facts = run.provenance
+    chosen = pick_device(device or ("cpu" if facts["device"] == "cpu" else "cuda"))
     with run.naming_data("resume"):
-        seed = run.provenance["seed"]
-        session = assemble(continuation.recipe, run.registry, device=pick_device(device), seed=seed)
+        session = assemble(continuation.recipe, run.registry, device=chosen, seed=facts["seed"])
         run.refuse_other_images(session.batches.images, "restore them, or start a new run")
-    return session
+    now = provenance(session, run.registry)
+    continuation.warn_of_environment(now, exact)
+    trainer = _restored(run, session)
+    continuation.record(folder, now["components"])
+    folder.cut(trainer.steps)
+    return trainer
 
 
 def _restored(run: Run, session: Session) -> Trainer:
@@ -187,10 +179,14 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _warn_of_data(session: Session, scored: bool) -> None:
-    images = session.batches.images
-    if problem := untrained(count_classes(session.image, images)):
+def _warn_of_session(session: Session, device: torch.device, scored: bool) -> None:
+    """Warn of emulated bfloat16, of classes without training images, and of few held-out images for scores."""
+    images, recipe = session.batches.images, session.recipe
+    if recipe.training.precision == "bf16" and not computes_in_bf16(device):
+        fix = 'set precision = "auto" or "fp32"'
+        warnings.warn(f"bfloat16 is emulated on this device and many times slower; {fix}", stacklevel=3)
+    if problem := classes_without_images(count_classes(session.image, images)):
         warnings.warn(problem, stacklevel=3)
     held_out = len(images.split["held_out"])
-    if scored and session.recipe.evaluation is not None and held_out < FEW_HELD_OUT:
+    if scored and recipe.evaluation is not None and held_out < FEW_HELD_OUT:
         warnings.warn(f"only {held_out} images are held out: scores, and controls on these images, will be rough", stacklevel=3)

@@ -45,12 +45,9 @@ class NoScorer(Scorer):
 
 
 def train(trainer: Trainer, folder: RunFolder, stop: StopRequest, watch: Watch, scorer: Scorer) -> None:
-    """Train until the recipe's images are used up or a stop is requested. ``seconds`` of the log do not count scoring.
+    """Train until the recipe's images are used up or a stop is requested.
 
-    Raises:
-        Diverged, Collapsed: ``[health]`` ends the run; the checkpoints that were saved are good.
-        CheckpointError: a checkpoint or the log cannot be written.
-
+    Raise Diverged or Collapsed where ``[health]`` ends the run, CheckpointError where a file cannot be written.
     """
     recipe, outputs = trainer.session.recipe, Outputs(trainer, folder, scorer)
     health, events = HealthMonitor.of_log(recipe.health, folder.records()), HealthFile(folder.path, folder.records())

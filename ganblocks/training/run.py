@@ -20,7 +20,7 @@ from ganblocks.errors import CheckpointError, DataError, GanblocksError, Unknown
 from ganblocks.plugins import discover
 from ganblocks.recipe import Difference, Recipe, differences, paths_of, read_recipe, recipe_from
 from ganblocks.registry import Registry
-from ganblocks.training.batch_statistics import estimate
+from ganblocks.training.batch_statistics import estimate_statistics
 from ganblocks.training.checkpoint import (
     Checkpoint,
     has_own_statistics,
@@ -84,10 +84,18 @@ class Run:
         facts: dict[str, Any] = self._facts
         return facts
 
+    def up_to_date(self) -> Run:
+        """Return this run, or if another process has written a checkpoint since it was opened, the run opened anew."""
+        return self if in_order(self.path / "checkpoints") == self._checkpoints else Run.open(self.path, self.registry)
+
+    @cached_property
+    def _checkpoints(self) -> list[Path]:
+        return in_order(self.path / "checkpoints")
+
     @cached_property
     def newest(self) -> Path | None:
         """The newest good checkpoint; None if none was written yet. Raise CheckpointError if all of them are damaged."""
-        return latest(self.path) if in_order(self.path / "checkpoints") else None
+        return latest(self.path) if self._checkpoints else None
 
     @property
     def checkpoint(self) -> Path:
@@ -182,7 +190,7 @@ class Run:
         return of_player(load_tensors(self.checkpoint, "game"), Player.GENERATOR)
 
     def _estimate_statistics(self, sampler: Sampler) -> None:
-        if estimate(sampler.network, sampler.representative()):
+        if estimate_statistics(sampler.network, sampler.representative()):
             rule = "made by an earlier ganblocks, which saved the average with batch-norm statistics of the live generator"
             effect = "they are estimated again, so samples and scores differ from those of that version"
             warnings.warn(f"{self.path}: {rule}; {effect}", stacklevel=3)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ganblocks.errors import UsageError
 from ganblocks.quasirandom import stratified_labels, uniform
-from ganblocks.training.batch_statistics import Inputs, buffers_restored, estimate
+from ganblocks.training.batch_statistics import Inputs, buffers_restored, estimate_statistics
 from ganblocks.training.classes import checked, class_number
 from ganblocks.training.latents import RESAMPLE, labels, latents, latents_at
 from ganblocks.values import ImageSpec
@@ -97,7 +97,7 @@ class Sampler:
             yield
             return
         with buffers_restored(self.network):
-            estimate(self.network, self.representative(truncation, convention))
+            estimate_statistics(self.network, self.representative(truncation, convention))
             yield
 
     def representative(self, truncation: float | None = None, convention: str = RESAMPLE, seed: int = 0) -> Inputs:

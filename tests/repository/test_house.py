@@ -163,7 +163,7 @@ def good(x: Tensor) -> Tensor:
 '''
     module = house.Module(ROOT / "ganblocks" / "bad.py", text)
     bad, good = module.public
-    assert [house.length(bad), house.length(good)] == [2, 4]
+    assert [house.length(bad), house.length(good)] == [2, 5]
     assert ast.get_docstring(bad) is None
     assert not house.states_shapes(bad)
     assert house.states_shapes(good)

@@ -17,6 +17,7 @@ from ganblocks.testing import examples
 from ganblocks.training.classes import (
     also_meant,
     class_number,
+    classes_without_images,
     count_classes,
     counts_of,
     differing,
@@ -24,7 +25,6 @@ from ganblocks.training.classes import (
     names_of,
     plain,
     recorded_classes,
-    untrained,
 )
 from ganblocks.values import ClassCount, Images, ImageSpec
 
@@ -154,8 +154,10 @@ def test_counts_are_of_training_images() -> None:
     assert [(each.name, each.count) for each in counted] == [("a", 3), ("b", 0), ("c", 1), ("d", 0)]
     assert [each.name for each in count_classes(ImageSpec(3, 8, 2), opened([0, 1], [], ("x", "y")))] == ["x", "y"]
     assert count_classes(ImageSpec(3, 8), opened([0, 0], [0])) == ()
-    assert untrained(counted).startswith("no training images of 1 b, 3 d: samples of these classes will be meaningless")
-    assert untrained(counted[:1]) == ""
+    assert classes_without_images(counted).startswith(
+        "no training images of 1 b, 3 d: samples of these classes will be meaningless"
+    )
+    assert classes_without_images(counted[:1]) == ""
 
 
 def test_names_that_differ_are_told() -> None:

@@ -41,30 +41,30 @@ def kinds(lookout: CollapseDetector, *parts: Iterator[dict[str, Any]]) -> list[s
 
 @given(st.floats(0.11, 10), st.floats(1e-3, 1e3))
 def test_fakes_that_differ_set_nothing_off(fake: float, scale: float) -> None:
-    assert kinds(CollapseDetector.new(), records(fake * scale, scale)) == []
+    assert kinds(CollapseDetector(), records(fake * scale, scale)) == []
 
 
 @given(st.floats(0, 0.09), st.floats(1e-3, 1e3))
 def test_fakes_that_are_alike_are_seen_once(fake: float, scale: float) -> None:
-    assert kinds(CollapseDetector.new(), records(fake * scale, scale)) == ["collapse"]
+    assert kinds(CollapseDetector(), records(fake * scale, scale)) == ["collapse"]
 
 
 def test_it_is_said_again_after_things_were_better() -> None:
     bad, good = records(COLLAPSED / 2), records(1.0)
-    assert kinds(CollapseDetector.new(), bad, good, records(COLLAPSED / 2)) == ["collapse", "collapse"]
+    assert kinds(CollapseDetector(), bad, good, records(COLLAPSED / 2)) == ["collapse", "collapse"]
 
 
 def test_nothing_is_said_of_the_first_images() -> None:
-    assert kinds(CollapseDetector.new(), records(0.0, steps=PATIENCE - 1)) == []
+    assert kinds(CollapseDetector(), records(0.0, steps=PATIENCE - 1)) == []
 
 
 def test_a_gradient_that_is_gone_is_seen() -> None:
-    assert kinds(CollapseDetector.new(), records(1.0, pull=1.0), records(1.0, pull=1e-6)) == ["saturation"]
+    assert kinds(CollapseDetector(), records(1.0, pull=1.0), records(1.0, pull=1e-6)) == ["saturation"]
 
 
 @pytest.mark.parametrize(("pull", "expected"), [(2e-4, []), (5e-5, ["saturation"])])
 def test_gone_is_a_ten_thousandth(pull: float, expected: list[str]) -> None:
-    assert kinds(CollapseDetector.new(), records(1.0, pull=1.0), records(1.0, pull=pull)) == expected
+    assert kinds(CollapseDetector(), records(1.0, pull=1.0), records(1.0, pull=pull)) == expected
 
 
 @given(st.lists(st.floats(0, 1e3), min_size=1, max_size=30))
@@ -78,7 +78,7 @@ def test_a_smoothed_number_is_a_weighted_mean_and_its_height_that_of_the_mean(va
 
 
 def test_records_of_rules_that_report_less_are_fine() -> None:
-    assert kinds(CollapseDetector.new(), iter([{"images": 8}] * 1000)) == []
+    assert kinds(CollapseDetector(), iter([{"images": 8}] * 1000)) == []
 
 
 @given(st.integers(2, 6), st.integers(1, 3), st.integers(0, 2**31))
@@ -117,7 +117,7 @@ def test_a_small_data_set_does_not_make_it_blind(count: int, copies: int) -> Non
     rng = torch.Generator().manual_seed(2)
     seen = {}
     for name in ("constant", "memoriser"):
-        lookout, alarms = CollapseDetector.new(), []
+        lookout, alarms = CollapseDetector(), []
         for _ in range(PATIENCE + 60):
             order = torch.cat([torch.randperm(len(data), generator=rng) for _ in range(-(-64 // len(data)))])[:64]
             fake = (

@@ -62,20 +62,6 @@ def said(caught: list[warnings.WarningMessage]) -> str:
     return "\n".join(str(each.message) for each in caught)
 
 
-@pytest.fixture(scope="module")
-def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of 64 images that was stopped after its checkpoint at 32."""
-    folder = tmp_path_factory.mktemp("stopped") / "run"
-    with pytest.raises(KeyboardInterrupt):
-        run(recipe(**{"training.checkpoint_every": 32}), folder, stopping_at(40))
-    return folder
-
-
-@pytest.fixture
-def halfway(stopped: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(stopped, tmp_path / "run")
-
-
 # an edited recipe
 
 

@@ -22,21 +22,7 @@ from ganblocks.training import run as module
 from ganblocks.training.checkpoint import Checkpoint, split_tensors
 from ganblocks.training.loop import NoScorer
 from ganblocks.training.run import Run
-from tests.training.test_resuming import recipe, run, state, stopping_at
-
-
-@pytest.fixture(scope="module")
-def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of 64 images that was stopped after its checkpoint at 32."""
-    folder = tmp_path_factory.mktemp("stopped") / "run"
-    with pytest.raises(KeyboardInterrupt):
-        run(recipe(**{"training.checkpoint_every": 32}), folder, stopping_at(40))
-    return folder
-
-
-@pytest.fixture
-def halfway(stopped: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(stopped, tmp_path / "run")
+from tests.training.test_resuming import recipe, state
 
 
 @pytest.fixture
@@ -63,6 +49,18 @@ COMMANDS: dict[str, Callable[[Path], object]] = {
     "ganblocks sample": lambda path: main(["sample", str(path)]),
     "ganblocks evaluate": lambda path: main(["evaluate", str(path)]),
 }
+
+
+def test_a_checkpoint_that_another_process_wrote_after_opening_is_the_one_that_is_resumed(halfway: Path) -> None:
+    opened = Run.open(halfway)
+    assert opened.images_seen == 32
+    assert opened.up_to_date() is opened
+    finished = shutil.copytree(halfway, halfway.with_name("finished"))
+    public.resume(finished)
+    shutil.copytree(finished, halfway, dirs_exist_ok=True)  # as if it had happened here
+    before = (halfway / "metrics.jsonl").read_bytes()
+    public.resume(opened)
+    assert (halfway / "metrics.jsonl").read_bytes() == before
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -35,7 +35,7 @@ def merge(tokens: Tensor, height: int, width: int) -> Tensor:
     return tokens.transpose(1, 2).reshape(len(tokens), height, width, -1).permute(0, 3, 1, 2)
 
 
-def weights(query: Tensor, key: Tensor, scale: float, bias: Tensor | None = None) -> Tensor:
+def attention_weights(query: Tensor, key: Tensor, scale: float, bias: Tensor | None = None) -> Tensor:
     """Return the softmax over keys of scaled scores plus bias: [B, heads, N, D], [B, heads, M, D] -> [B, heads, N, M]."""
     scores = full_precision(query @ key.mT)  # in half precision large scores lose their differences
     scores = scores if scale == 1 else scores * scale
@@ -44,7 +44,7 @@ def weights(query: Tensor, key: Tensor, scale: float, bias: Tensor | None = None
 
 def plain(query: Tensor, key: Tensor, value: Tensor, scale: float, bias: Tensor | None = None) -> Tensor:
     """Attend through the map: [B, heads, N, D], [B, heads, M, D], [B, heads, M, V] -> [B, heads, N, V]."""
-    return weights(query, key, scale, bias).to(value.dtype) @ value
+    return attention_weights(query, key, scale, bias).to(value.dtype) @ value
 
 
 def fused(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:

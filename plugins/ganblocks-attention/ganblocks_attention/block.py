@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganblocks import AttentionMap, Gated, Site
-from ganblocks_attention.arithmetic import AttentionPath, fused, fuses, merge, plain, split, weights
+from ganblocks_attention.arithmetic import AttentionPath, attention_weights, fused, fuses, merge, plain, split
 from ganblocks_attention.checks import check_keys
 
 
@@ -70,7 +70,7 @@ class GlobalBlock(AttentionBlock):
         """Return ([B, heads, N, M] with rows over keys that sum to 1, (height, width) of the key grid), float32 at least."""
         x_placed = self._placed(x)
         key = self._pooled(self.key(x_placed))
-        attention = weights(split(self.query(x_placed), self.heads), split(key, self.heads), self.scale)
+        attention = attention_weights(split(self.query(x_placed), self.heads), split(key, self.heads), self.scale)
         return attention, (key.shape[2], key.shape[3])
 
     def _placed(self, x: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from attrs import frozen
 from torch import Tensor, nn
 
 from ganblocks import Site, option
-from ganblocks_attention.arithmetic import plain, weights
+from ganblocks_attention.arithmetic import attention_weights, plain
 from ganblocks_attention.block import AttentionBlock
 from ganblocks_attention.checks import head_channels
 from ganblocks_attention.positions import offsets
@@ -77,7 +77,7 @@ class WindowedBlock(AttentionBlock):
     def attention_map(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """Return (the map [B, heads, N, N], whose rows over keys sum to 1 within the query's window, (height, width))."""
         query, key = (into_windows(layer(x), self.heads, self.window) for layer in (self.query, self.key))
-        inside = weights(query, key, self.scale, self._bias())
+        inside = attention_weights(query, key, self.scale, self._bias())
         height, width = x.shape[2:]
         numbers = torch.arange(height * width, device=x.device).view(1, 1, height, width)
         members = into_windows(numbers, 1, self.window)[0, 0, :, :, 0]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from ganblocks_attention.arithmetic import LARGEST_PLAIN, plain, weights
+from ganblocks_attention.arithmetic import LARGEST_PLAIN, attention_weights, plain
 from ganblocks_attention.block import GlobalBlock
 from ganblocks_attention.self_attention import SelfAttention
 from hypothesis import given
@@ -267,7 +267,7 @@ def test_both_memory_formats_give_the_same_and_channels_last_stays(path: str) ->
 def test_softmax_runs_in_float32_under_autocast() -> None:
     query, key = (40 * torch.randn(1, 4, 8, generator=torch.Generator().manual_seed(s)).bfloat16() for s in (0, 1))
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        attention = weights(query, key, 1.0)
+        attention = attention_weights(query, key, 1.0)
     assert attention.dtype == torch.float32
     torch.testing.assert_close(attention.sum(-1), torch.ones(1, 4))
 

@@ -13,7 +13,7 @@ from attrs.validators import gt, instance_of
 from ganblocks.deprecated import former_method
 from ganblocks.errors import PlacementError, UnfitSize
 from ganblocks.seeding import seed_of, seeded
-from ganblocks.sizes import Doublings, Size, Sized, as_size, in_words, nearest_sizes, shorter, sides
+from ganblocks.sizes import Doublings, Size, as_size, in_words, nearest_sizes, shorter, sides
 from ganblocks.values import Condition, Player
 
 if TYPE_CHECKING:  # torch is only needed once something is built
@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # torch is only needed once something is built
 
 
 @frozen
-class Site(Sized):
+class Site:
     """What a block can know of its position in a network.
 
     Initial values depend on (seed, path, name) only, so that swapping one component never changes the initial values of others.
@@ -46,6 +46,16 @@ class Site(Sized):
     """True if a penalty differentiates this network with respect to its input: kernels without a second derivative must not
     be used."""
     seed: int = 0
+
+    @property
+    def height(self) -> int:
+        """Height of the feature map."""
+        return sides(self.size)[0]
+
+    @property
+    def width(self) -> int:
+        """Width of the feature map."""
+        return sides(self.size)[1]
 
     def at(self, path: str, **changes: Any) -> Site:
         """Return a child site. ``path`` is appended to the path, which changes the seed of everything built there."""

@@ -21,23 +21,6 @@ MOST_DOUBLINGS = 10
 """Limit of the search for a size that works: 8 · 2¹⁰ pixels are more than any of these networks is built for."""
 
 
-class Sized:
-    """Anything with a ``size``, in pixels or positions."""
-
-    __slots__ = ()
-    size: Size
-
-    @property
-    def height(self) -> int:
-        """The height."""
-        return sides(self.size)[0]
-
-    @property
-    def width(self) -> int:
-        """The width."""
-        return sides(self.size)[1]
-
-
 @frozen
 class Doublings:
     """How a network doubles a first feature map to the size of an image, or halves an image to a feature map."""

@@ -15,7 +15,7 @@ from attrs import field, frozen
 from attrs.validators import ge, gt, instance_of
 
 from ganblocks.seeding import seed_of
-from ganblocks.sizes import Size, Sized, as_size, sides
+from ganblocks.sizes import Size, as_size, sides
 
 if TYPE_CHECKING:  # values are cheap to import; torch is only needed once something is built
     from torch import Tensor
@@ -34,7 +34,7 @@ class Player(StrEnum):
 
 
 @frozen
-class ImageSpec(Sized):
+class ImageSpec:
     """Channels, size and classes of a data set's images, known without reading the disk."""
 
     channels: int = field(validator=[instance_of(int), gt(0)])
@@ -44,6 +44,16 @@ class ImageSpec(Sized):
     """Number of classes; 0 for images without labels."""
     class_names: tuple[str, ...] = ()
     """One name per class, if the data set has names."""
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return sides(self.size)[0]
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        return sides(self.size)[1]
 
     @property
     def shape(self) -> tuple[int, int, int]:

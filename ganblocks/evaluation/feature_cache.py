@@ -41,7 +41,7 @@ class FeatureCache:
 
     folder: Path | None = None
     automatic: bool = False
-    """Whether no option named it: then its size is limited, and data whose fingerprint covers only a part of them is not kept."""
+    """Whether no option named it: then its size is limited, and it keeps no data whose fingerprint covers only a part of it."""
 
     def sample(self, facts: Mapping[str, str], extract: Callable[[], Sample]) -> Sample:
         """Return the kept sample of ``facts``, or extract and keep it.

@@ -83,8 +83,8 @@ class EfficientNetLite0(nn.Module):
 
     def load_in_order(self, weights: dict[str, Tensor]) -> None:
         """Load tensors of any shape by order, because the published file has other names. Raise ValueError."""
-        names = [name for name in self.state_dict() if not name.endswith("num_batches_tracked")]
+        own = {name: value for name, value in self.state_dict().items() if not name.endswith("num_batches_tracked")}
         values = [value for name, value in weights.items() if not name.endswith("num_batches_tracked")]
-        if [self.state_dict()[name].shape for name in names] != [value.shape for value in values]:
+        if [value.shape for value in own.values()] != [value.shape for value in values]:
             raise ValueError("these weights are not those of an EfficientNet-Lite0")
-        self.load_state_dict(dict(zip(names, values, strict=True)), strict=False)
+        self.load_state_dict(dict(zip(own, values, strict=True)), strict=False)

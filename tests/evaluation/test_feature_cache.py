@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import ganblocks as public
-from ganblocks.evaluation import Evaluator, evaluation_settings, feature_cache
+from ganblocks.evaluation import Evaluator, evaluation_settings, evaluator, feature_cache
 from ganblocks.evaluation.cache_key import PROBED, code_of
 from ganblocks.evaluation.feature_cache import DAY, FeatureCache, user_cache
 from ganblocks.values import Images, ImageSpec, Sample
@@ -98,6 +98,16 @@ def test_the_code_of_an_extractor_is_part_of_its_key(tmp_path: Path, monkeypatch
     (package / "other.py").write_text("SIZE = 3\n")
     assert code_of(made_for_this_test.Extractor()) not in (before, "")
     assert code_of(type("Extractor", (), {"__module__": "builtins"})()) == ""
+
+
+def test_another_version_of_an_extractor_has_features_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, code in enumerate(("one", "one", "two")):
+        monkeypatch.setattr(evaluator, "code_of", lambda component, code=code: code)
+        real_features(images(noise()), FeatureCache(tmp_path))
+        assert kept(FeatureCache(tmp_path)) == (2 if number == 2 else 1)
+    monkeypatch.setattr(evaluator, "code_of", lambda component: "")
+    real_features(images(noise()), FeatureCache(tmp_path, automatic=True))
+    assert kept(FeatureCache(tmp_path)) == 2, "code that cannot be read may change at any time"
 
 
 def test_data_that_is_not_hashed_whole_is_kept_only_on_request(tmp_path: Path) -> None:

@@ -27,7 +27,9 @@ Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 FeatureCache = Annotated[
     Path | None,
-    typer.Option("--feature-cache", metavar="DIR", help="Keep features of real images there, for later use."),
+    typer.Option(
+        "--feature-cache", metavar="DIR", help="Keep features of real images there; by default in the user's cache folder."
+    ),
 ]
 NoScore = Annotated[bool, typer.Option("--no-score", help="Do not score, whatever [evaluation] says.")]
 Data = Annotated[Path | None, typer.Option(metavar="PATH", help="Where the run's images are now, if they have moved.")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -14,6 +15,7 @@ from ganblocks.cli.output import print_json, print_table, printable
 from ganblocks.errors import UsageError
 from ganblocks.evaluation import EvaluationSettings, Report, evaluation_settings, try_add_report
 from ganblocks.evaluation import evaluate as evaluate_run
+from ganblocks.evaluation.feature_cache import FeatureCache, user_cache
 from ganblocks.recipe import parse_override
 from ganblocks.registry import Registry
 from ganblocks.training.run import Run
@@ -24,12 +26,17 @@ def evaluate(context: Context, options: EvaluateOptions) -> None:
     """Score a run; options that are given replace those of the run's recipe."""
     registry = context.registry()
     run = Run.open(options.run, registry)
-    report = evaluate_run(run, _settings(options, run), registry, options.feature_cache, options.data)
+    report = evaluate_run(run, _settings(options, run), registry, cache_of(options.feature_cache), options.data)
     kept = try_add_report(options.run, report)
     if options.as_json:
         print_json(report.to_dict())
     else:
         print_report(report, kept)
+
+
+def cache_of(folder: Path | None) -> FeatureCache:
+    """Return the cache in the folder of ``--feature-cache``; without one, the user's."""
+    return user_cache() if folder is None else FeatureCache(folder)
 
 
 def _settings(options: EvaluateOptions, run: Run) -> EvaluationSettings:

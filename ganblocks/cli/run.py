@@ -12,7 +12,7 @@ from typing import Any
 from ganblocks.cli.commands import ResumeOptions, RunOptions
 from ganblocks.cli.context import Context, say
 from ganblocks.cli.display import show_progress
-from ganblocks.cli.evaluate import print_report
+from ganblocks.cli.evaluate import cache_of, print_report
 from ganblocks.cli.output import console, printable
 from ganblocks.cli.recipes import naming_file, read
 from ganblocks.errors import CheckpointError, GanblocksError, UsageError
@@ -47,7 +47,7 @@ def scoring_of(options: RunOptions | ResumeOptions, recipe: Recipe, registry: Re
     if options.no_score:
         return None
     settings = evaluation_settings(recipe.evaluation, registry, options.device or "auto")
-    return Scoring(recipe.data.dataset, settings, registry, folder, options.feature_cache)
+    return Scoring(recipe.data.dataset, settings, registry, folder, cache_of(options.feature_cache))
 
 
 def progress(options: RunOptions | ResumeOptions, recipe: Recipe) -> AbstractContextManager[Watch]:

@@ -10,7 +10,7 @@ from attrs import define, field
 
 from ganblocks.errors import CheckpointError, DataError, UsageError
 from ganblocks.evaluation.evaluator import Evaluator
-from ganblocks.evaluation.feature_cache import FeatureCache
+from ganblocks.evaluation.feature_cache import FeatureCache, as_cache
 from ganblocks.evaluation.measurement import error_message
 from ganblocks.evaluation.report import Report
 from ganblocks.evaluation.scores_file import drop_reports_after, read_reports, try_add_report
@@ -27,7 +27,7 @@ def evaluate(
     path: str | Path | Run,
     settings: EvaluationSettings,
     registry: Registry,
-    cache: Path | None = None,
+    cache: FeatureCache | Path | None = None,
     data: str | Path | None = None,
 ) -> Report:
     """Evaluate the generator of a run against the training images of its recipe, or against those at ``data``.
@@ -38,7 +38,8 @@ def evaluate(
         UsageError: impossible settings, or a cache that cannot be written.
 
     """
-    FeatureCache(cache).refuse_unwritable()
+    cache = as_cache(cache)
+    cache.refuse_unwritable()
     run = path if isinstance(path, Run) else Run.open(path, registry)
     sampler = run.sampler(settings.device, settings.weights)
     dataset = (run.recipe if data is None else with_data(run.recipe, Path(data))).data.dataset
@@ -71,7 +72,7 @@ class Scoring:
     settings: EvaluationSettings
     registry: Registry
     folder: Path
-    cache: Path | None = None
+    cache: FeatureCache | Path | None = None
     last: Report | None = None
     """The latest report; None where that evaluation failed."""
     error: Exception | None = None

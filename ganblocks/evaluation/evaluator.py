@@ -13,7 +13,8 @@ from ganblocks.deprecated import is_former_diagnostic
 from ganblocks.devices import pick_device
 from ganblocks.errors import DataError, Mistake, RecipeError, UsageError
 from ganblocks.evaluation.batch_norm_modes import batch_norm_mode
-from ganblocks.evaluation.feature_cache import FeatureCache
+from ganblocks.evaluation.cache_key import code_of, pixels_of
+from ganblocks.evaluation.feature_cache import FeatureCache, as_cache
 from ganblocks.evaluation.features import (
     ReadImages,
     choose_indices,
@@ -38,6 +39,8 @@ from ganblocks.values import Facts, Images, ImageSpec, Sample
 
 NEAREST = "nearest training image"
 """The name of the memorisation ratio where it is missing."""
+SAMPLED = "sampled:"
+"""The beginning of fingerprints that do not cover every byte; see :class:`ganblocks.values.Images`."""
 NOISE_IMAGES = 500
 """Images of the noise control, at most."""
 
@@ -50,14 +53,19 @@ class Evaluator:
         image: shape and classes of its images.
         settings: the extractor, the metrics and the number of images.
         registry: knows the names of the metrics.
-        cache: a folder for features of real images, shared by evaluators; None: they are not kept.
+        cache: a folder for features of real images and of noise, shared by evaluators; None: they are not kept.
     """
 
     def __init__(
-        self, images: Images, image: ImageSpec, settings: EvaluationSettings, registry: Registry, cache: Path | None = None
+        self,
+        images: Images,
+        image: ImageSpec,
+        settings: EvaluationSettings,
+        registry: Registry,
+        cache: FeatureCache | Path | None = None,
     ) -> None:
         self.images, self.image, self.settings, self.registry = images, image, settings, registry
-        self.cache = FeatureCache(cache)
+        self.cache = as_cache(cache)
         self.count = min(settings.n or 10_000, len(images.split["train"]))
         if self.count < 2 or (settings.n or 2) < 2:
             raise UsageError(f"{self.count} images cannot be compared: ask for at least 2")
@@ -275,7 +283,15 @@ class Evaluator:
 
     def _cached(self, which: str, read: ReadImages, indices: Tensor, labels: Tensor) -> Sample:
         """Return features of images that do not depend on a generator, from the cache where they are there."""
-        facts = self.settings.extractor.protocol() | {
+        extractor, automatic = self.settings.extractor, self.cache.automatic
+        code = code_of(extractor)
+        if self.cache.folder is None or (automatic and (not code or self.images.fingerprint.startswith(SAMPLED))):
+            return self._features(read, indices, labels)
+        facts = extractor.protocol() | {
+            "extractor": f"{extractor.named}({self._options(extractor)})",
+            "code": code,
+            "torch": torch.__version__,
+            "pixels": pixels_of(read, indices),
             "which": which,
             "images": self.images.fingerprint,
             "count": str(self.count),

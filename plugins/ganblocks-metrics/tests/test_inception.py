@@ -59,7 +59,8 @@ def test_torchvision_s_network_is_torchvision_s(tmp_path: Path, monkeypatch: pyt
     pixels = nn.functional.interpolate(IMAGES.float() / 255, size=(299, 299), mode="bilinear", antialias=True)
     mean, std = (torch.tensor(each).view(3, 1, 1) for each in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
     with torch.no_grad():
-        torch.testing.assert_close(seen.logits, reference((pixels - mean) / std))
+        expected = reference((pixels - mean) / std)
+    assert (seen.logits - expected).abs().max() <= 2e-5 * expected.abs().max()  # folding rounds differently
     assert seen.vector.shape == (2, 2048)
 
 

@@ -6,10 +6,12 @@ from fractions import Fraction
 
 import pytest
 import torch
+from ganblocks_metrics import kernel
 from ganblocks_metrics.inception_score import InceptionScore
 from ganblocks_metrics.kernel import Kernel
 from ganblocks_metrics.manifold import DensityCoverage, PrecisionRecall
 from torch import Tensor
+from torch_fidelity.metric_kid import kid_features_to_metric
 
 from ganblocks import Sample
 
@@ -48,6 +50,36 @@ def test_what_all_features_share_moves_no_neighbours(metric: PrecisionRecall) ->
     moved = (Sample(x + 2.0**20), Sample(y + 2.0**20))
     exact = (Sample(moved[0].features - 2.0**20), Sample(moved[1].features - 2.0**20))
     assert metric.score(*moved, 0) == metric.score(*exact, 0)
+
+
+@pytest.mark.parametrize("sizes", [(40, 40), (25, 40), (40, 20), (200, 150)])
+@pytest.mark.parametrize("rows", [7, 1024])
+def test_subsets_are_those_of_torch_fidelity(sizes: tuple[int, int], rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the kernel of all pairs at once, in parts of it, and, for the largest sizes, for each subset by itself."""
+    monkeypatch.setattr(kernel, "ROWS", rows)
+    one, two = (normal(i, n, 6, i).double() for i, n in enumerate(sizes))
+    found = Kernel(subset=20, subsets=9).score(Sample(one), Sample(two), 7)
+    theirs = kid_features_to_metric(two, one, kid_subsets=9, kid_subset_size=20, rng_seed=7, verbose=False)
+    assert found["kd"] == pytest.approx(theirs["kernel_inception_distance_mean"], rel=1e-11)
+    expected = theirs["kernel_inception_distance_std"]
+    assert found.get("kd_std", 0.0) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+def test_pairs_are_not_computed_again_for_each_subset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel of all pairs is computed once, unless the pairs within all subsets are fewer."""
+    pairs: list[int] = []
+    sums = kernel._pair_sums
+
+    def counted(one: Tensor, two: Tensor, *members: Tensor) -> Tensor:
+        pairs.append(len(one) * len(two))
+        return sums(one, two, *members)
+
+    monkeypatch.setattr(kernel, "_pair_sums", counted)
+    Kernel(subset=50).score(Sample(normal(0, 100, 4, 0)), Sample(normal(1, 50, 4, 0)), 0)
+    assert sum(pairs) == 100**2 + 50**2 + 100 * 50
+    pairs.clear()
+    Kernel(subset=10, subsets=2).score(Sample(normal(0, 100, 4, 0)), Sample(normal(1, 50, 4, 0)), 0)
+    assert sum(pairs) == 2 * 3 * 10**2
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,15 @@ def test_it_agrees_with_the_nuclear_norm_also_where_images_are_few(seed: int, n:
     assert abs(distance(x, y) - expected) <= max(tolerance, 1e-9)
 
 
+@few
+@given(seed=seeds, n=st.sampled_from([4, 5, 80]), m=st.sampled_from([4, 80]))
+def test_few_images_need_no_covariance(seed: int, n: int, m: int) -> None:
+    """Of features [n, 6]: their singular values where one set is smaller than 6, and moments where both are larger."""
+    x, y = normal(seed, n), normal(seed + 1, m)
+    expected = distance(x, y)
+    assert Frechet().score(Sample(x), Sample(y), seed=0)["fd"] == pytest.approx(expected, rel=1e-9, abs=1e-5 * trace(x))
+
+
 def inception(logits: Tensor, splits: int = 1) -> float:
     return InceptionScore(splits=splits).score(Sample(logits), Sample(logits, logits), seed=0)["is"]
 

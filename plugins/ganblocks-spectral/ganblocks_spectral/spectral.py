@@ -80,8 +80,8 @@ class SpectralNorm(nn.Module, HasEstimates, SingularValue, DerivesWeight):
     @property
     def weight(self) -> Tensor:
         """W̄, of the same shape as the layer's weight and twice differentiable; computed anew unless it is shared."""
-        if self._shared is not None and self._shared.fits(self.parameter, self.estimate):
-            return self._shared.normalised
+        if (shared := self._fitting()) is not None:
+            return shared
         return divide([self.parameter], [self.estimate])[0]
 
     @property
@@ -133,16 +133,22 @@ class SpectralNorm(nn.Module, HasEstimates, SingularValue, DerivesWeight):
     @contextmanager
     def weights_shared(cls, modules: Sequence[SpectralNorm]) -> Iterator[None]:
         """Within the block, use one W̄ in all forwards, as long as its parameter and its estimate stay as they are."""
+        fresh = [module for module in modules if module._fitting() is None]  # a block around this one shares the others
         for learning in (False, True):  # frozen weights stay without a graph
-            alike = [module for module in modules if module.parameter.requires_grad == learning]
+            alike = [module for module in fresh if module.parameter.requires_grad == learning]
             shared = divide([module.parameter for module in alike], [module.estimate for module in alike]) if alike else ()
             for module, normalised in zip(alike, shared, strict=True):
                 module._shared = _Shared.of(module.parameter, module.estimate, normalised)
         try:
             yield
         finally:
-            for module in modules:
+            for module in fresh:
                 module._shared = None
+
+    def _fitting(self) -> Tensor | None:
+        """Return the shared W̄ if it is what parameter and estimate give now."""
+        shared = self._shared
+        return shared.normalised if shared is not None and shared.fits(self.parameter, self.estimate) else None
 
 
 @frozen(eq=False)

@@ -168,3 +168,12 @@ def test_within_the_block_each_weight_is_derived_once() -> None:
         for _ in range(3):
             [layer(torch.ones(1, 4)) for layer in layers]
     assert (alone.count, shared.count) == (6, 2)
+
+
+def test_a_block_within_a_block_uses_the_outer_one_s_weights() -> None:
+    layer = one()
+    with shared_weights(layer):
+        outer = layer.weight
+        with shared_weights(layer):
+            assert layer.weight is outer
+        assert layer.weight is outer

@@ -20,6 +20,7 @@ from ganblocks.kinds.penalty import Penalty
 from ganblocks.schedules import Constant, Moving
 from ganblocks.seeding import seed_of, seeded
 from ganblocks.values import Batch, Metrics, Objective, Player, Score, View
+from ganblocks.weights import advance_estimates, shared_weights
 
 C = TypeVar("C")
 
@@ -125,8 +126,7 @@ class TwoPlayerGame:
         """
         network, other = self.networks[player], self.networks[player.other]
         if observe:
-            for module in capable(network, HasEstimates):
-                module.advance()
+            advance_estimates(network)
         for parameter in network.parameters():
             parameter.grad = None
         metrics: Metrics = {}
@@ -193,7 +193,7 @@ class TwoPlayerGame:
     def _play(self, player: Player, batch: Batch, images_seen: int) -> tuple[Objective, PlayedTurn]:
         """Evaluate a player's objective, with all random numbers from the batch's seed."""
         seed = seed_of(batch.seed, player)
-        with seeded(seed) as rng, _seeded_cuda(self.device, seed):
+        with seeded(seed) as rng, _seeded_cuda(self.device, seed), shared_weights(*self.networks.values()):
             due = [term for term in self.terms if term.due(player, self.turns[player])]
             turn = self._turn(player, batch, images_seen, rng, any(term.penalty.reads_image_gradient for term in due))
             return self._sum(turn, due), turn

@@ -28,8 +28,16 @@ def guarded_step(optimizer: torch.optim.Optimizer, settings: Mapping[str, Any]) 
         group.update(settings)
         gradients += [parameter.grad for parameter in group["params"] if parameter.grad is not None]
     norm = torch.nn.utils.get_total_norm(gradients)
-    finite = torch.isfinite(norm)
-    for gradient in gradients:
-        gradient.copy_(torch.where(finite, gradient, torch.zeros((), dtype=gradient.dtype, device=gradient.device)))
+    _zero_unless(torch.isfinite(norm), gradients)
     optimizer.step()
     return {"gradient_norm": norm.float()}
+
+
+def _zero_unless(finite: Tensor, gradients: list[Tensor]) -> None:
+    """Set all gradients to zero where ``finite``, 0-dim, is false; a device that computes asynchronously is not waited for."""
+    if finite.device.type == "cpu":
+        if not finite:
+            torch._foreach_zero_(gradients)
+        return
+    for gradient in gradients:
+        gradient.copy_(torch.where(finite, gradient, torch.zeros((), dtype=gradient.dtype, device=gradient.device)))

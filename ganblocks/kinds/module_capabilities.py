@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
     from torch import Tensor
 
     from ganblocks.kinds.game import Turn
@@ -39,6 +43,31 @@ class HasEstimates:
     def settle(self, n: int = 20) -> None:
         """Advance the estimate by n steps; called after initialisation, averaging or loading foreign weights."""
         raise NotImplementedError
+
+    @classmethod
+    def advance_all(cls, modules: Sequence[Self]) -> None:
+        """Advance modules of exactly this class; override it where they are faster together."""
+        for module in modules:
+            module.advance()
+
+    @classmethod
+    def settle_all(cls, modules: Sequence[Self], n: int = 20) -> None:
+        """Settle modules of exactly this class; override it where they are faster together."""
+        for module in modules:
+            module.settle(n)
+
+
+class DerivesWeight:
+    """A module that computes the weight of a layer from its parameters, equal for all forwards of a turn (spectral norm)."""
+
+    @classmethod
+    def weights_shared(cls, modules: Sequence[Self]) -> AbstractContextManager[None]:
+        """Return a context in which modules of exactly this class may compute their weights once, and all together.
+
+        Outputs and gradients must be the same as without it, also if a parameter changes or is replaced within the block.
+        (Changes through ``.data`` are not seen, because torch does not count them.)
+        """
+        return nullcontext()
 
 
 class SingularValue:

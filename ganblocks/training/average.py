@@ -13,9 +13,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from ganblocks.game import capable
-from ganblocks.kinds.module_capabilities import HasEstimates
 from ganblocks.training.batch_statistics import Inputs, estimate_statistics
+from ganblocks.weights import settle_estimates
 
 SETTLING = 20
 """Power iterations after averaging; they leave an error of σ below 0.01 %."""
@@ -69,5 +68,4 @@ class Average:
 
 def settle(network: nn.Module) -> None:
     """Let every estimate of a network (spectral norm's u and v) converge for its current weights."""
-    for module in capable(network, HasEstimates):
-        module.settle(SETTLING)
+    settle_estimates(network, SETTLING)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ganblocks.kinds.module_capabilities import MixesSamples
 from ganblocks.training.hooks import observing
+from ganblocks.weights import shared_weights
 
 SAMPLES, BATCH = 1024, 64
 """Samples of an estimate, and of each of its batches."""
@@ -51,7 +52,7 @@ def estimate_statistics(network: nn.Module, inputs: Inputs, samples: int | None 
     def observe(index: int, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         moments[index].append(mean_and_variance(inputs[0]))
 
-    with _batch_mode(norms), observing(enumerate(norms), observe):
+    with _batch_mode(norms), observing(enumerate(norms), observe), shared_weights(network):
         latent, label = inputs(samples or SAMPLES)
         for start in range(0, len(latent), BATCH):
             part = slice(start, start + BATCH)

@@ -15,6 +15,7 @@ from ganblocks.training.batch_statistics import Inputs, buffers_restored, estima
 from ganblocks.training.classes import checked, class_number
 from ganblocks.training.latents import RESAMPLE, labels, latents, latents_at
 from ganblocks.values import ImageSpec
+from ganblocks.weights import shared_weights
 
 BATCH = 16
 """Images per forward. It is fixed because rounding depends on it, and on a sample's position in its batch."""
@@ -81,7 +82,7 @@ class Sampler:
         Batches begin at multiples of their size and are generated whole; images outside the range are dropped.
         """
         given = None if classes is None else self._labels(n, classes, seed, start)
-        with self.statistics_for(truncation, convention):
+        with self.statistics_for(truncation, convention), shared_weights(self.network):
             for begin in range(start - start % batch, start + n, batch):
                 first, last = max(begin, start), min(begin + batch, start + n)
                 part = slice(first - begin, last - begin)
@@ -131,9 +132,10 @@ class Sampler:
     def draw(self, latent: Tensor, label: Tensor | None, batch: int = 64) -> Tensor:
         """Return the images [n, C, H, W] of latents [n, Z] and labels [n], on the CPU, ``batch`` per forward."""
         parts = []
-        for start in range(0, len(latent), batch):
-            part = slice(start, start + batch)
-            parts.append(self.generate(latent[part], None if label is None else label[part]).cpu())
+        with shared_weights(self.network):
+            for start in range(0, len(latent), batch):
+                part = slice(start, start + batch)
+                parts.append(self.generate(latent[part], None if label is None else label[part]).cpu())
         return torch.cat(parts)
 
     def generate(self, latent: Tensor, label: Tensor | None) -> Tensor:

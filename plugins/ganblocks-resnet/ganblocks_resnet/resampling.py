@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Literal, cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from ganblocks import without_autocast
 
 Upsampling = Literal["nearest", "bilinear"]
 FOLD_FROM = 1024
@@ -36,9 +39,8 @@ def folded_upsample_then(conv: nn.Module, x: Tensor) -> Tensor:
     Each output depends on at most 2×2 different inputs, so this is a transposed convolution of stride 2. Its 4×4 kernel is
     the mirrored 3×3 kernel summed over windows of 2×2.
     """
-    kernel, bias = _padded(conv)
-    kernel = functional.avg_pool2d(kernel, 2, stride=1, divisor_override=1).flip(2, 3).transpose(0, 1)
-    return functional.conv_transpose2d(x, kernel, bias, stride=2, padding=1)
+    kernel = _window_sums(conv).flip(2, 3).transpose(0, 1)
+    return functional.conv_transpose2d(x, kernel, _bias(conv), stride=2, padding=1)
 
 
 def then_downsample(conv: nn.Module, x: Tensor) -> Tensor:
@@ -47,13 +49,32 @@ def then_downsample(conv: nn.Module, x: Tensor) -> Tensor:
     This is a convolution of stride 2 whose 4×4 kernel is the mean of the 3×3 kernel over windows of 2×2: 4 products per input,
     channel and output channel instead of 9.
     """
-    kernel, bias = _padded(conv)
-    return functional.conv2d(x, functional.avg_pool2d(kernel, 2, stride=1), bias, stride=2, padding=1)
+    return functional.conv2d(x, _window_sums(conv) / 4, _bias(conv), stride=2, padding=1)
 
 
-def _padded(conv: nn.Module) -> tuple[Tensor, Tensor | None]:
-    """Return the kernel [D, C, 3, 3] within a border of zeros, and the bias [D].
+def _window_sums(conv: nn.Module) -> Tensor:
+    """Return the sums of a kernel [D, C, 3, 3], with a border of zeros, over windows of 2×2: [D, C, 4, 4] in channels_last.
 
-    The pooling itself does not pad: on CUDA its gradient is wrong in channels_last (pytorch issues 107201 and 188344).
+    They are a product with a fixed matrix. (Average pooling is slower, and its gradient is wrong on CUDA in channels_last:
+    pytorch issues 107201 and 188344.)
     """
-    return functional.pad(cast("Tensor", conv.weight), (1, 1, 1, 1)), cast("Tensor | None", conv.bias)
+    kernel = cast("Tensor", conv.weight)
+    with without_autocast(kernel):
+        rows = kernel.permute(0, 2, 3, 1).flatten(1, 2)  # [D, 9, C], a view in channels_last
+        sums = torch.matmul(_WINDOWS.to(rows), rows)
+        return sums.view(len(sums), 4, 4, -1).permute(0, 3, 1, 2)
+
+
+def _bias(conv: nn.Module) -> Tensor | None:
+    return cast("Tensor | None", conv.bias)
+
+
+def _windows() -> Tensor:
+    """Return the matrix [16, 9] of sums over windows of 2×2 of a 3×3 kernel with a border of zeros."""
+    along = torch.zeros(4, 3)  # entry i of a padded side sums entries i - 1 and i of the kernel
+    for entry in range(3):
+        along[entry : entry + 2, entry] = 1
+    return torch.kron(along, along)
+
+
+_WINDOWS = _windows()

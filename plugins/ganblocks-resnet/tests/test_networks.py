@@ -340,7 +340,7 @@ def test_memory_formats_agree(player: Player, size: int) -> None:
     for loss in (plain.sum(), quick.sum()):
         loss.backward()
     for one, two in zip(network.parameters(), fast.parameters(), strict=True):
-        torch.testing.assert_close(two.grad, one.grad, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(two.grad, one.grad, rtol=1e-3, atol=3e-4)  # sums over the batch that nearly cancel
     assert formats
     assert all(formats)
 

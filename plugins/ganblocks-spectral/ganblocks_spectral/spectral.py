@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -9,9 +11,10 @@ from attrs import frozen
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganblocks import HasEstimates, PlacementError, SingularValue, option, without_autocast
+from ganblocks import DerivesWeight, HasEstimates, PlacementError, SingularValue, option
 from ganblocks_spectral.call import call_of
-from ganblocks_spectral.divide import divide, matrix_of, singular_value
+from ganblocks_spectral.divide import Estimate, divide
+from ganblocks_spectral.power import grouped, power_iterations
 
 WARM_UP = 15
 """Power iterations at construction, as in torch's parametrization: they bring a random start within a few percent of σ."""
@@ -48,7 +51,7 @@ class Spectral:
         return SpectralNorm(layer, self.iterations, self.eps)
 
 
-class SpectralNorm(nn.Module, HasEstimates, SingularValue):
+class SpectralNorm(nn.Module, HasEstimates, SingularValue, DerivesWeight):
     """Calls ``layer`` with W̄ in place of its weight; arguments and output are the layer's.
 
     The buffers u [output channels] and v [all others] have unit norm, and are float32 even if the weight has lower precision.
@@ -65,18 +68,21 @@ class SpectralNorm(nn.Module, HasEstimates, SingularValue):
         self.iterations, self.eps = iterations, eps
         self._call = call_of(layer)
         self._order = _order_of(layer, weight)
-        rows, columns = matrix_of(weight, self._order).shape
+        self._shared: _Shared | None = None
+        rows = weight.shape[self._order[0]]
         precision = torch.promote_types(weight.dtype, torch.float32)
         start = torch.randn(rows, dtype=precision, device="meta" if weight.is_meta else "cpu")  # equal on every device
         self.register_buffer("u", functional.normalize(start, dim=0).to(weight.device))
-        self.register_buffer("v", torch.zeros(columns, dtype=precision, device=weight.device))
+        self.register_buffer("v", torch.zeros(weight.numel() // rows, dtype=precision, device=weight.device))
         if not weight.is_meta:
             self.settle(WARM_UP)
 
     @property
     def weight(self) -> Tensor:
-        """W̄, of the same shape as the layer's weight and twice differentiable; computed anew at each access."""
-        return divide(self._parameter, self.u, self.v, self._order)
+        """W̄, of the same shape as the layer's weight and twice differentiable; computed anew unless it is shared."""
+        if (shared := self._fitting()) is not None:
+            return shared
+        return divide([self.parameter], [self.estimate])[0]
 
     @property
     def bias(self) -> Tensor | None:
@@ -85,9 +91,15 @@ class SpectralNorm(nn.Module, HasEstimates, SingularValue):
         return bias
 
     @property
-    def _parameter(self) -> Tensor:
+    def parameter(self) -> Tensor:
+        """W, the layer's weight."""
         parameter: Tensor = self.layer.weight  # type: ignore[assignment]  # checked in _weight_of
         return parameter
+
+    @property
+    def estimate(self) -> Estimate:
+        """The current singular vectors u [output channels] and v [all others]."""
+        return Estimate(self.u, self.v, self._order)
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
         """Return the layer's output, of any shape, with W̄ as its weight."""
@@ -95,20 +107,74 @@ class SpectralNorm(nn.Module, HasEstimates, SingularValue):
 
     def sigma(self) -> Tensor:
         """Return σ̂ = uᵀ M v, 0-dim, at most the largest singular value."""
-        return singular_value(self._parameter, self.u, self.v, self._order)
+        return self.estimate.sigma(self.parameter)
 
     def advance(self) -> None:
         """Run ``iterations`` power iterations."""
         self.settle(self.iterations)
 
-    @torch.no_grad()
     def settle(self, n: int = 20) -> None:
         """Run n power iterations: after initialising, averaging or loading foreign weights."""
-        matrix = matrix_of(self._parameter, self._order).to(self.u.dtype)
-        with without_autocast(matrix):
-            for _ in range(n):
-                functional.normalize(torch.mv(matrix.mT, self.u), dim=0, eps=self.eps, out=self.v)
-                functional.normalize(torch.mv(matrix, self.v), dim=0, eps=self.eps, out=self.u)
+        power_iterations([self.parameter], [self.estimate], n, self.eps)
+
+    @classmethod
+    def advance_all(cls, modules: Sequence[SpectralNorm]) -> None:
+        """Run ``iterations`` power iterations of each module, together."""
+        for (iterations, eps), alike in grouped(modules, lambda module: (module.iterations, module.eps)).items():
+            power_iterations([module.parameter for module in alike], [module.estimate for module in alike], iterations, eps)
+
+    @classmethod
+    def settle_all(cls, modules: Sequence[SpectralNorm], n: int = 20) -> None:
+        """Run n power iterations of each module, together."""
+        for eps, alike in grouped(modules, lambda module: module.eps).items():
+            power_iterations([module.parameter for module in alike], [module.estimate for module in alike], n, eps)
+
+    @classmethod
+    @contextmanager
+    def weights_shared(cls, modules: Sequence[SpectralNorm]) -> Iterator[None]:
+        """Within the block, use one W̄ in all forwards, as long as its parameter and its estimate stay as they are."""
+        fresh = [module for module in modules if module._fitting() is None]  # a block around this one shares the others
+        for learning in (False, True):  # frozen weights stay without a graph
+            alike = [module for module in fresh if module.parameter.requires_grad == learning]
+            shared = divide([module.parameter for module in alike], [module.estimate for module in alike]) if alike else ()
+            for module, normalised in zip(alike, shared, strict=True):
+                module._shared = _Shared.of(module.parameter, module.estimate, normalised)
+        try:
+            yield
+        finally:
+            for module in fresh:
+                module._shared = None
+
+    def _fitting(self) -> Tensor | None:
+        """Return the shared W̄ if it is what parameter and estimate give now."""
+        shared = self._shared
+        return shared.normalised if shared is not None and shared.fits(self.parameter, self.estimate) else None
+
+
+@frozen(eq=False)
+class _Shared:
+    """A W̄ and what it was computed from."""
+
+    normalised: Tensor
+    sources: tuple[Tensor, ...]
+    """W, u and v."""
+    versions: tuple[int, ...]
+    """Of the sources: they count changes in place."""
+
+    @classmethod
+    def of(cls, weight: Tensor, estimate: Estimate, normalised: Tensor) -> _Shared:
+        """Return a W̄ with its sources as they are now."""
+        sources = (weight, estimate.u, estimate.v)
+        return cls(normalised, sources, tuple(source._version for source in sources))
+
+    def fits(self, weight: Tensor, estimate: Estimate) -> bool:
+        """Return whether W̄ is what these sources give now, with the graph that they need."""
+        sources = (weight, estimate.u, estimate.v)
+        if any(one is not other for one, other in zip(sources, self.sources, strict=True)):
+            return False
+        if tuple(source._version for source in sources) != self.versions:
+            return False
+        return not torch.is_grad_enabled() or weight.requires_grad == self.normalised.requires_grad
 
 
 def _weight_of(layer: nn.Module) -> nn.Parameter:

@@ -1,7 +1,8 @@
 """Torch's optimizers: each component names its algorithm, and its options are torch's keywords.
 
-All use torch's ``foreach`` form: a few kernel launches for all parameters together. The ``fused`` form is not used: on a CPU it
-ignores strides, and silently pairs a channels_last weight with the wrong entries of a gradient in another memory format.
+Those that have one use torch's ``fused`` form, one kernel for all parameters, and the others its ``foreach`` form. On a CPU the
+fused form ignores strides, and silently pairs a channels_last weight with the wrong entries of a gradient in another memory
+format, so gradients take their parameter's format before each step.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from attrs import frozen
 from torch import nn
 
 from ganblocks import Moving, OptionError, moving, option
+from ganblocks_update_rules.weights import laid_out
 
 MOVING = ("rate", "beta2")
 """Options that ``settings`` returns for each step."""
@@ -25,13 +27,18 @@ class TorchOptimizer:
     """The base of torch's optimizers: a rate that may be a schedule, and options passed on by name."""
 
     algorithm: ClassVar[type[torch.optim.Optimizer]]
+    form: ClassVar[str] = "foreach"
+    """Torch's keyword of the form of the steps: ``"fused"``, where the algorithm has it, or ``"foreach"``."""
 
     rate: Moving = moving(2e-4, low=0)  # 0 is allowed, because decays end there
 
     def start(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """Return torch's optimizer of ``parameters`` with these options."""
         options: dict[str, Any] = attrs.asdict(self, recurse=False, filter=lambda option, _: option.name not in MOVING)
-        return self.algorithm(list(parameters), foreach=True, **options)  # type: ignore[call-arg]  # all used here take it
+        optimizer = self.algorithm(list(parameters), **{self.form: True}, **options)
+        if self.form == "fused":
+            optimizer.register_step_pre_hook(_lay_out_gradients)
+        return optimizer
 
     def settings(self, images_seen: int) -> dict[str, Any]:
         """Return the values of this step's moving options, by torch's names."""
@@ -75,6 +82,7 @@ class Adam(_WithMoments):
     """
 
     algorithm = torch.optim.Adam
+    form = "fused"
 
 
 @frozen(kw_only=True)
@@ -95,6 +103,7 @@ class AdamW(_WithMoments):
     """
 
     algorithm = torch.optim.AdamW
+    form = "fused"
 
     weight_decay: float = option(0.01, low=0)
 
@@ -193,6 +202,7 @@ class SGD(TorchOptimizer):
     """
 
     algorithm = torch.optim.SGD
+    form = "fused"
 
     rate: Moving = moving(1e-2, low=0)
     momentum: float = option(0.0, low=0, below=1)
@@ -203,3 +213,11 @@ class SGD(TorchOptimizer):
     def _needs_momentum(self, attribute: attrs.Attribute[bool], value: bool) -> None:
         if value and self.momentum == 0:
             raise OptionError("must be false where momentum is 0", "give momentum a number above 0", attribute.name)
+
+
+def _lay_out_gradients(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+    """Give every gradient the strides of its parameter."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if parameter.grad is not None and parameter.grad.stride() != parameter.stride():
+                parameter.grad = laid_out(parameter.grad, parameter)

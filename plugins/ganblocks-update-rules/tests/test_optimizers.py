@@ -95,7 +95,7 @@ def test_steps_follow_the_published_equation(component: TorchOptimizer, closed: 
 
 @pytest.mark.parametrize("kind", ALL)
 def test_memory_layout_does_not_matter(kind: type[TorchOptimizer]) -> None:
-    """A channels_last weight meets a gradient laid out otherwise (torch's fused form fails this on a processor)."""
+    """A channels_last weight meets a gradient laid out otherwise (torch's fused form alone fails this on a processor)."""
     rng = torch.Generator().manual_seed(2)
     start, *grads = torch.randn(5, 4, 3, 2, 2, generator=rng)
     plain = moved(kind(), start, grads)

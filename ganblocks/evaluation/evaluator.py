@@ -257,10 +257,18 @@ class Evaluator:
             raise self.held_out
         if self.settings.other_data:
             raise DataError("the run has not seen these images, so that none of them can be one that it memorised")
-        mine, reference = (nearest_distances(part.features, self.real.features).mean() for part in (fake, self.held_out))
-        if not reference > 0:
+        if not self._held_out_distance > 0:
             raise DataError("held-out images are copies of training images, so that there is no distance to compare with")
-        return {NEAREST: float(mine / reference)}
+        return {NEAREST: self._nearest(fake) / self._held_out_distance}
+
+    @cached_property
+    def _held_out_distance(self) -> float:
+        assert isinstance(self.held_out, Sample)
+        return self._nearest(self.held_out)
+
+    def _nearest(self, sample: Sample) -> float:
+        """Return the mean distance of a sample to its nearest training images."""
+        return float(nearest_distances(sample.features, self.real.features).mean())
 
     def _samples(self, sampler: Sampler) -> Sample:
         """Return features of generated images, in the classes of the real ones."""

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import attrs
 from attrs import frozen
-from platformdirs import user_cache_path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -87,6 +86,8 @@ class FeatureCache:
 
 def user_cache() -> FeatureCache:
     """Return the user's cache: in the folder that ``GANBLOCKS_CACHE`` names, none if it is ``off``, else in the platform's."""
+    from platformdirs import user_cache_path
+
     given = os.environ.get(VARIABLE, "")
     if given == "off":
         return FeatureCache()

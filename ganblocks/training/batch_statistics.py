@@ -79,7 +79,7 @@ def mean_and_variance(x: Tensor) -> Tensor:
     rows = x.movedim(1, -1).reshape(-1, x.shape[1])  # a view of channels_last
     n, near = len(rows), rows[:256].double().mean(0)
     total, squares = torch.zeros_like(near), torch.zeros_like(near)
-    for part in rows.split(max(PART // x.shape[1], 1)):
+    for part in torch.split(rows, max(PART // x.shape[1], 1)):
         gap = part.double().sub_(near)
         total += gap.sum(0)
         squares += gap.square_().sum(0)

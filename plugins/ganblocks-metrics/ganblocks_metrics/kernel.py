@@ -80,7 +80,7 @@ def _distances(one: Tensor, two: Tensor, first: Tensor, second: Tensor) -> Tenso
 def _pair_sums(one: Tensor, two: Tensor, first: Tensor, second: Tensor) -> Tensor:
     """Return the sums [S] of the kernel over the pairs of each subset; the kernel of all pairs is never in memory at once."""
     sums = torch.zeros(len(first), dtype=torch.float64)
-    for part, members in zip(one.split(ROWS), first.split(ROWS, dim=1), strict=True):
+    for part, members in zip(torch.split(one, ROWS), torch.split(first, ROWS, dim=1), strict=True):
         kernel = (part @ two.mT).div_(one.shape[1]).add_(1).pow_(3)
         sums += ((members @ kernel) * second).sum(1)
     return sums

@@ -35,7 +35,7 @@ def reach_of_real(key: Tensor, features: Tensor, k: int) -> Tensor:
     """
     if k > KEPT or key.is_inference():  # whose version is not counted
         return reach_of(features, k)
-    version, nearest = _kept.get(key, (None, None))
+    version, nearest = _kept.get(key, (None, None))  # type: ignore[no-untyped-call]
     if nearest is None or version != key._version:
         nearest = _nearest(features, min(KEPT, len(features) - 1))
         _kept[key] = key._version, nearest

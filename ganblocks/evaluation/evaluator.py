@@ -299,7 +299,7 @@ class Evaluator:
             "extractor": f"{extractor.named}({self._options(extractor)})",
             "code": code,
             "torch": torch.__version__,
-            "pixels": pixels_of(read, indices),
+            "probed": pixels_of(read, indices),
             "which": which,
             "images": self.images.fingerprint,
             "count": str(self.count),

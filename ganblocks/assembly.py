@@ -23,6 +23,7 @@ from ganblocks.kinds.discriminator import Discriminator
 from ganblocks.kinds.generator import Generator
 from ganblocks.kinds.update_rule import Updater
 from ganblocks.limits import how_to_raise, most_numbers, within_limits
+from ganblocks.meta import on_meta
 from ganblocks.options.fields import INLINE, options_of, socket_kind
 from ganblocks.options.words import shown
 from ganblocks.recipe import Recipe
@@ -93,7 +94,7 @@ def check(recipe: Recipe, registry: Registry) -> Facts:
 def _placement_errors(recipe: Recipe, image: ImageSpec) -> list[PlacementError]:
     """Return why networks cannot be built for such images, tried on the meta device."""
     errors = []
-    with torch.device("meta"):
+    with on_meta():
         for build in (build_generator, build_discriminator):
             try:
                 build(recipe, image, seed=0)
@@ -211,7 +212,7 @@ def build_discriminator(recipe: Recipe, image: ImageSpec, seed: int) -> nn.Modul
 
 def _network(component: Generator | Discriminator, image: ImageSpec, site: Site) -> nn.Module:
     """Build a network, first on the meta device to apply the limits; torch's global random numbers are seeded by its player."""
-    with within_limits(site.path), seeded(seed_of(site.seed, site.path)), torch.device("meta"):
+    with within_limits(site.path), seeded(seed_of(site.seed, site.path)), on_meta():
         network = component.build(image, site)
     if torch.get_default_device().type != "meta":
         with seeded(seed_of(site.seed, site.path)):

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 import torch
 from attrs import frozen
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.hooks import RemovableHandle
 
 from ganblocks.assembly import build_discriminator, build_generator
 from ganblocks.kinds.module_capabilities import AttentionMap, Gated
+from ganblocks.meta import compiler_not_imported, on_meta
 from ganblocks.recipe import Recipe
 from ganblocks.values import ImageSpec, Player
 
@@ -45,7 +45,7 @@ class NetworkCost:
 def network_costs(recipe: Recipe, image: ImageSpec) -> dict[Player, NetworkCost]:
     """Return both networks' costs at the recipe's microbatch."""
     batch = 1 + (recipe.training.microbatch or recipe.training.batch)
-    with torch.device("meta"):
+    with on_meta():
         label = torch.zeros(batch, dtype=torch.int64) if image.classes else None
         latent = torch.empty(batch, recipe.generator.latent)
         picture = torch.empty(batch, *image.shape)
@@ -93,8 +93,10 @@ def blocks_of(network: nn.Module) -> list[tuple[str, nn.Module]]:
 
 def _measured(network: nn.Module, inputs: Sequence[Tensor | None], batch: int) -> tuple[dict[str, int], dict[str, int]]:
     """Return floating point operations, and bytes kept for backward, by block."""
+    from torch.utils.flop_counter import FlopCounterMode, _FlopCounterMode  # imports triton, where that is installed
+
     counter = FlopCounterMode(display=False)
-    with counter, _kept_bytes(network) as kept:
+    with compiler_not_imported(_FlopCounterMode), counter, _kept_bytes(network) as kept:
         # copies, because a slice keeps the storage of all inputs, which then seems not to grow with the batch
         network(*(None if x is None else x[:batch].clone() for x in inputs))
     counts = {name.split(".", 1)[-1]: sum(ops.values()) for name, ops in counter.get_flop_counts().items()}

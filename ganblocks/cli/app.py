@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 import traceback
 import warnings
-from importlib import import_module
 from inspect import Parameter, Signature
 from typing import Annotated, Any, TextIO, get_type_hints
 
@@ -18,6 +17,7 @@ import typer
 
 from ganblocks.cli.commands import COMMANDS
 from ganblocks.cli.context import Context, say
+from ganblocks.cli.importing import import_once
 from ganblocks.errors import GanblocksError
 
 app = typer.Typer(
@@ -60,7 +60,7 @@ def _register(name: str, options: type, target: str) -> None:
     module, function = target.split(":")
 
     def command(context: typer.Context, **values: Any) -> None:
-        run = getattr(import_module(f"ganblocks.cli.{module}"), function)
+        run = getattr(import_once(f"ganblocks.cli.{module}"), function)
         raise typer.Exit(run(context.obj, options(**values)) or 0)
 
     types = get_type_hints(options, include_extras=True)

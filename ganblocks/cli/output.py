@@ -6,12 +6,10 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+if TYPE_CHECKING:
+    from rich.console import Console
 
 PLAIN_WIDTH = 160
 """Width of tables if there is no terminal."""
@@ -42,6 +40,10 @@ def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "", right: Sequence[int] = (), stderr: bool = False
 ) -> None:
     """Print a table; text is never interpreted as markup. ``right``: indices of columns of numbers."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=SIMPLE_HEAD, title=Text(title) if title else None, title_justify="left", pad_edge=False)
     for index, column in enumerate(columns):
         table.add_column(column, justify="right" if index in right else "left", overflow="fold")
@@ -52,6 +54,8 @@ def print_table(
 
 def console(stderr: bool = False) -> Console:
     """Return a console of the terminal's width, or of PLAIN_WIDTH if there is no terminal."""
+    from rich.console import Console
+
     terminal = Console(stderr=stderr, highlight=False)
     return terminal if terminal.is_terminal else Console(stderr=stderr, highlight=False, width=PLAIN_WIDTH)
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from attrs import frozen
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
-from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-from torchvision.models import inception_v3
 
 from ganblocks import ClassicWeights, Features, option
 from ganblocks_metrics.folding import folded
@@ -59,23 +55,12 @@ class Inception2015(ClassicWeights):
 
     def open(self) -> nn.Module:
         """Return the network. Raises DataError where the file is missing or is another one."""
+        from ganblocks_metrics.network_2015 import Network2015  # imports torchvision
+
         weights = read_weights(self.path.expanduser(), SHA256_2015, WHERE_2015)
-        network = _Network2015()
+        network = Network2015()
         network.load_state_dict(weights)
         return _Inception2015(folded(network))
-
-
-class _Network2015(FeatureExtractorInceptionV3):  # type: ignore[misc]  # torch-fidelity has no types
-    """torch-fidelity's network. Its constructor would unpickle a file, and gets an empty one instead."""
-
-    def __init__(self) -> None:
-        empty = io.BytesIO()
-        torch.save({}, empty)
-        empty.seek(0)
-        super().__init__("inception-2015", ["2048", "logits_unbiased"], feature_extractor_weights_path=empty)
-
-    def load_state_dict(self, state_dict: Mapping[str, Tensor], *args: Any, **kwargs: Any) -> Any:
-        return super().load_state_dict(state_dict, *args, **kwargs) if state_dict else None
 
 
 class _Inception2015(nn.Module):
@@ -116,6 +101,8 @@ class InceptionTorchvision:
 
     def open(self) -> nn.Module:
         """Return the network. Raises DataError where the file is missing or is another one."""
+        from torchvision.models import inception_v3  # as slow to import as torch
+
         weights = read_weights(self.path.expanduser(), SHA256_TORCHVISION, WHERE_TORCHVISION)
         network = inception_v3(weights=None, transform_input=True, init_weights=False)
         network.load_state_dict(weights)

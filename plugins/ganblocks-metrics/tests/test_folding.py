@@ -9,7 +9,7 @@ import torch
 from ganblocks_metrics.efficientnet import EfficientNetLite0
 from ganblocks_metrics.extractors import EfficientNetLite0Extractor, _weights, resized
 from ganblocks_metrics.folding import folded
-from ganblocks_metrics.inception import _Network2015
+from ganblocks_metrics.network_2015 import Network2015
 from torch import Tensor, nn
 from torchvision.models import inception_v3
 
@@ -45,7 +45,7 @@ def test_every_batch_norm_is_folded_and_the_original_is_unchanged() -> None:
     original = published()
     before = copy.deepcopy(original.state_dict())
     inception = inception_v3(weights=None, init_weights=False)
-    for network in (original, _Network2015(), inception):
+    for network in (original, Network2015(), inception):
         assert norms(network) > 40
         assert norms(folded(network)) == 0
     assert all(torch.equal(value, before[name]) for name, value in original.state_dict().items())
@@ -55,7 +55,7 @@ def test_every_batch_norm_is_folded_and_the_original_is_unchanged() -> None:
 @torch.no_grad()
 def test_folded_inception_networks_give_equal_numbers(named: str) -> None:
     torch.manual_seed(0)
-    network = _Network2015() if named == "2015" else inception_v3(weights=None, init_weights=False)
+    network = Network2015() if named == "2015" else inception_v3(weights=None, init_weights=False)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)

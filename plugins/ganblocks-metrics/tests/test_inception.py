@@ -10,6 +10,7 @@ import pytest
 import torch
 from ganblocks_metrics import inception
 from ganblocks_metrics.inception import Inception2015, InceptionTorchvision
+from ganblocks_metrics.network_2015 import Network2015
 from torch import nn
 from torchvision.models import inception_v3
 
@@ -33,7 +34,7 @@ def stirred(network: nn.Module) -> nn.Module:
 @pytest.fixture(scope="module")
 def file_2015(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "2015.pth"
-    torch.save(stirred(inception._Network2015()).state_dict(), path)
+    torch.save(stirred(Network2015()).state_dict(), path)
     return path
 
 

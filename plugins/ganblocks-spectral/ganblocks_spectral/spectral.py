@@ -71,10 +71,11 @@ class SpectralNorm(nn.Module, HasEstimates, SingularValue, DerivesWeight):
         self._shared: _Shared | None = None
         rows = weight.shape[self._order[0]]
         precision = torch.promote_types(weight.dtype, torch.float32)
-        start = torch.randn(rows, dtype=precision, device="meta" if weight.is_meta else "cpu")  # equal on every device
-        self.register_buffer("u", functional.normalize(start, dim=0).to(weight.device))
+        self.register_buffer("u", torch.empty(rows, dtype=precision, device=weight.device))
         self.register_buffer("v", torch.zeros(weight.numel() // rows, dtype=precision, device=weight.device))
         if not weight.is_meta:
+            start = torch.randn(rows, dtype=precision, device="cpu")  # equal on every device
+            self.u.copy_(functional.normalize(start, dim=0))
             self.settle(WARM_UP)
 
     @property

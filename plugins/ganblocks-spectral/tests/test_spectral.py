@@ -464,3 +464,9 @@ def test_its_capabilities_are_inherited_and_none_wraps_nothing() -> None:
     assert math.isfinite(float(norm.sigma().detach()))
     layer = nn.Linear(2, 2)
     assert NoWeightNorm().wrap(layer) is layer
+
+
+def test_u_and_v_are_buffers_which_no_optimizer_and_no_average_moves() -> None:
+    norm = Spectral().wrap(nn.Linear(4, 3))
+    assert set(dict(norm.named_parameters())) == {"layer.weight", "layer.bias"}
+    assert set(dict(norm.named_buffers())) == {"u", "v"}

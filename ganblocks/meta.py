@@ -55,7 +55,7 @@ def _excluded(*functions: Any) -> Iterator[Callable[..., Any]]:
         while (inner := _wrapped(function)) is not None:
             if function.__code__.co_filename == _compile.__file__:
                 yield inner
-            function = inner  # noqa: PLW2901
+            function = inner
 
 
 def _wrapped(function: Any) -> Any:

@@ -67,11 +67,9 @@ class SpectralNorm(nn.Module, HasEstimates, SingularValue):
         self._order = _order_of(layer, weight)
         rows, columns = matrix_of(weight, self._order).shape
         precision = torch.promote_types(weight.dtype, torch.float32)
-        self.register_buffer("u", torch.empty(rows, dtype=precision, device=weight.device))
+        self.register_buffer("u", _start(rows, precision, weight.device))
         self.register_buffer("v", torch.zeros(columns, dtype=precision, device=weight.device))
         if not weight.is_meta:
-            start = torch.randn(rows, dtype=precision, device="cpu")  # equal on every device
-            self.u.copy_(functional.normalize(start, dim=0))
             self.settle(WARM_UP)
 
     @property
@@ -110,6 +108,13 @@ class SpectralNorm(nn.Module, HasEstimates, SingularValue):
             for _ in range(n):
                 functional.normalize(torch.mv(matrix.mT, self.u), dim=0, eps=self.eps, out=self.v)
                 functional.normalize(torch.mv(matrix, self.v), dim=0, eps=self.eps, out=self.u)
+
+
+def _start(rows: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return a random unit vector [rows], equal on every device but meta, where random numbers would import sympy."""
+    if device.type == "meta":
+        return torch.empty(rows, dtype=dtype, device=device)
+    return functional.normalize(torch.randn(rows, dtype=dtype, device="cpu"), dim=0).to(device)
 
 
 def _weight_of(layer: nn.Module) -> nn.Parameter:

@@ -9,15 +9,16 @@ from __future__ import annotations
 import sys
 import traceback
 import warnings
+from importlib import import_module
 from inspect import Parameter, Signature
 from typing import Annotated, Any, TextIO, get_type_hints
 
 import attrs
 import typer
 
-from ganblocks.cli.commands import COMMANDS
+from ganblocks.cli.collection import few_collections
+from ganblocks.cli.commands import BRIEF, COMMANDS
 from ganblocks.cli.context import Context, say
-from ganblocks.cli.importing import import_once
 from ganblocks.errors import GanblocksError
 
 app = typer.Typer(
@@ -60,7 +61,10 @@ def _register(name: str, options: type, target: str) -> None:
     module, function = target.split(":")
 
     def command(context: typer.Context, **values: Any) -> None:
-        run = getattr(import_once(f"ganblocks.cli.{module}"), function)
+        with few_collections():
+            run = getattr(import_module(f"ganblocks.cli.{module}"), function)
+            if name in BRIEF:
+                raise typer.Exit(run(context.obj, options(**values)) or 0)
         raise typer.Exit(run(context.obj, options(**values)) or 0)
 
     types = get_type_hints(options, include_extras=True)

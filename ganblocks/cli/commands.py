@@ -244,3 +244,5 @@ COMMANDS: dict[str, tuple[type, str]] = {
     "schema": (SchemaOptions, "schema:schema"),
 }
 """Command -> its options, and the function in ``ganblocks.cli``: (Context, options) -> exit code, or None for 0."""
+BRIEF = {"check", "cite", "list", "show", "plugins", "new-plugin", "schema"}
+"""Commands that end soon after their imports."""

@@ -71,11 +71,9 @@ class SpectralNorm(nn.Module, HasEstimates, SingularValue, DerivesWeight):
         self._shared: _Shared | None = None
         rows = weight.shape[self._order[0]]
         precision = torch.promote_types(weight.dtype, torch.float32)
-        self.register_buffer("u", torch.empty(rows, dtype=precision, device=weight.device))
+        self.register_buffer("u", _start(rows, precision, weight.device))
         self.register_buffer("v", torch.zeros(weight.numel() // rows, dtype=precision, device=weight.device))
         if not weight.is_meta:
-            start = torch.randn(rows, dtype=precision, device="cpu")  # equal on every device
-            self.u.copy_(functional.normalize(start, dim=0))
             self.settle(WARM_UP)
 
     @property
@@ -176,6 +174,13 @@ class _Shared:
         if tuple(source._version for source in sources) != self.versions:
             return False
         return not torch.is_grad_enabled() or weight.requires_grad == self.normalised.requires_grad
+
+
+def _start(rows: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return a random unit vector [rows], equal on every device but meta, where random numbers would import sympy."""
+    if device.type == "meta":
+        return torch.empty(rows, dtype=dtype, device=device)
+    return functional.normalize(torch.randn(rows, dtype=dtype, device="cpu"), dim=0).to(device)
 
 
 def _weight_of(layer: nn.Module) -> nn.Parameter:

@@ -9,8 +9,6 @@ from functools import cache
 from typing import Any
 
 import torch
-from torch import _compile
-from torch._decomp import global_decomposition_table
 from torch.utils._python_dispatch import TorchDispatchMode
 
 MARK = "__dynamo_disable"
@@ -45,15 +43,20 @@ def compiler_not_imported(*modes: type[TorchDispatchMode]) -> Iterator[None]:
 
 @cache
 def _kernels() -> tuple[Callable[..., Any], ...]:
-    kernels = (kernel for table in global_decomposition_table.values() for kernel in table.values())
-    return tuple(dict.fromkeys(_excluded(*kernels)))
+    """Return the kernels of the meta device that torch excludes from compilation; none if this version keeps them elsewhere."""
+    try:
+        from torch._decomp import global_decomposition_table as tables
+
+        return tuple(dict.fromkeys(_excluded(*(kernel for table in tables.values() for kernel in table.values()))))
+    except (ImportError, AttributeError):
+        return ()
 
 
 def _excluded(*functions: Any) -> Iterator[Callable[..., Any]]:
     """Yield the functions that are excluded from compilation among these, and among those that they wrap."""
     for function in functions:
         while (inner := _wrapped(function)) is not None:
-            if function.__code__.co_filename == _compile.__file__:
+            if function.__globals__.get("__name__") == "torch._compile":
                 yield inner
             function = inner
 

@@ -14,8 +14,8 @@ FEW = (100_000, 50, 100)
 def few_collections() -> Iterator[None]:
     """Within the block collect garbage rarely; what is alive at its end is never collected.
 
-    Modules are no garbage, and looking for some among the objects of torch, each time a few thousand more are there, takes a
-    fifth of its import, and as much again when Python ends.
+    Modules are no garbage. To search the objects of torch for it, again and again while they are created, takes a fifth of the
+    import, and as much once more when Python ends.
     """
     before = gc.get_threshold()
     gc.set_threshold(*FEW)

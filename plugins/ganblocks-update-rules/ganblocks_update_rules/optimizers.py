@@ -35,7 +35,7 @@ class TorchOptimizer:
     def start(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """Return torch's optimizer of ``parameters`` with these options."""
         options: dict[str, Any] = attrs.asdict(self, recurse=False, filter=lambda option, _: option.name not in MOVING)
-        optimizer = self.algorithm(list(parameters), **{self.form: True}, **options)
+        optimizer = self.algorithm(list(parameters), **options | {self.form: True})
         if self.form == "fused":
             optimizer.register_step_pre_hook(_lay_out_gradients)
         return optimizer

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+CODE = ("ganblocks", "plugins", "benchmarks", "recipes")
 
 
 def machine() -> dict[str, Any]:
@@ -29,7 +30,7 @@ def versions() -> dict[str, str]:
 
 
 def commit(name: str = "HEAD") -> str:
-    """Return a commit's short name, with ``+`` if it is HEAD and code differs from it; ``unknown`` outside of a repository."""
+    """Return a commit's short name, with ``+`` if it is HEAD and the code differs from it; ``unknown`` outside of a repository."""
     short = _git("rev-parse", "--short=7", name)
     changed = name == "HEAD" and _git(
         "status", "--porcelain", "--untracked-files=no", "--", "ganblocks", "plugins", "benchmarks"
@@ -39,7 +40,7 @@ def commit(name: str = "HEAD") -> str:
 
 def _git(*arguments: str) -> str:
     try:
-        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S607
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     except OSError:
         return ""
     return done.stdout.strip()

@@ -24,12 +24,12 @@ class Row:
     """One measured quantity, or why it was not measured."""
 
     name: str
-    """What was measured, such as ``"S32: mimicry, fp32"``; unique within a result."""
+    """What was measured, such as ``"S32: ganblocks, fp32"``."""
     unit: str = "s"
     value: Spread | None = None
     ratio: Spread | None = None
-    """Over the row that ``over`` names, paired round by round."""
     over: str = ""
+    """What the ratio is over, round by round."""
     note: str = ""
     skipped: str = ""
     """Why there is no value."""

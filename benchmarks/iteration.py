@@ -16,10 +16,10 @@ MIMICRY, FP32, BF16, AGAIN = "torch-mimicry, fp32", "ganblocks, fp32", "ganblock
 SECONDS = 60.0
 """Of one workload, about."""
 NOTE = (
-    "One D step and one G step, optimizers included, on the same random batch, without an average on either side. Both sides have "
-    "equally many parameters, which is checked before anything is timed. torch-mimicry is driven by its own train steps, in fp32. "
-    "It upsamples bilinearly and ganblocks by nearest neighbours, so part of the ratio is architecture. *Once more* is a second "
-    "copy of the same networks: its ratio is the noise."
+    "One D step and one G step, optimizers included, on the same random batch, without an average on either side. Both sides "
+    "have equally many parameters, which is checked before anything is timed. torch-mimicry is driven by its own train steps, "
+    "in fp32. It upsamples bilinearly and ganblocks by nearest neighbours, so part of the ratio is architecture. *Once more* is "
+    "a second copy of the same networks: its ratio is the noise."
 )
 OURS = {FP32: "fp32", BF16: "bf16", AGAIN: "fp32"}
 

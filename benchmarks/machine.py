@@ -30,7 +30,7 @@ def versions() -> dict[str, str]:
 
 
 def commit(name: str = "HEAD") -> str:
-    """Return a commit's short name, with ``+`` if it is HEAD and the code differs from it; ``unknown`` outside of a repository."""
+    """Return a commit's short name, with ``+`` for a HEAD that the code differs from; ``unknown`` without a repository."""
     short = _git("rev-parse", "--short=7", name)
     changed = name == "HEAD" and _git(
         "status", "--porcelain", "--untracked-files=no", "--", "ganblocks", "plugins", "benchmarks"

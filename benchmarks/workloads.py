@@ -151,7 +151,7 @@ def mimicry(name: str) -> Any:
 def mimicry_version() -> dict[str, str]:
     """Return torch-mimicry's version by its name; nothing if it is not installed."""
     try:
-        return {part.name: part.version for part in distributions(path=[str(peers())]) if part.name == "torch-mimicry"}
+        return {"torch-mimicry": part.version for part in distributions(path=[str(peers())]) if part.name == "torch_mimicry"}
     except PeerMissing:
         return {}
 

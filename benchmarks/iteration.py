@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
+
+import attrs
 
 from benchmarks.earlier import EarlierIteration, checked_out
 from benchmarks.machine import commit
 from benchmarks.results import Result, Row
 from benchmarks.settings import Settings
-from benchmarks.timing import Spread, alternate, ratio
+from benchmarks.timing import Spread, Times, alternate, ratio
 from benchmarks.workloads import WORKLOADS, Iteration, Peer, PeerMissing, Workload, mimicry_version
 
 MIMICRY, FP32, BF16, AGAIN = "torch-mimicry, fp32", "ganblocks, fp32", "ganblocks, bf16", "ganblocks, fp32, once more"
@@ -18,8 +21,8 @@ SECONDS = 60.0
 NOTE = (
     "One D step and one G step, optimizers included, on the same random batch, without an average on either side. Both sides "
     "have equally many parameters, which is checked before anything is timed. torch-mimicry is driven by its own train steps, "
-    "in fp32. It upsamples bilinearly and ganblocks by nearest neighbours, so part of the ratio is architecture. *Once more* is "
-    "a second copy of the same networks: its ratio is the noise."
+    "in fp32. It upsamples bilinearly and ganblocks by nearest neighbours, so part of the ratio is architecture. *Once more* "
+    "is a second copy of the same networks: its ratio is the noise."
 )
 OURS = {FP32: "fp32", BF16: "bf16", AGAIN: "fp32"}
 
@@ -45,14 +48,16 @@ def workload_rows(work: Workload, settings: Settings, earlier: Path | None) -> l
             here = ours[FP32].parameters
             assert parameters == here, f"{work.name}: {parameters} parameters in {name}, {here} here"
         times = alternate({**peer, **ours, **then}, settings.rounds(max(3, round(SECONDS / work.seconds))))
-    pairs = [(FP32, MIMICRY), (BF16, MIMICRY), (AGAIN, FP32), *zip((FP32, BF16), then, strict=False)]
-    rows = [Row(f"{work.name}: {name}", value=Spread.of(seconds)) for name, seconds in times.items()]
-    rows += [
-        Row(f"{work.name}: {name}", unit="", ratio=ratio(times, name, other), over=other)
-        for name, other in pairs
-        if other in times
-    ]
+    over = {FP32: MIMICRY, BF16: MIMICRY, AGAIN: FP32}
+    rows = [_row(work, times, name, over.get(name, "")) for name in times]
+    rows += [attrs.evolve(_row(work, times, now, other), value=None) for now, other in zip((FP32, BF16), then, strict=False)]
     return rows + [Row(f"{work.name}: {MIMICRY}", skipped=why) for why in skipped]
+
+
+def _row(work: Workload, times: Times, name: str, over: str) -> Row:
+    """Return the time of a side, and its ratio to another one if that was timed."""
+    ratios: dict[str, Any] = {"ratio": ratio(times, name, over), "over": over} if over in times else {}
+    return Row(f"{work.name}: {name}", value=Spread.of(times[name]), **ratios)
 
 
 def _peer(work: Workload, settings: Settings) -> tuple[dict[str, Peer], list[str]]:

@@ -36,10 +36,10 @@ ROUNDS = 12
 LOOP, BARE = "whole loop", "bare step"
 NEVER = 10**9
 NOTE = (
-    "recipes/sagan.toml. The loop is that of `ganblocks run`: it draws batches, updates the average, measures norms, decides by "
-    "the health rules, logs, and shows progress on a terminal; the bare step is the update rule's alone, on one batch that is "
-    "drawn beforehand. Blocks of both alternate. Grids and checkpoints are written outside of the timed blocks; a run writes ten "
-    "of each."
+    "recipes/sagan.toml. The loop is that of `ganblocks run`: it draws batches, updates the average, measures norms, decides "
+    "by the health rules, logs, and shows progress on a terminal; the bare step is the update rule's alone, on one batch that "
+    "is drawn beforehand. Blocks of both alternate. Grids and checkpoints are written outside of the timed blocks; a run "
+    "writes about ten of each."
 )
 
 
@@ -51,7 +51,7 @@ def measure(settings: Settings) -> Result:
         folder.write(write_recipe(session.recipe, registry()), facts(session))
         trainer = Trainer(session)
         times = interleaved(trainer, folder, bare_step(main_session("auto", settings.toy)), block, settings.rounds(ROUNDS))
-        outputs = alternate(_outputs(trainer, folder), settings.rounds(ROUNDS) // 2 or 1)
+        outputs = alternate(_outputs(trainer, folder), settings.rounds(ROUNDS) // 2 or 1, warm_up=0)
     rows = [
         Row(f"{block} steps, {LOOP}", value=Spread.of(times[LOOP]), ratio=ratio(times, LOOP, BARE), over=BARE),
         Row(f"{block} steps, {BARE}", value=Spread.of(times[BARE])),
@@ -61,7 +61,7 @@ def measure(settings: Settings) -> Result:
 
 
 def endless(session: Session) -> Session:
-    """Return the session of a run that writes no grid and no checkpoint for a long time; its statistics stay where they were."""
+    """Return the session of a run that writes no grid and no checkpoint for a long time; its statistics stay."""
     training = session.recipe.training
     statistics = training.statistics_every or max(training.images // 100, 1)
     changes = {"images": NEVER, "samples_every": NEVER, "checkpoint_every": NEVER, "statistics_every": statistics}

@@ -1,6 +1,7 @@
 """Peak memory: three iterations at 128 pixels, and self-attention at 64×64 and 128×128 positions, in a process each.
 
-As a script: ``python -m benchmarks.memory CASE THREADS TOY`` prints the peak before the work and after it, in MB.
+As a script, ``python -m benchmarks.memory CASE THREADS TOY`` prints the peak before the work and after it, in MB. At toy size
+only one case has a process of its own: what the others add to a peak means nothing.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ TOY_SHARE = 4
 """The sides of maps of toy size are so many times smaller."""
 CHANNELS, BATCH = 128, 2
 ITERATIONS = 3
+LEAST = 1e-3
+"""MB; at toy size nothing may be added to the peak."""
 ROUNDS = 3
 NOTE = (
     "Peak resident memory of a process. L128: of all of it, imports included, after three iterations. self_attention: how much "
@@ -43,9 +46,9 @@ def measure(settings: Settings) -> Result:
     except PeerMissing as missing:
         skipped = str(missing)
     used: dict[str, list[float]] = {case: [] for case in cases}
-    for _ in range(settings.rounds(ROUNDS)):
+    for number in range(settings.rounds(ROUNDS)):
         for case in cases:
-            before, after = peaks(case, settings)
+            before, after = (in_this_process if settings.toy and (number or case != FP32) else in_new_process)(case, settings)
             used[case].append(after - before if case in SIDES else after)
     rows = [_row(case, used, {FP32: MIMICRY, BF16: MIMICRY, LARGE: SMALL}.get(case, "")) for case in cases]
     return Result([*rows, *([Row(MIMICRY, skipped=skipped)] if skipped else [])], NOTE, mimicry_version())
@@ -54,11 +57,11 @@ def measure(settings: Settings) -> Result:
 def _row(case: str, used: dict[str, list[float]], over: str) -> Row:
     if over not in used:
         return Row(case, "MB", Spread.of(used[case]))
-    ratios = [one / max(other, 1e-9) for one, other in zip(used[case], used[over], strict=True)]
+    ratios = [one / max(other, LEAST) for one, other in zip(used[case], used[over], strict=True)]
     return Row(case, "MB", Spread.of(used[case]), Spread.of(ratios), over)
 
 
-def peaks(case: str, settings: Settings) -> tuple[float, float]:
+def in_new_process(case: str, settings: Settings) -> tuple[float, float]:
     """Return the peak memory of a new process in MB, before the work of a case and after it."""
     command = [sys.executable, "-m", "benchmarks.memory", case, str(settings.threads), str(int(settings.toy))]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
@@ -104,14 +107,19 @@ def attention(side: int) -> Callable[[], None]:
     return run
 
 
+def in_this_process(case: str, settings: Settings) -> tuple[float, float]:
+    """Do the work of a case, and return the peak memory of this process before it and after it."""
+    share = TOY_SHARE if settings.toy else 1
+    work = attention(SIDES[case] // share) if case in SIDES else iterations(case, settings.toy)
+    before = peak()
+    work()
+    return before, peak()
+
+
 def main(case: str, threads: str, toy: str) -> None:
     """Do the work of a case in this process, and print the peaks."""
     torch.set_num_threads(int(threads))
-    share = TOY_SHARE if int(toy) else 1
-    work = attention(SIDES[case] // share) if case in SIDES else iterations(case, bool(int(toy)))
-    before = peak()
-    work()
-    print(before, peak())
+    print(*in_this_process(case, Settings(int(threads), bool(int(toy)))))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
@@ -26,8 +26,8 @@ RECIPES = Path(__file__).parent / "recipes"
 MAIN_RECIPE = Path(__file__).parents[1] / "recipes" / "sagan.toml"
 PEER_VERSION = "0.1.16"
 INSTALL = f"pip install --no-deps --target FOLDER torch-mimicry=={PEER_VERSION}, then GANBLOCKS_PEERS=FOLDER"
-TOY: Mapping[str, Any] = {"generator.width": 8, "discriminator.width": 8, "training.batch": 2}
-"""Overrides that make a recipe of this folder tiny; 8 channels are the least that mimicry's attention can have."""
+TOY_WIDTH = 8
+"""The least width at 32 pixels: mimicry's attention has an eighth of the channels."""
 LEARNING_RATE, BETAS = 2e-4, (0.0, 0.9)
 """Of both players, in the recipes and in mimicry's."""
 
@@ -44,18 +44,30 @@ class Workload:
     size: int
     per_width: int
     """mimicry's ngf and ndf over the recipe's widths."""
+    toy_width: int
+    """Of both networks at toy size."""
     seconds: float
     """Of one round of an ``iteration``, about: it decides how many rounds there are."""
 
     def recipe(self, precision: str, toy: bool) -> Recipe:
         """Read the recipe."""
-        changes = {"training.precision": precision, **(TOY if toy else {})}
+        changes = {"training.precision": precision, **(toy_changes(self.toy_width) if toy else {})}
         return read_recipe(RECIPES / f"{self.name.lower()}.toml", changes, registry=registry())
 
 
 WORKLOADS = {
-    work.name: work for work in (Workload("S32", 32, 1, 2.5), Workload("N32", 32, 1, 14.0), Workload("L128", 128, 16, 5.0))
+    work.name: work
+    for work in (
+        Workload("S32", 32, 1, TOY_WIDTH, 2.5),
+        Workload("N32", 32, 1, TOY_WIDTH, 14.0),
+        Workload("L128", 128, 16, TOY_WIDTH // 2, 5.0),
+    )
 }
+
+
+def toy_changes(width: int) -> dict[str, Any]:
+    """Return what makes a recipe tiny."""
+    return {"generator.width": width, "discriminator.width": width, "training.batch": 2}
 
 
 @cache
@@ -138,35 +150,36 @@ def count(network: nn.Module) -> int:
 
 def mimicry(name: str) -> Any:
     """Import a module of torch-mimicry without its top-level imports, which fail on a current torch. Raise PeerMissing."""
-    folder = peers() / "torch_mimicry"
-    if not folder.is_dir():
-        raise PeerMissing(f"torch-mimicry is not installed: {INSTALL}")
+    folder = peers()
     for package in ("torch_mimicry", "torch_mimicry.training"):
         if package not in sys.modules:
             sys.modules[package] = types.ModuleType(package)
-            sys.modules[package].__path__ = [str(folder.parent / package.replace(".", "/"))]
+            sys.modules[package].__path__ = [str(folder / package.replace(".", "/"))]
     return importlib.import_module(f"torch_mimicry.{name}")
 
 
 def mimicry_version() -> dict[str, str]:
     """Return torch-mimicry's version by its name; nothing if it is not installed."""
     try:
-        return {"torch-mimicry": part.version for part in distributions(path=[str(peers())]) if part.name == "torch_mimicry"}
+        versions = [part.version for part in distributions(path=[str(peers())]) if part.name == "torch_mimicry"]
     except PeerMissing:
-        return {}
+        versions = []
+    return {"torch-mimicry": versions[0]} if versions else {}
 
 
 def peers() -> Path:
-    """Return the folder of the peers, from GANBLOCKS_PEERS. Raise PeerMissing if it is not set."""
+    """Return the folder of the peers, from GANBLOCKS_PEERS. Raise PeerMissing if it is not set, or torch-mimicry not there."""
     folder = os.environ.get("GANBLOCKS_PEERS", "")
     if not folder:
         raise PeerMissing(f"GANBLOCKS_PEERS is not set: {INSTALL}")
+    if not (Path(folder) / "torch_mimicry").is_dir():
+        raise PeerMissing(f"torch-mimicry is not installed in GANBLOCKS_PEERS: {INSTALL}")
     return Path(folder)
 
 
 def main_session(precision: str, toy: bool) -> Session:
     """Return recipes/sagan.toml, assembled."""
-    changes = {"training.precision": precision, **(TOY if toy else {})}
+    changes = {"training.precision": precision, **(toy_changes(TOY_WIDTH) if toy else {})}
     return assemble(read_recipe(MAIN_RECIPE, changes, registry=registry()), registry())
 
 

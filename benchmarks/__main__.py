@@ -45,7 +45,8 @@ def parser() -> argparse.ArgumentParser:
 def run(name: str, settings: Settings, out: Path) -> None:
     """Measure, write the JSON, and print the table."""
     os.environ["OMP_NUM_THREADS"] = str(settings.threads)
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that wait leave the cores to other processes
+    if settings.against is not None:  # two processes take turns: threads that wait must leave the cores to the other one
+        os.environ["OMP_WAIT_POLICY"] = "passive"
     import torch  # reads both when it is imported
 
     torch.set_num_threads(settings.threads)

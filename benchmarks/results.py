@@ -48,7 +48,7 @@ class Result:
 
 def as_json(name: str, settings: Settings, result: Result, machine: Json, versions: Json) -> Json:
     """Return what is written: the conditions first, then the rows. Numbers have six digits."""
-    conditions = {"benchmark": name, "toy": settings.toy, "threads": settings.threads}
+    conditions = {"benchmark": name, "toy": settings.toy, "threads": settings.threads, "against": settings.against}
     return {
         **conditions,
         "machine": machine,

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from benchmarks import NAMES
-from benchmarks.workloads import PeerMissing, mimicry_version, peers
+from benchmarks.earlier import EarlierIteration, checked_out
+from benchmarks.workloads import WORKLOADS, Iteration, PeerMissing, mimicry_version, peers
 
 ROOT = Path(__file__).parents[2]
 WRITTEN = [name for name in NAMES if importlib.util.find_spec(f"benchmarks.{name.replace('-', '_')}")]
@@ -52,3 +53,10 @@ def test_a_folder_without_the_peer_is_said_too(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(PeerMissing, match="not installed in GANBLOCKS_PEERS: pip install"):
         peers()
     assert mimicry_version() == {}
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="a copy of the tree has no commits")
+def test_an_earlier_commit_runs_in_a_process_of_its_own() -> None:
+    with checked_out("HEAD") as folder, EarlierIteration(folder, "S32", "fp32", threads=1, toy=True) as then:
+        then()
+        assert then.parameters == Iteration(WORKLOADS["S32"].recipe("fp32", toy=True)).parameters

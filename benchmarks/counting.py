@@ -32,11 +32,11 @@ class Counts:
     """Operations that are no views, most frequent first."""
 
 
-class _Counting(TorchDispatchMode):
+class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts operations by name, views apart."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.views: Counter[str] = Counter()
         self.others: Counter[str] = Counter()
 

@@ -65,7 +65,12 @@ def endless(session: Session) -> Session:
     """Return the session of a run that writes no grid and no checkpoint for a long time; its statistics stay."""
     training = session.recipe.training
     statistics = training.statistics_every or max(training.images // 100, 1)
-    changes = {"images": NEVER, "samples_every": NEVER, "checkpoint_every": NEVER, "statistics_every": statistics}
+    changes: dict[str, Any] = {
+        "images": NEVER,
+        "samples_every": NEVER,
+        "checkpoint_every": NEVER,
+        "statistics_every": statistics,
+    }
     return attrs.evolve(session, recipe=attrs.evolve(session.recipe, training=attrs.evolve(training, **changes)))
 
 

@@ -50,8 +50,9 @@ def run(name: str, settings: Settings, out: Path) -> None:
     import torch  # reads both when it is imported
 
     torch.set_num_threads(settings.threads)
+    conditions = machine(), versions()  # of the code as it is imported now
     result = importlib.import_module(f"benchmarks.{name.replace('-', '_')}").measure(settings)
-    written = as_json(name, settings, result, machine(), versions())
+    written = as_json(name, settings, result, *conditions)
     write(out, written)
     print(table(written))
 

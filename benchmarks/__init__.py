@@ -6,7 +6,5 @@ compared runs in turn within one process, so that a drift of the machine meets a
 
 from __future__ import annotations
 
-NAMES = ("iteration", "peak", "memory", "loop", "data", "evaluate", "start-up", "sample", "quality")
-"""In the order of the page. The benchmark ``start-up`` is the module ``benchmarks.start_up``."""
-LONG = ("quality",)
-"""What ``python -m benchmarks all`` leaves out."""
+NAMES = ("iteration", "peak", "memory", "loop")
+"""In the order of the page."""

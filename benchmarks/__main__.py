@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks import LONG, NAMES
+from benchmarks import NAMES
 from benchmarks.machine import cores, machine, versions
 from benchmarks.page import write_page
 from benchmarks.results import FOLDER, as_json, table, write
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """Return the options of the command line."""
     options = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    options.add_argument("name", choices=[*NAMES, "all", "page"], help="all: every benchmark but " + ", ".join(LONG))
+    options.add_argument("name", choices=[*NAMES, "all", "page"], help="all: every benchmark; page: write the tables")
     options.add_argument("--toy", action="store_true", help="tiny sizes, to see that it runs")
     options.add_argument("--repetitions", type=int, help="timed rounds; default: the benchmark's own number")
     options.add_argument("--threads", type=int, default=cores(), help="threads of torch; default: the cores of this process")
@@ -51,7 +51,7 @@ def run(name: str, settings: Settings, out: Path) -> None:
 
     torch.set_num_threads(settings.threads)
     conditions = machine(), versions()  # of the code as it is imported now
-    result = importlib.import_module(f"benchmarks.{name.replace('-', '_')}").measure(settings)
+    result = importlib.import_module(f"benchmarks.{name}").measure(settings)
     written = as_json(name, settings, result, *conditions)
     write(out, written)
     print(table(written))
@@ -60,7 +60,7 @@ def run(name: str, settings: Settings, out: Path) -> None:
 def run_all(options: argparse.Namespace) -> int:
     """Run benchmarks one after another, in a process each, and return 1 if one failed."""
     failed = []
-    for name in options.only or [name for name in NAMES if name not in LONG]:
+    for name in options.only or NAMES:
         print(f"\n{name}\n", flush=True)
         out = (options.out or FOLDER) / f"{name}.json"
         command = [sys.executable, "-m", "benchmarks", name, "--threads", str(options.threads), "--out", str(out)]

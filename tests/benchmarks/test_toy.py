@@ -61,12 +61,13 @@ def test_an_earlier_commit_runs_in_a_process_of_its_own() -> None:
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="a copy of the tree has no commits")
-def test_quality_adds_seeds_and_comparisons_to_its_file(tmp_path: Path) -> None:
+def test_quality_adds_a_comparison_to_its_file(tmp_path: Path) -> None:
     out = tmp_path / "quality.json"
-    for options in (("--seeds", "0", "1"), ("--seeds", "1", "--against", "HEAD")):
-        done = run("quality", "--toy", "--threads", "1", "--out", str(out), *options)
-        assert done.returncode == 0, done.stderr
-    runs = json.loads(out.read_text(encoding="utf-8"))["runs"]
-    measured = {(run["comparison"], run["seed"]) for run in runs}
-    assert measured == {("equal networks", 0), ("equal networks", 1), ("recipes/sagan.toml", 1)}
-    assert all([point[0] for point in run["curve"]] == [4, 8] for run in runs)
+    before = {"comparison": "equal networks", "side": "a", "seed": 0, "threads": 1, "toy": True, "curve": [[4, 1.0, 9.0]]}
+    out.write_text(json.dumps({"runs": [before]}), encoding="utf-8")
+    done = run("quality", "--toy", "--threads", "1", "--out", str(out), "--seeds", "1", "--against", "HEAD")
+    assert done.returncode == 0, done.stderr
+    first, *added = json.loads(out.read_text(encoding="utf-8"))["runs"]
+    assert first == before
+    assert [(run["comparison"], run["seed"]) for run in added] == [("recipes/sagan.toml", 1)] * 2
+    assert all([point[0] for point in run["curve"]] == [4, 8] for run in added)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks import NAMES
+from benchmarks import LONG, NAMES
 from benchmarks.machine import cores, machine, versions
 from benchmarks.page import write_page
 from benchmarks.results import FOLDER, as_json, table, write
@@ -24,26 +24,31 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     if options.name == "all":
         return run_all(options)
-    settings = Settings(options.threads, options.toy, options.repetitions, options.against)
-    run(options.name, settings, options.out or FOLDER / f"{options.name}.json")
+    out = options.out or FOLDER / f"{options.name}.json"
+    for seed in options.seeds if options.name in LONG else options.seeds[:1]:
+        run(options.name, Settings(options.threads, options.toy, options.repetitions, options.against, seed, out))
     return 0
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the options of the command line."""
     options = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    options.add_argument("name", choices=[*NAMES, "all", "page"], help="all: every benchmark; page: write the tables")
+    options.add_argument(
+        "name", choices=[*NAMES, "all", "page"], help="all: every benchmark but quality; page: write the tables"
+    )
     options.add_argument("--toy", action="store_true", help="tiny sizes, to see that it runs")
     options.add_argument("--repetitions", type=int, help="timed rounds; default: the benchmark's own number")
     options.add_argument("--threads", type=int, default=cores(), help="threads of torch; default: the cores of this process")
     options.add_argument("--out", type=Path, help="default: docs/data/performance/NAME.json; for all: a folder")
-    options.add_argument("--against", metavar="COMMIT", help="iteration: also compare with this commit of the repository")
+    options.add_argument("--against", metavar="COMMIT", help="iteration, quality: compare with this commit")
+    options.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="quality: train with these, one after another")
     options.add_argument("--only", nargs="+", choices=NAMES, help="all: these benchmarks")
     return options
 
 
-def run(name: str, settings: Settings, out: Path) -> None:
+def run(name: str, settings: Settings) -> None:
     """Measure, write the JSON, and print the table."""
+    assert settings.out is not None, "the command line has a default"
     os.environ["OMP_NUM_THREADS"] = str(settings.threads)
     if settings.against is not None:  # two processes take turns: threads that wait must leave the cores to the other one
         os.environ["OMP_WAIT_POLICY"] = "passive"
@@ -53,14 +58,14 @@ def run(name: str, settings: Settings, out: Path) -> None:
     conditions = machine(), versions()  # of the code as it is imported now
     result = importlib.import_module(f"benchmarks.{name}").measure(settings)
     written = as_json(name, settings, result, *conditions)
-    write(out, written)
+    write(settings.out, written)
     print(table(written))
 
 
 def run_all(options: argparse.Namespace) -> int:
     """Run benchmarks one after another, in a process each, and return 1 if one failed."""
     failed = []
-    for name in options.only or NAMES:
+    for name in options.only or [name for name in NAMES if name not in LONG]:
         print(f"\n{name}\n", flush=True)
         out = (options.out or FOLDER) / f"{name}.json"
         command = [sys.executable, "-m", "benchmarks", name, "--threads", str(options.threads), "--out", str(out)]

@@ -1,4 +1,4 @@
-"""One iteration of an earlier commit of this repository, in a process of its own that waits while others run.
+"""Earlier commits of this repository, in a process of their own that waits while others run.
 
 As a script, this file is that process: ``python benchmarks/earlier.py WORKLOAD PRECISION THREADS TOY``, with the earlier commit
 first on ``PYTHONPATH``. It writes its numbers of parameters; then it runs one iteration per line that it reads, and answers.
@@ -24,7 +24,8 @@ ROOT = Path(__file__).parents[1]
 def checked_out(commit: str) -> Iterator[Path]:
     """Yield a temporary folder with the code of a commit."""
     with tempfile.TemporaryDirectory(prefix="ganblocks-") as folder:
-        archive = subprocess.run(["git", "archive", commit, "ganblocks", "plugins"], cwd=ROOT, check=True, capture_output=True)
+        command = ["git", "archive", commit, "ganblocks", "plugins", "recipes"]
+        archive = subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
         subprocess.run(["tar", "-x", "-C", folder], input=archive.stdout, check=True)
         _declare_plugins(Path(folder))
         yield Path(folder)
@@ -41,35 +42,33 @@ def _declare_plugins(folder: Path) -> None:
     (info / "entry_points.txt").write_text("\n".join(["[ganblocks]", *lines]) + "\n", encoding="utf-8")
 
 
-class EarlierIteration:
-    """One iteration of a workload by the code in a folder; a context manager that ends the process.
+class Worker:
+    """A script that runs by the code in another folder; a context manager that ends its process.
 
     Args:
-        folder: of :func:`checked_out`.
-        workload: its name.
-        precision: ``"fp32"`` or ``"bf16"``.
-        threads: of torch.
-        toy: whether the networks are tiny.
+        folder: of :func:`checked_out`, or of this repository.
+        script: answers with a line for every line that it reads, and begins with one.
+        arguments: of the script.
     """
 
-    def __init__(self, folder: Path, workload: str, precision: str, threads: int, toy: bool) -> None:
+    def __init__(self, folder: Path, script: Path, *arguments: str) -> None:
         paths = [str(folder), *(str(path.parent) for path in sorted(folder.glob("plugins/*/pyproject.toml")))]
         self._process = subprocess.Popen(
-            [sys.executable, __file__, workload, precision, str(threads), str(int(toy))],
+            [sys.executable, str(script), *arguments],
             env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "GANBLOCKS_EXPECTED": str(folder)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             bufsize=1,
         )
-        self.parameters = tuple(int(number) for number in self._answer().split())
-        """Of the generator and the discriminator."""
+        self.greeting = self._answer()
+        """The first line."""
 
-    def __call__(self) -> None:
-        """Run both players' turns, optimizers included."""
+    def ask(self, question: str) -> str:
+        """Return the answer to a line. Raise RuntimeError if the process has ended."""
         assert self._process.stdin is not None, "the process was started with a pipe"
-        self._process.stdin.write("step\n")
-        self._answer()
+        self._process.stdin.write(f"{question}\n")
+        return self._answer()
 
     def __enter__(self) -> Self:
         return self
@@ -81,8 +80,29 @@ class EarlierIteration:
         assert self._process.stdout is not None, "the process was started with a pipe"
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"the earlier commit cannot run this workload: its process ended with {self._process.wait()}")
+            raise RuntimeError(f"the earlier commit cannot run this: its process ended with {self._process.wait()}")
         return line
+
+
+class EarlierIteration(Worker):
+    """One iteration of a workload by the code in a folder.
+
+    Args:
+        folder: of :func:`checked_out`.
+        workload: its name.
+        precision: ``"fp32"`` or ``"bf16"``.
+        threads: of torch.
+        toy: whether the networks are tiny.
+    """
+
+    def __init__(self, folder: Path, workload: str, precision: str, threads: int, toy: bool) -> None:
+        super().__init__(folder, Path(__file__), workload, precision, str(threads), str(int(toy)))
+        self.parameters = tuple(int(number) for number in self.greeting.split())
+        """Of the generator and the discriminator."""
+
+    def __call__(self) -> None:
+        """Run both players' turns, optimizers included."""
+        self.ask("step")
 
 
 def serve(workload: str, precision: str, threads: str, toy: str) -> None:
@@ -92,7 +112,7 @@ def serve(workload: str, precision: str, threads: str, toy: str) -> None:
 
     import ganblocks
 
-    assert Path(ganblocks.__file__).is_relative_to(os.environ["GANBLOCKS_EXPECTED"]), "PYTHONPATH names the earlier commit"
+    assert Path(ganblocks.__file__).is_relative_to(os.environ["GANBLOCKS_EXPECTED"]), "PYTHONPATH names the code's folder"
     torch.set_num_threads(int(threads))
     iteration = Iteration(WORKLOADS[workload].recipe(precision, bool(int(toy))))
     print(*iteration.parameters, flush=True)

@@ -44,6 +44,8 @@ class Result:
     """What a reader of the table must know."""
     peers: Mapping[str, str] = field(factory=dict)
     """Peer -> version, for those that were measured."""
+    runs: Sequence[Json] = ()
+    """What the rows were computed from, where later commands add to it."""
 
 
 def as_json(name: str, settings: Settings, result: Result, machine: Json, versions: Json) -> Json:
@@ -55,6 +57,7 @@ def as_json(name: str, settings: Settings, result: Result, machine: Json, versio
         "versions": {**versions, **result.peers},
         "note": result.note,
         "rows": [_row_as_json(row) for row in result.rows],
+        **({"runs": list(result.runs)} if result.runs else {}),
     }
 
 
@@ -83,7 +86,7 @@ def _line(row: Json) -> str:
     name = row["name"] + (f" ({row['note']})" if "note" in row else "")
     if "skipped" in row:
         return f"| {name} | not measured: {row['skipped']} | | |"
-    value = f"{_shown(row['value'])} {row['unit']}".strip() if "value" in row else ""
+    value = f"{_shown(row['value'])} {row.get('unit', '')}".strip() if "value" in row else ""
     return f"| {name} | {value} | {_shown(row['ratio']) if 'ratio' in row else ''} | {row.get('over', '')} |"
 
 

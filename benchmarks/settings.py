@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from attrs import frozen
 
 
@@ -17,7 +19,11 @@ class Settings:
     """Timed rounds; None for the benchmark's own number."""
     against: str | None = None
     """A commit of this repository to compare with."""
+    seed: int = 0
+    """Of training, where the result depends on it."""
+    out: Path | None = None
+    """The file that will be written; what a long benchmark has measured before is kept in it."""
 
-    def rounds(self, usual: int) -> int:
-        """Return how many rounds to time, where a benchmark has ``usual`` ones."""
-        return self.repetitions or (2 if self.toy else usual)
+    def rounds(self, usual: int, toy: int = 2) -> int:
+        """Return how many rounds to time, where a benchmark has ``usual`` ones, and ``toy`` at toy size."""
+        return self.repetitions or (toy if self.toy else usual)

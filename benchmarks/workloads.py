@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from attrs import frozen
-from torch import nn
+from torch import Tensor, nn
 
 from ganblocks.assembly import Session, assemble, build_game
 from ganblocks.plugins import discover
@@ -63,6 +63,8 @@ WORKLOADS = {
         Workload("L128", 128, 16, TOY_WIDTH // 2, 5.0),
     )
 }
+EQUAL = Workload("quality", 32, 1, TOY_WIDTH, 0.5)
+"""Of the benchmarks ``quality`` and ``sample``: with real images."""
 
 
 def toy_changes(width: int) -> dict[str, Any]:
@@ -114,24 +116,34 @@ def random_batch(recipe: Recipe, image: ImageSpec, player: Player) -> Batch:
 class Peer:
     """One iteration of torch-mimicry's SAGAN: its own networks, losses and train steps, and Adam as its examples make it.
 
+    Args:
+        work: which of its networks.
+        recipe: how wide they are.
+        rates: of the generator and the discriminator.
+
     Raise PeerMissing if it is not installed.
     """
 
-    def __init__(self, work: Workload, recipe: Recipe) -> None:
+    def __init__(self, work: Workload, recipe: Recipe, rates: tuple[float, float] = (LEARNING_RATE, LEARNING_RATE)) -> None:
         sagan, log = mimicry(f"nets.sagan.sagan_{work.size}"), mimicry("training.metric_log")
         image, options = recipe.data.dataset.describe(), (recipe.generator, recipe.discriminator.network)
         ngf, ndf = (work.per_width * component.width for component in options)  # type: ignore[attr-defined]
         self.generator: Any = getattr(sagan, f"SAGANGenerator{work.size}")(num_classes=image.classes, ngf=ngf)
         self.discriminator: Any = getattr(sagan, f"SAGANDiscriminator{work.size}")(num_classes=image.classes, ndf=ndf)
-        self._log, self._optimizers = log.MetricLog(), [_adam(network) for network in (self.generator, self.discriminator)]
+        networks = (self.generator, self.discriminator)
+        self._log, self._optimizers = log.MetricLog(), [_adam(*pair) for pair in zip(networks, rates, strict=True)]
         batch = random_batch(recipe, image, Player.DISCRIMINATOR)
         self._real = (batch.image.contiguous(), batch.label)
 
     def __call__(self) -> None:
-        """Run both players' turns, as mimicry's trainer does with n_dis = 1."""
-        g, d = self._optimizers
-        self.discriminator.train_step(real_batch=self._real, netG=self.generator, optD=d, log_data=self._log)
-        self.generator.train_step(real_batch=self._real, netD=self.discriminator, optG=g, log_data=self._log)
+        """Run both players' turns on the same random images."""
+        self.step(*self._real)
+
+    def step(self, image: Tensor, label: Tensor | None) -> None:
+        """Run both players' turns on real images [B, C, H, W] and labels [B], as mimicry's trainer does with n_dis = 1."""
+        (g, d), real = self._optimizers, (image, label)
+        self.discriminator.train_step(real_batch=real, netG=self.generator, optD=d, log_data=self._log)
+        self.generator.train_step(real_batch=real, netD=self.discriminator, optG=g, log_data=self._log)
 
     @property
     def parameters(self) -> tuple[int, int]:
@@ -139,8 +151,8 @@ class Peer:
         return count(self.generator), count(self.discriminator)
 
 
-def _adam(network: nn.Module) -> torch.optim.Adam:
-    return torch.optim.Adam(network.parameters(), LEARNING_RATE, BETAS)
+def _adam(network: nn.Module, rate: float) -> torch.optim.Adam:
+    return torch.optim.Adam(network.parameters(), rate, BETAS)
 
 
 def count(network: nn.Module) -> int:

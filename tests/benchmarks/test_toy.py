@@ -16,7 +16,7 @@ from benchmarks.earlier import EarlierIteration, checked_out
 from benchmarks.workloads import WORKLOADS, Iteration, PeerMissing, mimicry_version, peers
 
 ROOT = Path(__file__).parents[2]
-BESIDE_PEERS = ("iteration", "memory")
+BESIDE_PEERS = ("iteration", "memory", "sample", "quality")
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -26,7 +26,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def toy(name: str, out: Path) -> dict[str, Any]:
-    done = run(name, "--toy", "--threads", "1", "--out", str(out))
+    done = run(name, "--toy", "--threads", "1", "--seeds", "0", "--out", str(out))
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
     return result
@@ -58,3 +58,15 @@ def test_an_earlier_commit_runs_in_a_process_of_its_own() -> None:
     with checked_out("HEAD") as folder, EarlierIteration(folder, "S32", "fp32", threads=1, toy=True) as then:
         then()
         assert then.parameters == Iteration(WORKLOADS["S32"].recipe("fp32", toy=True)).parameters
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="a copy of the tree has no commits")
+def test_quality_adds_seeds_and_comparisons_to_its_file(tmp_path: Path) -> None:
+    out = tmp_path / "quality.json"
+    for options in (("--seeds", "0", "1"), ("--seeds", "1", "--against", "HEAD")):
+        done = run("quality", "--toy", "--threads", "1", "--out", str(out), *options)
+        assert done.returncode == 0, done.stderr
+    runs = json.loads(out.read_text(encoding="utf-8"))["runs"]
+    measured = {(run["comparison"], run["seed"]) for run in runs}
+    assert measured == {("equal networks", 0), ("equal networks", 1), ("recipes/sagan.toml", 1)}
+    assert all([point[0] for point in run["curve"]] == [4, 8] for run in runs)

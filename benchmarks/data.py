@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import attrs
 import numpy as np
 import torch
 from ganblocks_data import image_folder
@@ -118,13 +117,14 @@ def keep_in_memory(session: Session, steps: int) -> None:
         kept.update(zip(indices.tolist(), raw, strict=True))
         return raw
 
-    alone = {"begin": None} if "begin" in attrs.fields_dict(Images) else {}
-    batches.images = attrs.evolve(images, read=record, **alone)
+    def recall(indices: Tensor) -> Tensor:
+        return torch.stack([kept[index] for index in indices.tolist()])
+
+    batches.images = Images(record, images.labels, images.fingerprint, images.split)
     for start in range(0, steps * batches.size, batches.size):
         for player in Player:
             batches.at(player, start)
-    recall: Callable[[Tensor], Tensor] = lambda indices: torch.stack([kept[index] for index in indices.tolist()])  # noqa: E731
-    batches.images = attrs.evolve(images, read=recall, **alone)
+    batches.images = Images(recall, images.labels, images.fingerprint, images.split)
 
 
 def block(session: Session, steps: int) -> Callable[[], None]:

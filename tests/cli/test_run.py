@@ -25,7 +25,7 @@ from tests.cli.commands import ROOT, ganblocks, tiny
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "tiny"
-    done = ganblocks("run", "recipes/sagan.toml", "--out", folder, "--seed", "5", *tiny())
+    done = ganblocks("run", "recipes/sagan.toml", "--out", folder, "--seed", "5", *tiny(**{"training.samples_every": "16"}))
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(folder)
     return folder

@@ -2,7 +2,7 @@
 
 Those that have one use torch's ``fused`` form, one kernel for all parameters, and the others its ``foreach`` form. On a CPU the
 fused form ignores strides, and silently pairs a channels_last weight with the wrong entries of a gradient in another memory
-format, so gradients take their parameter's format before each step.
+format, so gradients and moments take their parameter's format before each step.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import attrs
 import torch
 from attrs import frozen
-from torch import nn
+from torch import Tensor, nn
 
 from ganblocks import Moving, OptionError, moving, option
 from ganblocks_update_rules.weights import laid_out
@@ -37,7 +37,7 @@ class TorchOptimizer:
         options: dict[str, Any] = attrs.asdict(self, recurse=False, filter=lambda option, _: option.name not in MOVING)
         optimizer = self.algorithm(list(parameters), **options | {self.form: True})
         if self.form == "fused":
-            optimizer.register_step_pre_hook(_lay_out_gradients)
+            optimizer.register_step_pre_hook(_lay_out)
         return optimizer
 
     def settings(self, images_seen: int) -> dict[str, Any]:
@@ -215,9 +215,13 @@ class SGD(TorchOptimizer):
             raise OptionError("must be false where momentum is 0", "give momentum a number above 0", attribute.name)
 
 
-def _lay_out_gradients(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-    """Give every gradient the strides of its parameter."""
+def _lay_out(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+    """Give every gradient, and what the optimizer keeps of it (a checkpoint has no strides), the strides of its parameter."""
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             if parameter.grad is not None and parameter.grad.stride() != parameter.stride():
                 parameter.grad = laid_out(parameter.grad, parameter)
+            kept = optimizer.state.get(parameter, {})
+            for name, value in kept.items():
+                if isinstance(value, Tensor) and value.shape == parameter.shape and value.stride() != parameter.stride():
+                    kept[name] = laid_out(value, parameter)

@@ -104,6 +104,29 @@ def test_memory_layout_does_not_matter(kind: type[TorchOptimizer]) -> None:
 
 
 @pytest.mark.parametrize("kind", ALL)
+def test_memory_layout_of_a_loaded_state_does_not_matter(kind: type[TorchOptimizer]) -> None:
+    """As of a checkpoint, which has no strides."""
+    rng = torch.Generator().manual_seed(3)
+    start, *grads = torch.randn(4, 4, 3, 2, 2, generator=rng)
+    ended = []
+    for load in (False, True):
+        parameter = nn.Parameter(start.to(memory_format=torch.channels_last, copy=True))
+        optimizer = kind().start([parameter])
+        for grad in grads:
+            if load:
+                state = optimizer.state_dict()
+                state["state"] = {
+                    index: {name: v.contiguous() if isinstance(v, Tensor) else v for name, v in kept.items()}
+                    for index, kept in state["state"].items()
+                }
+                optimizer.load_state_dict(state)
+            parameter.grad = grad.clone()
+            optimizer.step()
+        ended.append(parameter.detach())
+    assert torch.equal(*ended)
+
+
+@pytest.mark.parametrize("kind", ALL)
 def test_options_reach_torch_by_name(kind: type[TorchOptimizer]) -> None:
     component = kind()
     group = component.start([nn.Parameter(torch.zeros(1))]).param_groups[0]

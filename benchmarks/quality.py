@@ -87,11 +87,11 @@ Curve = list[tuple[int, float, float]]
 def measure(settings: Settings) -> Result:
     """Train one seed, and return the rows of all seeds in the file."""
     comparison, skipped = (MAIN if settings.against else NETWORKS), ""
+    facts = {"seed": settings.seed, "threads": settings.threads, "toy": settings.toy, "commit": commit()}
     if settings.against:
         curves = main_recipe(settings)
     else:
         curves, skipped = equal_networks(settings)
-    facts = {"seed": settings.seed, "threads": settings.threads, "toy": settings.toy, "commit": commit()}
     new = [{"comparison": comparison.name, "side": side, **facts, "curve": curve} for side, curve in curves.items()]
     runs = [*kept(settings, comparison), *new]
     rows = [row for one in (NETWORKS, MAIN) for row in comparison_rows(one, runs)]

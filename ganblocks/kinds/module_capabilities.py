@@ -65,7 +65,8 @@ class DerivesWeight:
         """Return a context in which modules of exactly this class may compute their weights once, and all together.
 
         Outputs and gradients must be the same as without it, also if a parameter changes or is replaced within the block.
-        (Changes through ``.data`` are not seen, because torch does not count them.)
+        (Changes through ``.data`` are not seen, because torch does not count them.) All forwards in the block share the graph
+        of the weight: who takes gradients at parameters twice within a turn needs ``retain_graph`` or ``create_graph``.
         """
         return nullcontext()
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import torch
@@ -21,6 +22,7 @@ from ganblocks import (
     Classes,
     CouplesSamples,
     DataError,
+    DerivesWeight,
     Features,
     Game,
     Gated,
@@ -655,6 +657,60 @@ class Shrinking(Frobenius):
         @torch.no_grad()
         def settle(self, n: int = 20) -> None:
             self.layer.weight.mul_(0.9)
+
+
+@broken("weight_norm", "its_estimates_advance_together_as_each_alone", "after advance_all and settle_all")
+@frozen
+class Lagging(Frobenius):
+    """Advances only the first of several modules."""
+
+    class wrapper(_Estimate):  # noqa: N801
+        @classmethod
+        def advance_all(cls, modules: Sequence[Any]) -> None:
+            modules[0].advance()
+
+        @classmethod
+        def settle_all(cls, modules: Sequence[Any], n: int = 20) -> None:
+            modules[0].settle(n)
+
+
+class _Shared(_Estimate, DerivesWeight):
+    """Derives its weight once, and does not see that the parameter changes."""
+
+    kept: Tensor | None = None
+
+    @property
+    def weight(self) -> Tensor:
+        return super().weight if self.kept is None else self.kept
+
+    @classmethod
+    @contextmanager
+    def weights_shared(cls, modules: Sequence[Any]) -> Iterator[None]:
+        for module in modules:
+            module.__dict__["kept"] = module.weight
+        yield
+        for module in modules:
+            module.__dict__["kept"] = None
+
+
+@broken("weight_norm", "a_shared_weight_is_the_weight", "after its parameters have changed")
+@frozen
+class Stale(Frobenius):
+    """Shares a weight whatever its parameter becomes."""
+
+    wrapper = _Shared
+
+
+@broken("weight_norm", "a_shared_weight_is_the_weight", "gradient")
+@frozen
+class Graphless(Frobenius):
+    """Shares a weight without a graph."""
+
+    class wrapper(_Shared):  # noqa: N801
+        @property
+        def weight(self) -> Tensor:
+            weight = super().weight
+            return weight if self.kept is None else weight.detach() + 0 * self.layer.weight
 
 
 @broken("weight_norm", "its_singular_value_can_be_logged", "sigma()")

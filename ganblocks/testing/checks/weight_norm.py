@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import torch
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from ganblocks.errors import PlacementError
-from ganblocks.kinds.module_capabilities import HasEstimates, SingularValue
+from ganblocks.kinds.module_capabilities import DerivesWeight, HasEstimates, SingularValue
 from ganblocks.seeding import seeded
 from ganblocks.testing import expect
 from ganblocks.testing.cases import Arguments, ModuleCase, call, drawn, expect_state, state
@@ -19,6 +20,7 @@ from ganblocks.testing.checks.learning import LEARNING
 from ganblocks.testing.checks.modules import PROPERTIES as MODULE_PROPERTIES
 from ganblocks.testing.properties import properties
 from ganblocks.testing.strategies import batches
+from ganblocks.weights import advance_estimates, settle_estimates, shared_weights
 
 LAYERS: dict[str, Callable[[], nn.Module]] = {
     "Linear(6, 5)": lambda: nn.Linear(6, 5),
@@ -102,6 +104,37 @@ def its_estimate_moves_only_by_advance_and_settle(case: LayerCase) -> None:
     expect.close(_weight_and_bias(module)[0], settled, "the weight one step after 200 steps of settling", 1e-2)
 
 
+def its_estimates_advance_together_as_each_alone(case: LayerCase) -> None:
+    """advance_all and settle_all of two modules change each as advance and settle do, bit for bit."""
+    modules = nn.ModuleList([case.build(), case.but(seed=case.seed + 7).build()])
+    alone = [expect.require(module, HasEstimates) for module in copy.deepcopy(modules)]
+    advance_estimates(modules)
+    settle_estimates(modules, 3)
+    for module in alone:
+        module.advance()
+        module.settle(3)
+    expect_state(modules, state(nn.ModuleList(alone)), "after advance_all and settle_all")  # type: ignore[arg-type]
+
+
+def a_shared_weight_is_the_weight(case: LayerCase) -> None:
+    """Within a block that shares weights, output and gradient are those outside of it, also once the parameter has changed."""
+    module, arguments = case.build(), case.arguments()
+    expect.require(module, DerivesWeight)
+    parameters = list(module.parameters())
+    wanted = [call(module, arguments) for _ in range(2)]
+    with shared_weights(module):
+        found = [call(module, arguments) for _ in range(2)]
+        expect.close(torch.stack(found), torch.stack(wanted), "the outputs within the block", 1e-5)
+        gradients = zip(*(_gradients(outputs, parameters) for outputs in (found, wanted)), strict=True)
+        for gradient, other in gradients:
+            expect.close(gradient, other, "a gradient of the outputs within the block", 1e-4)
+        with torch.no_grad():
+            for parameter in parameters:
+                parameter.add_(torch.linspace(0, 1, parameter.numel()).view_as(parameter))
+        changed = call(module, arguments)
+    expect.close(changed, call(module, arguments), "the output within the block after its parameters have changed", 1e-5)
+
+
 def its_singular_value_can_be_logged(case: LayerCase) -> None:
     """sigma() is a finite 0-dim number of at least 0; reading it changes nothing."""
     module = case.build()
@@ -118,6 +151,8 @@ PROPERTIES = (
         shows_the_weight_that_it_uses,
         leaves_the_bias_as_it_is,
         its_estimate_moves_only_by_advance_and_settle,
+        its_estimates_advance_together_as_each_alone,
+        a_shared_weight_is_the_weight,
         its_singular_value_can_be_logged,
     ),
     *LEARNING,
@@ -129,3 +164,8 @@ def _weight_and_bias(module: nn.Module) -> tuple[Tensor, Tensor | None]:
     weight = getattr(module, "weight", None)
     expect.that(isinstance(weight, Tensor), "has no tensor `.weight`, which networks fold resampling into")
     return weight, getattr(module, "bias", None)  # type: ignore[return-value]
+
+
+def _gradients(outputs: Sequence[Tensor], parameters: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Return the gradients of the sum of squares of all outputs at the parameters."""
+    return torch.autograd.grad(torch.stack(list(outputs)).square().sum(), parameters)

@@ -177,3 +177,13 @@ def test_a_block_within_a_block_uses_the_outer_one_s_weights() -> None:
         with shared_weights(layer):
             assert layer.weight is outer
         assert layer.weight is outer
+
+
+def test_a_gradient_at_the_input_leaves_the_shared_graph_to_other_outputs() -> None:
+    """As a gradient penalty takes it, in a forward of its own, without ``retain_graph``."""
+    norm, x = one(), torch.ones(2, 4, requires_grad=True)
+    with shared_weights(norm):
+        loss = norm(torch.ones(2, 4)).square().sum()
+        torch.autograd.grad(norm(x).sum(), x)
+    loss.backward()
+    assert norm.parameter.grad is not None

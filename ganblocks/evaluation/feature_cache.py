@@ -129,7 +129,11 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
 
 def _prune(folder: Path, limit: int, newest: Path) -> None:
     """Delete unfinished files of killed processes, and the files that were not used for longest, down to ``limit`` bytes."""
-    files = {path: path.stat() for path in folder.iterdir() if path.name.startswith(STAGED) or path.suffix == SUFFIX}
+    files = {}
+    for path in folder.iterdir():
+        if path.name.startswith(STAGED) or path.suffix == SUFFIX:
+            with suppress(FileNotFoundError):  # another process deletes files too
+                files[path] = path.stat()
     for path in [path for path in files if path.name.startswith(STAGED)]:
         if files.pop(path).st_mtime < time.time() - DAY:
             path.unlink(missing_ok=True)

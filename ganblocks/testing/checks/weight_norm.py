@@ -123,9 +123,9 @@ def a_shared_weight_is_the_weight(case: LayerCase) -> None:
     parameters = list(module.parameters())
     wanted = [call(module, arguments) for _ in range(2)]
     with shared_weights(module):
-        found = [call(module, arguments) for _ in range(2)]
-        expect.close(torch.stack(found), torch.stack(wanted), "the outputs within the block", 1e-5)
-        gradients = zip(*(_gradients(outputs, parameters) for outputs in (found, wanted)), strict=True)
+        shared = [call(module, arguments) for _ in range(2)]
+        expect.close(torch.stack(shared), torch.stack(wanted), "the outputs within the block", 1e-5)
+        gradients = zip(*(_gradients(outputs, parameters) for outputs in (shared, wanted)), strict=True)
         for gradient, other in gradients:
             expect.close(gradient, other, "a gradient of the outputs within the block", 1e-4)
         with torch.no_grad():

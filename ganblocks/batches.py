@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -15,13 +16,17 @@ from ganblocks.values import Batch, Images, Player
 class Batches:
     """Draws each player's batches; calling it returns the next one, ``next_batch(player)``.
 
+    A batch reads its real images when its turn asks for them: most losses of the generator never do. Where the data set can
+    read in the background, the player's next batch is begun as soon as one has been read, so that it is read while the step
+    computes.
+
     Args:
         images: the opened data set; its ``"train"`` split is used.
         size: samples per batch.
         latent: Z.
         classes: number of classes; 0: batches carry no labels.
         uniform: draw the classes of fakes uniformly instead of by their frequency in the training data.
-        augment: applied to real images; None for nothing.
+        augment: applied to real images, with random numbers of its own; None for nothing.
         device: of the batches.
         seed: of the run.
     """
@@ -44,6 +49,8 @@ class Batches:
         self.drawn = dict.fromkeys(Player, 0)
         """Samples drawn so far for each player: the whole state."""
         self._order = lru_cache(maxsize=4)(self._permutation)
+        self._begun: dict[Player, tuple[Tensor, Callable[[], Tensor]]] = {}
+        """Per player: the indices of the batch that is read ahead, and the function that waits for it."""
 
     @property
     def images_seen(self) -> int:
@@ -64,14 +71,12 @@ class Batches:
         """Return the batch at sample ``start`` of a player's stream: images [B, C, H, W], latents [B, Z] and labels [B]."""
         rng = torch.Generator().manual_seed(seed_of(self.seed, "batch", player, start))
         index = self._indices(player, start)
-        image = from_bytes(self.images.read(index), self.device)
-        if self.augment is not None:
-            image = self.augment(image, rng)
-        latent = torch.randn(self.size, self.latent, generator=rng).to(self.device)
+        latent = moved(torch.randn(self.size, self.latent, generator=rng), self.device)
         label = fake_label = None
         if self.classes:
-            label = self.images.labels[index].to(self.device)
-            fake_label = self._fake_labels(rng).to(self.device)
+            label = moved(self.images.labels[index], self.device)
+            fake_label = moved(self._fake_labels(rng), self.device)
+        image = partial(self._real, player, start, index)
         return Batch(image, label, latent, fake_label, seed_of(self.seed, "turn", player, start))
 
     def representative(self, n: int) -> tuple[Tensor, Tensor | None]:
@@ -82,6 +87,28 @@ class Batches:
             return latent, None
         population = torch.arange(self.classes) if self.uniform else self.images.labels[self.train]
         return latent, stratified_labels(n, population, seed).to(self.device)
+
+    def _real(self, player: Player, start: int, index: Tensor) -> Tensor:
+        """Return the real images [B, C, H, W] of the batch at ``start``, changed by the augment."""
+        image = from_bytes(self._bytes(player, start, index), self.device)
+        if self.augment is None:
+            return image
+        changed: Tensor = self.augment(image, torch.Generator().manual_seed(seed_of(self.seed, "augment", player, start)))
+        return changed
+
+    def _bytes(self, player: Player, start: int, index: Tensor) -> Tensor:
+        """Return the images uint8 [B, C, H, W] of ``index``, int64 [B], and begin to read those of the player's next batch.
+
+        A batch that was begun is used only for the indices that it was begun for, so that nothing else need be remembered when
+        a run is restored or forked.
+        """
+        if self.images.begin is None:
+            return self.images.read(index)
+        begun = self._begun.pop(player, None)
+        raw = begun[1]() if begun is not None and torch.equal(begun[0], index) else self.images.read(index)
+        following = self._indices(player, start + self.size)
+        self._begun[player] = following, self.images.begin(following)
+        return raw
 
     def _fake_labels(self, rng: torch.Generator) -> Tensor:
         if self.uniform:
@@ -105,4 +132,9 @@ class Batches:
 
 def from_bytes(raw: Tensor, device: torch.device) -> Tensor:
     """Return images uint8 [B, C, H, W] as float32 in [-1, 1], channels last, on the device (bytes are what is transferred)."""
-    return raw.to(device).contiguous(memory_format=torch.channels_last).float().div_(127.5).sub_(1.0)
+    return moved(raw, device).contiguous(memory_format=torch.channels_last).float().div_(127.5).sub_(1.0)
+
+
+def moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return a CPU tensor of any shape on the device; a GPU copies it from pinned memory, and the host does not wait."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)

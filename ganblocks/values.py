@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from attrs import field, frozen
@@ -80,6 +81,11 @@ class Images:
     """One name per class, if they follow from the files (folders of images); otherwise ``describe`` may have them."""
     former: tuple[str, ...] = ()
     """Fingerprints of the same images in earlier versions, whose runs can be resumed."""
+    begin: Callable[[Tensor], Callable[[], Tensor]] | None = None
+    """int64 [B] indices -> a function that returns what ``read`` would: the next batch is read while a step computes.
+
+    ``begin`` starts to read in threads of the data set's own and returns at once. The function waits for them, and raises and
+    warns where it is called; it may never be called. None where reading costs nothing."""
 
 
 @frozen
@@ -188,8 +194,8 @@ class Sample:
 class Batch:
     """All random inputs of one evaluation of an objective: evaluating it twice gives the same value."""
 
-    image: Tensor
-    """[B, C, H, W] real images in [-1, 1]."""
+    _image: Tensor | Callable[[], Tensor]
+    """The real images, or a function that reads them."""
     label: Tensor | None
     """int64 [B]: classes of the real images; None without classes."""
     latent: Tensor
@@ -198,6 +204,11 @@ class Batch:
     """int64 [B]: classes of the fakes."""
     seed: int
     """Seed of augmentation and of all other random numbers in the turn."""
+
+    @cached_property
+    def image(self) -> Tensor:
+        """[B, C, H, W] real images in [-1, 1]; they may be read from the disk only now, which can raise DataError."""
+        return self._image() if callable(self._image) else self._image
 
     def __len__(self) -> int:
         return len(self.latent)
@@ -211,7 +222,10 @@ class Batch:
             part = slice(start, start + size)
             label = None if self.label is None else self.label[part]
             fake_label = None if self.fake_label is None else self.fake_label[part]
-            yield Batch(self.image[part], label, self.latent[part], fake_label, seed_of(self.seed, "part", start))
+            yield Batch(partial(self._part, part), label, self.latent[part], fake_label, seed_of(self.seed, "part", start))
+
+    def _part(self, part: slice) -> Tensor:
+        return self.image[part]
 
 
 class Objective(NamedTuple):

@@ -151,6 +151,9 @@ def fields(owner: object) -> list[Field]:
             found.append(Field(statement.target.id, ast.unparse(statement.annotation), words))
         elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
             found.append(Field(statement.targets[0].id, "", words))
+        elif isinstance(statement, ast.FunctionDef) and "cached_property" in map(ast.unparse, statement.decorator_list):
+            returned = ast.unparse(statement.returns or ast.Pass())
+            found.append(Field(statement.name, returned, ast.get_docstring(statement) or ""))
     return [each for each in found if not each.name.startswith("_")]
 
 

@@ -1467,6 +1467,22 @@ class Positional(ToyImages):
         return Images(read, images.labels, images.fingerprint, images.split)
 
 
+@broken("dataset", "reads_ahead_what_it_reads", "in another order")
+@frozen
+class Hasty(ToyImages):
+    """Gives every reader what was begun last. Options: count, size, classes, seed."""
+
+    def open(self) -> Images:
+        images = super().open()
+        last: list[Tensor] = []
+
+        def begin(index: Tensor) -> Callable[[], Tensor]:
+            last[:] = [index]
+            return lambda: images.read(last[0])
+
+        return evolve(images, begin=begin)
+
+
 @broken("dataset", "holds_images_out", "both splits")
 @frozen
 class Leaking(ToyImages):

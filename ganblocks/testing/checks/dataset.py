@@ -60,6 +60,18 @@ def reads_any_image_alike(case: DataCase) -> None:
     expect.that(again.fingerprint == images.fingerprint and images.fingerprint, "the fingerprint changes, or is empty")
 
 
+def reads_ahead_what_it_reads(case: DataCase) -> None:
+    """What `begin` reads in the background is what `read` returns, in any order of begin and wait; some of it is never used."""
+    images = case.images()
+    if images.begin is None:
+        raise expect.NotChecked("reads no files while it is trained on")
+    rng = case.rng("ahead")
+    indices = [torch.randint(len(images.labels), (size,), generator=rng) for size in (3, 1, 4)]
+    finish = [images.begin(index) for index in indices]
+    for i in (1, 0):
+        expect.same(finish[i](), images.read(indices[i]), f"images begun as number {i + 1}, waited for in another order")
+
+
 def holds_images_out(case: DataCase) -> None:
     """`train` and `held_out` are disjoint sets of valid indices, and `train` is not empty."""
     images = case.images()
@@ -86,6 +98,7 @@ PROPERTIES = properties(
     describes_itself_without_data,
     opens_to_what_it_describes,
     reads_any_image_alike,
+    reads_ahead_what_it_reads,
     holds_images_out,
     trains_on_every_class,
     examples=3,

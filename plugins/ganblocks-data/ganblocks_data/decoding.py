@@ -74,11 +74,13 @@ def examine(path: Path, size: Size, channels: int) -> Decoded:
             height, width = _stored_size(image, size)
             image.draft(None, (3 * width, 3 * height))  # JPEG: shrink while decoding, still three times finer than needed
             ImageOps.exif_transpose(image, in_place=True)
-            flat = _on_white(_eight_bit(image)).convert("L" if channels == 1 else "RGB")
+            flat = _on_white(_eight_bit(image))
+            mode = "L" if channels == 1 else "RGB"
+            flat = flat if flat.mode == mode else flat.convert(mode)
     except Exception as error:  # Pillow's decoders raise almost anything on broken files
         raise DataError(f"{path} cannot be read as an image: {error or type(error).__name__}") from error
     height, width = sides(size)
-    fitted = ImageOps.fit(flat, (width, height), Image.Resampling.BICUBIC)
+    fitted = flat if flat.size == (width, height) else ImageOps.fit(flat, (width, height), Image.Resampling.BICUBIC)
     return Decoded(np.asarray(fitted).reshape(height, width, channels).transpose(2, 0, 1), changes)
 
 

@@ -33,9 +33,10 @@ class ImageFolder(Inspects):
     PNG, JPEG, WebP and BMP of any mode become upright 8-bit images of one size: transparency on white, 16-bit grey scaled,
     resized to cover ``size`` (antialiased bicubic; a square is covered by the shorter side), cropped at the centre. A warning
     counts the changes. A class has the name of its folder; classes are numbered in the order of these names as text (1, 10, 2),
-    as in torchvision's ImageFolder. If the decoded images fit into 512 MiB they are read on opening. Otherwise each batch is
-    read on demand by several threads, and an unreadable file is only found then, unless ``ganblocks check --data`` has found it
-    before. The fingerprint of such a folder begins with ``sampled:`` and covers names, sizes and 12 KiB of each file.
+    as in torchvision's ImageFolder. If the decoded images fit into 512 MiB they are read on opening. Otherwise several threads
+    read each batch while the step before computes, and an unreadable file is only found then, unless ``ganblocks check --data``
+    has found it before. The fingerprint of such a folder begins with ``sampled:`` and covers names, sizes and 12 KiB of each
+    file.
 
     Use it for your own images, and for ImageNet. Images of very different proportions lose what lies outside the centre:
     crop them first, or choose a ``size`` of their proportions.
@@ -84,6 +85,7 @@ class ImageFolder(Inspects):
             split=split(held_out),
             class_names=listing.classes,
             former=(self._fingerprint(listing),),
+            begin=read.begin,
         )
 
     def inspect(self) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ compared runs in turn within one process, so that a drift of the machine meets a
 
 from __future__ import annotations
 
-NAMES = ("iteration", "peak", "memory", "loop", "data", "evaluate", "start_up", "sample", "quality")
+NAMES = ("iteration", "products", "peak", "memory", "loop", "data", "evaluate", "start_up", "sample", "quality")
 """In the order of the page."""
 LONG = ("quality",)
 """What ``python -m benchmarks all`` leaves out."""

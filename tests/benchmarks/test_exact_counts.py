@@ -13,7 +13,9 @@ import pytest
 import torch
 
 from benchmarks.counting import Counts, counts_of, is_view, iteration_counts
-from benchmarks.workloads import WORKLOADS, random_batch
+from benchmarks.peak import operations
+from benchmarks.products import Products
+from benchmarks.workloads import WORKLOADS, Iteration, random_batch
 from ganblocks.assembly import build_game
 from ganblocks.game import TwoPlayerGame
 from ganblocks.values import Batch, Player
@@ -53,6 +55,16 @@ def test_an_iteration_on_a_device_waits_for_no_number(monkeypatch: pytest.Monkey
     metrics = [updater.step(batches.__getitem__, 0) for _ in range(2)][-1]
     with pytest.raises(RuntimeError, match="meta"):
         metrics["generator/loss"].item()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_products_alone_are_all_those_of_an_iteration(precision: str) -> None:
+    step = Iteration(WORKLOADS["S32"].recipe(precision, toy=True))
+    step()
+    products = Products.of(step)
+    assert operations(products) == operations(step) > 0
+    kinds = {argument.dtype for _, arguments in products.calls for argument in arguments if isinstance(argument, torch.Tensor)}
+    assert kinds == ({torch.float32} if precision == "fp32" else {torch.float32, torch.bfloat16})
 
 
 def on_meta(batch: Batch) -> Batch:

@@ -16,7 +16,7 @@ from benchmarks.earlier import EarlierIteration, checked_out
 from benchmarks.workloads import WORKLOADS, Iteration, PeerMissing, mimicry_version, peers
 
 ROOT = Path(__file__).parents[2]
-BESIDE_PEERS = ("iteration", "memory", "sample", "quality")
+BESIDE_PEERS = ("iteration", "products", "memory", "sample", "quality")
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import io
 import unicodedata
 import zipfile
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 
@@ -20,14 +18,10 @@ from ganblocks.errors import UsageError
 from ganblocks.files import replace_file
 from ganblocks.training.pictures import picture, to_bytes
 
-Batch = tuple[Tensor, Tensor | None]
-"""Images [b, C, H, W] in [-1, 1] and labels int64 [b]."""
-Drawn = Iterable[Batch]
-"""Images and labels, batch by batch."""
+Drawn = Iterable[tuple[Tensor, Tensor | None]]
+"""Images [b, C, H, W] in [-1, 1] and labels int64 [b], batch by batch."""
 FOLDER_NAME_LENGTH = 60
 """Maximum length of a class's folder name in characters of up to 4 bytes; file systems allow 255 bytes."""
-AHEAD = 8
-"""Batches that are drawn and not written yet, at most."""
 RESERVED = {"con", "prn", "aux", "nul", *(f"{device}{k}" for device in ("com", "lpt") for k in range(1, 10))}
 """Names of devices on Windows."""
 
@@ -35,23 +29,18 @@ RESERVED = {"con", "prn", "aux", "nul", *(f"{device}{k}" for device in ("com", "
 def write_pngs(folder: Path, drawn: Drawn, start: int, folders: Sequence[str]) -> None:
     """Write ``folder/CLASS/INDEX.png``, or ``folder/INDEX.png`` without ``folders`` of classes. Equal files are kept.
 
-    A thread writes while the next images are drawn.
-
     Raises:
-        UsageError: a file exists with other content, or cannot be written. A few batches after it may be there too.
+        UsageError: a file exists with other content, or cannot be written.
 
     """
-    pool = ThreadPoolExecutor(1)
-    batches: deque[Future[None]] = deque()
-    try:
-        for first, batch in _numbered(drawn, start):
-            batches.append(pool.submit(_write_batch, folder, batch, first, folders))
-            if len(batches) > AHEAD:
-                batches.popleft().result()
-        for written in batches:
-            written.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    for index, (image, label) in enumerate(_single(drawn), start):
+        parent = folder / folders[label] if folders else folder
+        path = parent / f"{index:06}.png"
+        try:
+            _make(parent)
+            _write_new(path, _png(image))
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be written: {error.strerror}; name another folder with --to") from error
 
 
 def write_npz(path: Path, drawn: Drawn, n: int, seed: int, start: int, names: Sequence[str]) -> None:
@@ -104,25 +93,10 @@ def _safe(name: str) -> str:
     return f"_{kept}" if kept.partition(".")[0].casefold() in RESERVED else kept
 
 
-def _numbered(drawn: Drawn, start: int) -> Iterator[tuple[int, Batch]]:
-    """Yield batches with the index of their first image."""
+def _single(drawn: Drawn) -> Iterator[tuple[Tensor, int]]:
+    """Yield every image as uint8 [H, W, C] with its class; 0 without classes."""
     for image, label in drawn:
-        yield start, (image, label)
-        start += len(image)
-
-
-def _write_batch(folder: Path, batch: Batch, start: int, folders: Sequence[str]) -> None:
-    """Write a PNG for each image of a batch. Raise UsageError."""
-    images, label = batch
-    classes = [0] * len(images) if label is None else label.tolist()
-    for index, (image, number) in enumerate(zip(_pixels(images), classes, strict=True), start):
-        parent = folder / folders[number] if folders else folder
-        path = parent / f"{index:06}.png"
-        try:
-            _make(parent)
-            _write_new(path, _png(image))
-        except OSError as error:
-            raise UsageError(f"{path}: cannot be written: {error.strerror}; name another folder with --to") from error
+        yield from zip(_pixels(image), [0] * len(image) if label is None else label.tolist(), strict=True)
 
 
 def _pixels(image: Tensor) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import tracemalloc
 import unicodedata
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from torch import Tensor
 
 from ganblocks.errors import UsageError
 from ganblocks.testing import examples
-from ganblocks.training.sample_files import AHEAD, folders_of, write_npz, write_pngs
+from ganblocks.training.sample_files import folders_of, write_npz, write_pngs
 
 HOSTILE = ["..", ".", "/etc", "../../x", "a/b", "a\\b", "C:", "con", "NUL.txt", "", " ", "a.", "a "]
 HOSTILE += ["\x00", "\n", "\x1b[31m", "\udcff"]
@@ -86,31 +85,6 @@ def test_what_is_there_stays_if_it_is_the_same_and_is_refused_if_not(tmp_path: P
     with pytest.raises(UsageError, match=r"b/000003\.png: exists and is not this sample .*--to"):
         write_pngs(tmp_path, drawn(2), 2, ["b", "b"])
     assert (tmp_path / "b" / "000003.png").read_bytes() == other
-
-
-def test_an_error_ends_the_drawing_and_leaves_no_thread(tmp_path: Path) -> None:
-    """Images before it are there; at most so many batches are drawn after it as may be kept."""
-    (tmp_path / "000020.png").write_bytes(b"of somebody else")
-    batches: list[int] = []
-    before = threading.active_count()
-    watched = (batches.append(len(image)) or (image, label) for image, label in drawn(16 * 100, classes=0))  # type: ignore[func-returns-value]
-    with pytest.raises(UsageError, match=r"000020\.png: exists and is not this sample"):
-        write_pngs(tmp_path, watched, 0, ())
-    assert len(batches) <= AHEAD + 3
-    assert threading.active_count() == before
-    assert (tmp_path / "000020.png").read_bytes() == b"of somebody else"
-    assert [(tmp_path / f"{index:06}.png").is_file() for index in (0, 19, 21)] == [True, True, False]
-
-
-def test_a_drawing_that_fails_is_an_error_and_leaves_no_part_of_a_file(tmp_path: Path) -> None:
-    def failing() -> Iterator[tuple[Tensor, Tensor | None]]:
-        yield from drawn(40, classes=0)
-        raise RuntimeError("out of memory")
-
-    with pytest.raises(RuntimeError, match="out of memory"):
-        write_pngs(tmp_path, failing(), 0, ())
-    written = sorted(tmp_path.iterdir())
-    assert all(path.suffix == ".png" and pixels(path).shape == (4, 6, 3) for path in written), "no half a file"
 
 
 def test_a_link_in_place_of_a_class_s_folder_is_not_followed(tmp_path: Path) -> None:

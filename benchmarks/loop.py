@@ -39,8 +39,8 @@ NOTE = (
     "recipes/sagan.toml, in bfloat16 if the processor computes in it. The loop is that of `ganblocks run`: it draws batches, "
     "updates the average, measures norms, decides by the health rules, logs, and shows progress on a terminal; the bare step "
     "is the update rule's alone, on one batch that is drawn beforehand. Blocks of both alternate. Grids and checkpoints are "
-    "written outside of the timed blocks, and their times include the statistics of the averaged weights; a run writes about "
-    "ten of each."
+    "written outside of the timed blocks, and their times include the statistics of the averaged weights; a run of "
+    "this recipe writes four of each."
 )
 
 

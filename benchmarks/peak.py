@@ -11,14 +11,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.results import Result, Row
 from benchmarks.settings import Settings
-from benchmarks.timing import Spread, alternate
+from benchmarks.timing import Spread, alternate, repeated
 from benchmarks.workloads import WORKLOADS, Iteration, main_session, session_iteration
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 SHAPES = ((32, 128, 32), (16, 256, 32), (64, 256, 16), (32, 512, 8))
 """(batch, channels, height and width) of the convolutions."""
 TOY_SHAPES = ((2, 8, 8),)
-ROUNDS = 5
+ROUNDS, STEPS = 5, 8
 NOTE = (
     "The peak of a round is the fastest of several large 3×3 convolutions, forward and backward, channels last. Operations are "
     "counted by torch.utils.flop_counter as they run: convolutions and matrix products, so resampling that is folded into a "
@@ -60,7 +60,8 @@ def iterations(settings: Settings) -> dict[str, tuple[Callable[[], object], int]
     for precision in PRECISIONS:
         for work in WORKLOADS.values():
             steps[f"{work.name}, {precision}"] = Iteration(work.recipe(precision, settings.toy))
-        steps[f"recipes/sagan.toml, {precision}"] = session_iteration(main_session(precision, settings.toy))
+        step = session_iteration(main_session(precision, settings.toy))
+        steps[f"{STEPS} × recipes/sagan.toml, {precision}"] = repeated(step, STEPS)
     return {name: (step, operations(step)) for name, step in steps.items()}
 
 

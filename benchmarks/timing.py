@@ -49,6 +49,16 @@ def alternate(functions: Mapping[str, Callable[[], object]], rounds: int, warm_u
     return times
 
 
+def repeated(function: Callable[[], object], times: int) -> Callable[[], None]:
+    """Return several calls as one, for what is too short to be timed alone: after others it begins with cold caches."""
+
+    def all_of_them() -> None:
+        for _ in range(times):
+            function()
+
+    return all_of_them
+
+
 def timed(function: Callable[[], object]) -> float:
     """Return the seconds of one call."""
     start = time.perf_counter()

@@ -50,9 +50,7 @@ def run(name: str, settings: Settings) -> None:
     """Measure, write the JSON, and print the table."""
     assert settings.out is not None, "the command line has a default"
     os.environ["OMP_NUM_THREADS"] = str(settings.threads)
-    if settings.against is not None:  # two processes take turns: threads that wait must leave the cores to the other one
-        os.environ["OMP_WAIT_POLICY"] = "passive"
-    import torch  # reads both when it is imported
+    import torch  # reads it when it is imported
 
     torch.set_num_threads(settings.threads)
     conditions = machine(), versions()  # of the code as it is imported now

@@ -18,7 +18,10 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 SHAPES = ((32, 128, 32), (16, 256, 32), (64, 256, 16), (32, 512, 8))
 """(batch, channels, height and width) of the convolutions."""
 TOY_SHAPES = ((2, 8, 8),)
-ROUNDS, STEPS = 5, 8
+ROUNDS = 5
+STEPS = 8
+MAIN = f"{STEPS} × recipes/sagan.toml"
+"""The name of so many of its steps: a single one is too short to be timed among larger ones."""
 NOTE = (
     "The peak of a round is the fastest of several large 3×3 convolutions, forward and backward, channels last. Operations are "
     "counted by torch.utils.flop_counter as they run: convolutions and matrix products, so resampling that is folded into a "
@@ -60,9 +63,14 @@ def iterations(settings: Settings) -> dict[str, tuple[Callable[[], object], int]
     for precision in PRECISIONS:
         for work in WORKLOADS.values():
             steps[f"{work.name}, {precision}"] = Iteration(work.recipe(precision, settings.toy))
-        step = session_iteration(main_session(precision, settings.toy))
-        steps[f"{STEPS} × recipes/sagan.toml, {precision}"] = repeated(step, STEPS)
+    steps |= {f"{MAIN}, {precision}": step for precision, step in main_steps(settings).items()}
     return {name: (step, operations(step)) for name, step in steps.items()}
+
+
+def main_steps(settings: Settings) -> dict[str, Callable[[], None]]:
+    """Return precision -> ``STEPS`` steps of recipes/sagan.toml as one call."""
+    sessions = {precision: main_session(precision, settings.toy) for precision in PRECISIONS}
+    return {precision: repeated(session_iteration(session), STEPS) for precision, session in sessions.items()}
 
 
 def operations(step: Callable[[], object]) -> int:

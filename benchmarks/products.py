@@ -15,14 +15,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map_only
 from torch.utils.flop_counter import flop_registry
 
+from benchmarks.peak import MAIN, PRECISIONS, main_steps
 from benchmarks.results import Result, Row
 from benchmarks.settings import Settings
-from benchmarks.timing import Spread, Times, alternate, ratio, repeated
-from benchmarks.workloads import WORKLOADS, Iteration, Peer, PeerMissing, main_session, mimicry_version, session_iteration
+from benchmarks.timing import Spread, Times, alternate, ratio
+from benchmarks.workloads import WORKLOADS, Iteration, Peer, PeerMissing, mimicry_version
 
 MIMICRY = "torch-mimicry, fp32"
-PRECISIONS = ("fp32", "bf16")
-ROUNDS, STEPS = 5, 8
+ROUNDS = 5
 NOTE = (
     "*Products alone* are the convolutions and matrix products of the same iteration, forward and backward, called one after "
     "another by the same kernels on arguments of equal shape, memory format and type, without anything between them. Their "
@@ -43,8 +43,8 @@ def measure(settings: Settings) -> Result:
         except PeerMissing as missing:
             rows.append(Row(f"{work.name}: {MIMICRY}", skipped=str(missing)))
         rows += workload_rows(work.name, sides, peer, settings)
-    main = {precision: repeated(session_iteration(main_session(precision, settings.toy)), STEPS) for precision in PRECISIONS}
-    return Result([*rows, *workload_rows(f"{STEPS} × recipes/sagan.toml", main, {}, settings)], NOTE, mimicry_version())
+    rows += workload_rows(MAIN, main_steps(settings), {}, settings)
+    return Result(rows, NOTE, mimicry_version())
 
 
 def workload_rows(name: str, sides: dict[str, Any], peer: dict[str, Callable[[], object]], settings: Settings) -> list[Row]:

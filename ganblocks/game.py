@@ -109,6 +109,10 @@ class TwoPlayerGame:
             module.to(device)
         return self
 
+    def reads_real(self, player: Player) -> bool:
+        """Return whether a turn of ``player`` reads the batch's real images."""
+        return player is Player.DISCRIMINATOR or self.loss.generator_reads_real
+
     def objective(self, player: Player, batch: Batch, images_seen: int, through: Collection[Player]) -> Objective:
         """Return what ``player`` minimizes on a batch, a 0-dim tensor with a graph through the players in ``through``."""
         with ExitStack() as stack:
@@ -200,7 +204,7 @@ class TwoPlayerGame:
 
     def _turn(self, player: Player, batch: Batch, images_seen: int, rng: torch.Generator, image_gradient: bool) -> PlayedTurn:
         fake = self.make(batch.latent, batch.fake_label)
-        real = batch.image if player is Player.DISCRIMINATOR or self.loss.generator_reads_real else None
+        real = batch.image if self.reads_real(player) else None
         if image_gradient:
             fake = fake if fake.requires_grad else fake.detach().requires_grad_()
             real = None if real is None else real.detach().requires_grad_()

@@ -75,7 +75,7 @@ def test_whatever_is_drawn_restored_or_forked_a_batch_is_that_of_images_in_memor
             elif action == "first":
                 source.drawn = dict.fromkeys(Player, 0)
         if action in ("D", "G"):
-            assert same(one(Player.DISCRIMINATOR if action == "D" else G), two(D if action == "D" else G))
+            assert same(one(D if action == "D" else G), two(D if action == "D" else G))
         if action == "skip D":
             one(D), two(D)
 

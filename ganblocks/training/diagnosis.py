@@ -58,8 +58,7 @@ def _repeated(session: Session, drawn: Mapping[Player, int], turns: Mapping[Play
 
 
 def _of_batch(session: Session, player: Player, batch: Batch) -> str:
-    reads_real = player is Player.DISCRIMINATOR or session.game.loss.generator_reads_real
-    if reads_real and not bool(torch.isfinite(batch.image).all()):
+    if session.game.reads_real(player) and not bool(torch.isfinite(batch.image).all()):
         return "the real images of the batch"
     parts = batch.split(session.game.microbatch or len(batch))
     return next((cause for part in parts if (cause := _of_part(session, player, part))), "")

@@ -63,7 +63,7 @@ class Comparison:
     """Whether training ends as soon as all sides have reached the last of the scores."""
 
 
-NETWORKS = Comparison("equal networks", 8_000, 80_000, (8.0, 6.0, 5.0, 4.0))
+NETWORKS = Comparison("equal networks", 8_000, 64_000, (8.0, 6.0, 5.0), early=True)
 MAIN = Comparison("recipes/sagan.toml", 2_000, 60_000, (4.25,), early=True)
 TOY_EVERY, TOY_IMAGES = 4, 8
 

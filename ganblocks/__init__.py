@@ -54,6 +54,7 @@ from ganblocks.kinds.metric import Metric
 from ganblocks.kinds.module_capabilities import (
     AddsTerm,
     AppendsClasses,
+    AppliesMap,
     AttentionMap,
     DerivesWeight,
     Gated,
@@ -157,6 +158,7 @@ __all__ = [
     "AddsTerm",
     "AmbiguousComponent",
     "AppendsClasses",
+    "AppliesMap",
     "Attention",
     "AttentionMap",
     "Augment",

@@ -155,13 +155,13 @@ class TwoPlayerGame:
 
     def make(self, latent: Tensor, label: Tensor | None) -> Tensor:
         """Return fakes [B, C, H, W], float32, for latents [B, Z]."""
-        with self._autocast():
+        with self.autocast():
             image: Tensor = self.networks[Player.GENERATOR](latent, label)
         return image.float()
 
     def score(self, image: Tensor, label: Tensor | None, rng: torch.Generator | None) -> Score:
         """Return the discriminator's score of images [B, C, H, W], augmented if there is an ``rng`` to draw from."""
-        with self._autocast():
+        with self.autocast():
             if self.augment is not None and rng is not None:
                 image = self.augment(image, rng)
             score: Score = self.networks[Player.DISCRIMINATOR](image, label)
@@ -191,7 +191,8 @@ class TwoPlayerGame:
         modules |= {f"penalties.{term.name}": term.module for term in self.terms}
         return modules | ({"augment": self.augment} if self.augment is not None else {})
 
-    def _autocast(self) -> torch.autocast:
+    def autocast(self) -> torch.autocast:
+        """Return a context in which forwards have the precision of training."""
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16")
 
     def _play(self, player: Player, batch: Batch, images_seen: int) -> tuple[Objective, PlayedTurn]:

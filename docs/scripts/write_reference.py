@@ -29,7 +29,7 @@ COMMAND = "python docs/scripts/write_reference.py"
 MEETS: dict[str, tuple[str, ...]] = {
     "norm": ("Site", "MixesSamples"),
     "weight_norm": ("HasEstimates", "SingularValue"),
-    "attention": ("Site", "AttentionMap", "Gated"),
+    "attention": ("Site", "AttentionMap", "AppliesMap", "Gated"),
     "conditioning": ("Site", "Score", "AddsTerm", "Turn", "View"),
     "penalty": ("Turn", "View", "Score", "Observes"),
     "update_rule": ("Updater", "NextBatch", "Game", "Batch", "Objective", "guarded_step", "DifferentiatesTwice"),

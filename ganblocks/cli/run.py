@@ -20,7 +20,7 @@ from ganblocks.evaluation import Scoring, evaluation_settings
 from ganblocks.evaluation.feature_cache import FeatureCache
 from ganblocks.recipe import Recipe
 from ganblocks.registry import Registry
-from ganblocks.training.grid import row_classes
+from ganblocks.training.examples import row_classes
 from ganblocks.training.health import read_health
 from ganblocks.training.launch import run as train
 from ganblocks.training.loop import Watch

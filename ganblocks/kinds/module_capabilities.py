@@ -26,6 +26,17 @@ class AttentionMap:
         raise NotImplementedError
 
 
+class AppliesMap(AttentionMap):
+    """A block with a map in whose place another can be put, to measure what the map is worth."""
+
+    def with_map(self, x: Tensor, attention: Tensor) -> Tensor:
+        """Return what forward(x), x [B, C, H, W], would return if its map were ``attention`` [B, heads, N, M].
+
+        With the map of :meth:`attention_map` it is forward(x) itself.
+        """
+        raise NotImplementedError
+
+
 class Gated:
     """A block whose effect is scaled by one learned number that can be logged (γ in SAGAN)."""
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import torch
 from attrs import evolve, frozen
 from torch import Tensor, nn
 
-from ganblocks.game import named_capable, unchanged_buffers
-from ganblocks.kinds.module_capabilities import AttentionMap, Gated
-from ganblocks.training.hooks import observing
+from ganblocks.kinds.module_capabilities import Gated
+from ganblocks.training.block_records import BlockRecord, record_blocks
+from ganblocks.training.map_numbers import MapNumbers
 
 NEGLIGIBLE = 0.01
 """A block that changes its input by less than this share has almost no effect."""
@@ -24,11 +23,8 @@ class Gate:
     gamma: float
     change: float
     """‖y - x‖ / ‖x‖ of its input x and output y."""
-    evenness: float | None = None
-    """Mean entropy of the rows of its attention map, as a share of the largest possible; 1: every key has the same weight.
-
-    Keys that no query can see, such as those outside its window, do not count.
-    """
+    map: MapNumbers | None = None
+    """The numbers of its attention map, if it has one."""
     live: float | None = None
     """γ of the trained network, if ``gamma`` is that of its average; None if they are the same."""
 
@@ -39,30 +35,26 @@ class Gate:
             effect = f"γ = {self.gamma:.2g}{average}; it changes its input by {self.change:.1%} and has almost no effect yet"
             advice = "γ moves at its network's rate: train longer, raise the rate, or start it higher (option gamma)"
             return f"{self.path}: {effect}. {advice}"
-        if self.evenness is not None and self.evenness > UNIFORM:
-            return f"{self.path}: its map has {self.evenness:.1%} of the largest entropy: it only averages its keys"
+        if self.map is not None and self.map.evenness.mean > UNIFORM:
+            return f"{self.path}: its map has {self.map.evenness.mean:.1%} of the largest entropy: it only averages its keys"
         return ""
 
 
-@torch.no_grad()
 def gates(name: str, network: nn.Module, *inputs: Tensor | None) -> list[Gate]:
     """Return the gated blocks of a network in evaluation mode on ``inputs``, latents [B, Z] or images [B, C, H, W] and labels.
 
     The network is left as it was; ``name`` begins the path of every block.
     """
-    examined: list[Gate] = []
+    records, output = record_blocks(name, network, *inputs)
+    return [_gate(record, image_of(inputs[0], output)) for record in records if record.gamma is not None]
 
-    def examine(path: str, module: nn.Module, x: tuple[Tensor, ...], y: Tensor) -> None:
-        examined.append(_gate(f"{name}.{path}", module, x[0].float(), y.float()))
 
-    training = network.training
-    network.eval()
-    try:
-        with unchanged_buffers(network), observing(named_capable(network, Gated), examine):
-            network(*inputs)
-    finally:
-        network.train(training)
-    return examined
+def image_of(first: Tensor | None, output: object) -> Tensor:
+    """Return the images [B, C, H, W] of a forward: a discriminator's input ``first``, or a generator's output."""
+    if first is not None and first.ndim == 4:
+        return first
+    assert isinstance(output, Tensor), "what takes no images makes them"
+    return output.float()
 
 
 def with_live_gamma(gate: Gate, live: nn.Module) -> Gate:
@@ -72,14 +64,9 @@ def with_live_gamma(gate: Gate, live: nn.Module) -> Gate:
     return evolve(gate, live=float(module.gamma.detach()))
 
 
-def _gate(path: str, module: nn.Module, x: Tensor, y: Tensor) -> Gate:
-    assert isinstance(module, Gated)
-    change = float((y - x).norm() / x.norm().clamp_min(torch.finfo(x.dtype).tiny))
-    return Gate(path, float(module.gamma), change, _evenness(module, x) if isinstance(module, AttentionMap) else None)
-
-
-def _evenness(module: AttentionMap, x: Tensor) -> float | None:
-    attention = module.attention_map(x)[0].float()  # of few images: it has N · M numbers each
-    keys = (attention > 0).flatten(0, -3).any(0).sum(-1)  # [N]
-    entropy = torch.special.entr(attention).sum(-1) / keys.clamp_min(2).log()
-    return float(entropy.mean()) if attention.shape[-1] > 1 else None
+def _gate(record: BlockRecord, image: Tensor) -> Gate:
+    assert record.gamma is not None, "the caller chooses gated blocks"
+    numbers = None
+    if record.attention is not None and record.attention.shape[-1] > 1:
+        numbers = MapNumbers.of(record.attention, record.queries, record.keys, image)
+    return Gate(record.path, float(record.gamma), float(record.change), numbers)

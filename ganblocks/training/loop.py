@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
+
+import attrs
 
 from ganblocks.training.cadence import Cadences
 from ganblocks.training.collapse import why_undetectable
-from ganblocks.training.grid import SampleGrid
+from ganblocks.training.examples import Examples, GridInputs
+from ganblocks.training.gates import Gate, gates, with_live_gamma
+from ganblocks.training.grid import save_samples
 from ganblocks.training.health import ROLLED_BACK, Continue, Decision, HealthFile, HealthMonitor, Record, RollBack, Stop, Undo
 from ganblocks.training.run_folder import RunFolder
 from ganblocks.training.sampler import Sampler
 from ganblocks.training.stopping import StopRequest
 from ganblocks.training.trainer import Trainer
+from ganblocks.values import Player
 
 Watch = Callable[[Record], None]
 """Called with every record of metrics.jsonl, for a live display."""
@@ -93,7 +98,7 @@ class Outputs:
     def __init__(self, trainer: Trainer, folder: RunFolder, scorer: Scorer) -> None:
         self.trainer, self.folder, self.scorer = trainer, folder, scorer
         self.recipe = trainer.session.recipe
-        self.grid, self.due = SampleGrid.of(trainer), Cadences.of(self.recipe)
+        self.inputs, self.due = GridInputs.of(trainer.session), Cadences.of(self.recipe)
 
     def begin(self, events: HealthFile) -> None:
         """Write the grid of a new run, and a checkpoint if the run may be rolled back to it."""
@@ -101,7 +106,7 @@ class Outputs:
         if policy.collapse != "off" and (reason := why_undetectable(self.trainer.batches)):
             events.add({"images": 0, "step": 0}, "blind", f"{reason}, so collapse cannot be detected")
         if self.trainer.steps == 0:
-            self.grid.save(self.trainer, self.folder)
+            self._draw()
             if "rollback" in (policy.not_finite, policy.collapse):
                 self.trainer.save(self.folder)
 
@@ -109,7 +114,7 @@ class Outputs:
         """Write what is due since ``before`` images. The checkpoint comes last, so that no score is lost between the two."""
         seen = self.trainer.images_seen
         if self.due.samples.crossed(before, seen):
-            self.grid.save(self.trainer, self.folder)
+            self._draw()
         if self.due.scores.crossed(before, seen) and seen < self.recipe.training.images:
             self._score()
         if self.due.checkpoints.crossed(before, seen):
@@ -117,11 +122,23 @@ class Outputs:
 
     def finish(self, events: HealthFile, scored: bool) -> None:
         """Write the last grid, checkpoint and gated blocks; then score, if the run was not stopped early."""
-        self.grid.save(self.trainer, self.folder)
+        self._draw()
         self.trainer.save(self.folder)
-        events.finish(lambda: self.grid.gates(self.trainer))
+        events.finish(self._gates)
         if scored:
             self._score()
+
+    def _draw(self) -> None:
+        save_samples(self.inputs, self.trainer.sampler("average"), self.folder.sample(self.trainer.images_seen))
+
+    def _gates(self) -> list[dict[str, Any]]:
+        """Return the gated blocks of the averaged generator and of the discriminator, as health.json keeps them."""
+        trainer, examples, examined = self.trainer, Examples(self.trainer.session), list[Gate]()
+        for player, live in trainer.game.networks.items():
+            network = trainer.average.settled() if player is Player.GENERATOR else live
+            blocks = gates(str(player), network, *examples.of(player))
+            examined += [with_live_gamma(gate, live) for gate in blocks] if network is not live else blocks
+        return [attrs.asdict(gate) | {"words": gate.summary()} for gate in examined]
 
     def _score(self) -> None:
         if self.recipe.evaluation is not None:

@@ -15,6 +15,7 @@ from torch import Tensor
 from ganblocks.assembly import Session
 from ganblocks.errors import CheckpointError, Diverged
 from ganblocks.training.average import Average
+from ganblocks.training.block_statistics import BlockStatistics
 from ganblocks.training.cadence import Cadences
 from ganblocks.training.checkpoint import (
     Checkpoint,
@@ -81,7 +82,7 @@ class Trainer:
         """Steps so far, undone ones included."""
         self.rollbacks = 0
         """How often the run was rolled back; it forks the random numbers."""
-        self._statistics = Cadences.of(session.recipe).statistics
+        self._statistics, self._block_statistics = Cadences.of(session.recipe).statistics, BlockStatistics(session)
         self._start = self._step_start()
 
     @property
@@ -94,15 +95,16 @@ class Trainer:
 
         Every number of a record must be finite: the health rules take any other for divergence.
         """
-        self._start, before = self._step_start(), self.images_seen
+        self._start, before, of_blocks = self._step_start(), self.images_seen, dict[str, float]()
         metrics = self.updater.step(self.batches, before) | gammas(self.game)
         self.steps += 1
         self.average.update(self.images_seen)
         metrics |= state_norms(self.game, self.average.network)
         if self._statistics.crossed(before, self.images_seen):
             metrics |= sigmas(self.game)
+            of_blocks = self._block_statistics()
         head = {"images": self.images_seen, "step": self.steps, "seconds": self.clock.seconds}
-        return head | as_numbers(metrics)
+        return head | as_numbers(metrics) | of_blocks
 
     def error_origin(self) -> str:
         """Return the first thing that was not finite in the latest step, in words; empty if none can be named."""

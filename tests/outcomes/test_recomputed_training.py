@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import tomllib
 from pathlib import Path
 
@@ -30,6 +31,8 @@ from tests.outcomes.zoo import (
 )
 
 STEPS = 7
+OF_BLOCKS = ("effect/", "query_dependence/", "evenness/", "distance/", "colour_correlation/", "nearness_correlation/")
+"""Numbers of the blocks, on inputs of their own."""
 
 
 @pytest.fixture(scope="session")
@@ -65,8 +68,8 @@ def test_every_number_of_metrics_is_that_of_its_step(zoo: Kept, replay: Replay) 
     records = zoo.records()
     assert [(record["step"], record["images"]) for record in records] == [(i, 16 * i) for i in range(1, STEPS + 1)]
     for record, mine in zip(records, replay.records, strict=True):
-        assert {name for name in record if "sigma" not in name} - {"step", "images", "seconds"} == {
-            name for name in mine if "sigma" not in name
+        assert {name for name in record if not name.startswith(("sigma/", *OF_BLOCKS))} - {"step", "images", "seconds"} == {
+            name for name in mine if not name.startswith("sigma/")
         }
         for name, value in mine.items():
             if not name.startswith("sigma/"):
@@ -80,6 +83,58 @@ def test_every_sigma_is_the_largest_singular_value_of_that_layer_s_weight(zoo: K
         assert {name for name in record if name.startswith("sigma/")} == set(wanted)
         for name, value in wanted.items():
             assert 0.9 * value < record[name] < 1.0001 * value, (record["step"], name)
+
+
+def test_the_numbers_of_blocks_are_those_of_the_live_networks(zoo: Kept) -> None:
+    """Of the last step: on every third latent of the grid, and on real images; each number by numpy from the map itself."""
+    live = {"generator": build_generator, "discriminator": build_discriminator}
+    for player, inputs in zip(live, examined(zoo), strict=True):
+        network = live[player](zoo.recipe, zoo.session.image, seed=99)
+        network.load_state_dict(part(zoo.states[-1], player))
+        (x, y), output = seen_by_block(network, inputs)
+        attention, keys = network.get_submodule("block1.attention").attention_map(x)
+        rows, record = np.asarray(attention.detach().double()), zoo.records()[-1]
+        image = output if player == "generator" else inputs[0]
+        distances = [[math.dist(a, b) for b in centres(keys)] for a in centres((x.shape[2], x.shape[3]))]
+        expected = {
+            "effect": float((y - x).double().norm() / x.double().norm()),
+            "query_dependence": np.mean([dependence(row) for row in rows[:, 0]]),
+            "evenness": -(rows * np.log(rows)).sum(-1).mean() / np.log(rows.shape[-1]),
+            "distance": (rows * np.array(distances)).sum(-1).mean(),
+            "colour_correlation": colour_correlation(rows, image),
+        }
+        for name, value in expected.items():
+            assert record[f"{name}/{player}.block1.attention"] == pytest.approx(value, rel=1e-2, abs=1e-4), (player, name)
+
+
+def examined(zoo: Kept) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Every third latent of the grid, and real images evenly over the classes: what blocks are examined on."""
+    rng = torch.Generator().manual_seed(seed_of(3, "grid"))
+    latent, label = torch.randn(4 * 12, 16, generator=rng)[::3], torch.arange(4).repeat_interleave(4)
+    images = zoo.session.batches.images
+    in_order = sorted(images.split["train"].tolist(), key=lambda index: int(images.labels[index]))
+    chosen = torch.tensor([in_order[i * len(in_order) // 16] for i in range(16)])
+    return (latent, label), (images.read(chosen).float() / 127.5 - 1, images.labels[chosen])
+
+
+def seen_by_block(network: nn.Module, inputs: tuple[Tensor, Tensor]) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    """(input and output of block1.attention in evaluation mode, output of the network)."""
+    seen: list[tuple[Tensor, Tensor]] = []
+    network.eval().get_submodule("block1.attention").register_forward_hook(lambda *call: seen.append((call[1][0], call[2])))
+    with torch.no_grad():
+        output = network(*inputs)
+    return seen[0], output
+
+
+def dependence(rows: np.ndarray) -> float:
+    """Mutual information between a uniform query and its key, over the logarithm of the fewer of them."""
+    marginal = rows.mean(0)
+    return float((rows * np.log(rows / marginal)).sum(1).mean() / math.log(min(rows.shape)))
+
+
+def centres(grid: tuple[int, int]) -> list[tuple[float, float]]:
+    """Of the cells of a grid over the unit square."""
+    return [((row + 0.5) / grid[0], (column + 0.5) / grid[1]) for row in range(grid[0]) for column in range(grid[1])]
 
 
 def test_what_is_watched_is_what_is_written(zoo: Kept) -> None:
@@ -260,9 +315,8 @@ def test_provenance_says_where_the_run_came_from(zoo: Kept) -> None:
 
 
 def test_health_tells_what_gated_blocks_do_at_the_end(zoo: Kept) -> None:
-    """To the first 16 images of the grid: of the average, and of the live discriminator."""
-    rng = torch.Generator().manual_seed(seed_of(3, "grid"))
-    latent, label = torch.randn(4 * 12, 16, generator=rng)[:16], torch.tensor([0] * 12 + [1] * 4)
+    """Of the average to every third image of the grid; of the live discriminator to real images, evenly over the classes."""
+    (latent, label), (real, real_label) = examined(zoo)
     generator, discriminator = zoo.generator(112), build_discriminator(zoo.recipe, zoo.session.image, seed=99)
     discriminator.load_state_dict(part(zoo.tensors(112, "game"), "discriminator"))
     looked: list[tuple[nn.Module, Tensor, Tensor]] = []
@@ -271,16 +325,33 @@ def test_health_tells_what_gated_blocks_do_at_the_end(zoo: Kept) -> None:
             lambda *call: looked.append((call[0], call[1][0], call[2]))
         )
     with torch.no_grad():
-        discriminator(generator(latent, label), label)
+        fake = generator(latent, label)
+        discriminator(real, real_label)
     gates = json.loads((zoo.folder / "health.json").read_text())["gates"]
     assert [gate["path"] for gate in gates] == ["generator.block1.attention", "discriminator.block1.attention"]
-    for gate, (module, x, y) in zip(gates, looked, strict=True):
+    for gate, (module, x, y), image in zip(gates, looked, (fake, real), strict=True):
         assert gate["gamma"] == float(module.gamma.detach())
         assert gate["change"] == pytest.approx(float((y - x).double().norm() / x.double().norm()), rel=1e-3)
         rows = np.asarray(module.attention_map(x)[0].detach().double())
         even = -(rows * np.log(np.clip(rows, 1e-300, None))).sum(-1).mean() / np.log(rows.shape[-1])
-        assert gate["evenness"] == pytest.approx(even, rel=1e-3)
+        assert gate["map"]["evenness"]["mean"] == pytest.approx(even, rel=1e-3)
+        assert gate["map"]["colour_correlation"]["mean"] == pytest.approx(colour_correlation(rows, image), rel=1e-2)
         assert (f"{gate['change']:.1%}" in gate["words"]) == (gate["change"] < 0.01)
+
+
+def colour_correlation(rows: np.ndarray, image: Tensor) -> float:
+    """The mean over samples of the mean over queries of numpy's correlation between a row and minus the distances of colours."""
+    samples = []
+    for row, pixels in zip(rows[:, 0], np.asarray(image.double()), strict=True):
+        query, key = (
+            pixels.reshape(len(pixels), side, pixels.shape[1] // side, side, -1).mean((2, 4)).reshape(len(pixels), -1).T
+            for side in (int(count**0.5) for count in row.shape)
+        )
+        like = -np.linalg.norm(query[:, None] - key, axis=-1)
+        pairs = zip(row, like, strict=True)
+        varied = [(a, b) for a, b in pairs if np.ptp(b) > 1e-6 and np.ptp(a) > 1e-6 * a.max()]
+        samples.append(np.mean([np.corrcoef(a, b)[0, 1] for a, b in varied]) if varied else np.nan)
+    return float(np.nanmean(samples))
 
 
 MIXED = """

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from ganblocks import (
     AddsTerm,
+    AppliesMap,
     AttentionMap,
     Classes,
     CouplesSamples,
@@ -455,6 +456,29 @@ class Crossed(Attending):
         return torch.softmax(self.scores(x).mT, -1)[:, None], (x.shape[2], x.shape[3])
 
 
+class Applying(Attending, AppliesMap):
+    """Honest, and takes other maps too."""
+
+    def with_map(self, x: Tensor, attention: Tensor) -> Tensor:
+        return x + (attention[:, 0] @ self.value(x).flatten(2).mT).mT.view_as(x)
+
+
+@broken_block("its_map_is_the_one_that_forward_uses", "against forward", "Halved")
+class Halved(Applying):
+    """Adds half of what it attends to, with the map that it is given."""
+
+    def with_map(self, x: Tensor, attention: Tensor) -> Tensor:
+        return (x + super().with_map(x, attention)) / 2
+
+
+@broken_block("its_map_is_the_one_that_forward_uses", "another map", "Obstinate")
+class Obstinate(Applying):
+    """Uses its own map whichever it is given."""
+
+    def with_map(self, x: Tensor, attention: Tensor) -> Tensor:
+        return self.forward(x)
+
+
 class Transformer(Attending):
     """Honest, and with all that surrounds attention elsewhere: norms over all places, 3×3 layers, heads, a gate, an MLP."""
 
@@ -486,6 +510,14 @@ class AttendingBlock:
 
     def build(self, site: Site) -> nn.Module:
         return Attending(site)
+
+
+@frozen
+class ApplyingBlock:
+    """A control of maps that can be replaced."""
+
+    def build(self, site: Site) -> nn.Module:
+        return Applying(site)
 
 
 @frozen
@@ -1777,6 +1809,7 @@ CONTROLS = [
     ("attention", HonestBlock),
     ("attention", Rarely),
     ("attention", AttendingBlock),
+    ("attention", ApplyingBlock),
     ("attention", TransformerBlock),
     ("weight_norm", Frobenius),
     ("initialization", _Uniform),

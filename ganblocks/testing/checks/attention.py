@@ -9,7 +9,7 @@ from attrs import frozen
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from ganblocks.kinds.module_capabilities import AttentionMap, Gated
+from ganblocks.kinds.module_capabilities import AppliesMap, AttentionMap, Gated
 from ganblocks.testing import expect
 from ganblocks.testing.cases import Arguments, SiteCase, call, drawn
 from ganblocks.testing.checks.learning import LEARNING
@@ -75,6 +75,20 @@ def what_its_map_attends_to_matters(case: BlockCase) -> None:
     expect.only_if(False, "no row of its map comes near a single key, for inputs of any size")
 
 
+def its_map_is_the_one_that_forward_uses(case: BlockCase) -> None:
+    """``with_map(x, map)`` is forward(x) to 1e-6 in float64 with the block's own map and γ = 1, and with another map it is not."""
+    module, x = case.build().eval().double(), case.but(scale=1.0).image().double()
+    applying = expect.require(module, AppliesMap)
+    if isinstance(module, Gated):
+        with torch.no_grad():
+            module.gamma.fill_(1.0)
+    own, output = applying.attention_map(x)[0].double(), call(module, (x,))
+    expect.close(applying.with_map(x, own), output, "with_map(x, its map), against forward(x)", 1e-6)
+    other = own.roll(1, -1)
+    if (other - own).abs().amax() > CLEARLY:
+        expect.that((applying.with_map(x, other) - output).norm() > 0, "with_map(x, another map) is forward(x) too")
+
+
 CASES = drawn(BlockCase, batch=batches, scale=scales, site=sites())
 PROPERTIES = (
     *PLACED_PROPERTIES,
@@ -86,6 +100,7 @@ PROPERTIES = (
         gamma_scales_its_effect,
         its_map_is_a_distribution_over_keys,
         what_its_map_attends_to_matters,
+        its_map_is_the_one_that_forward_uses,
     ),
     *LEARNING,
 )
@@ -95,6 +110,8 @@ FEWEST = 16
 """Rows that must be near a single key for a verdict."""
 SINGLE = 0.99
 """The weight of such a key."""
+CLEARLY = 0.01
+"""A difference between the weights of two maps that must show in the output."""
 MOST_SILENT = 0.2
 """Share of them that may not change: a ReLU may cut off a value, or the output of its head."""
 

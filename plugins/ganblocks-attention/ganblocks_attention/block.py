@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganblocks import AttentionMap, Gated, Site
+from ganblocks import AppliesMap, Gated, Site
 from ganblocks_attention.arithmetic import AttentionPath, attention_weights, fused, fuses, merge, plain, split
 from ganblocks_attention.checks import check_keys
 
 
-class AttentionBlock(nn.Module, AttentionMap, Gated):
+class AttentionBlock(nn.Module, AppliesMap, Gated):
     """x [B, C, H, W] -> x + γ · out(gathered values), with 1×1 convolutions without bias."""
 
     def __init__(self, site: Site, inner: int, values: int, gamma: float) -> None:
@@ -25,12 +25,24 @@ class AttentionBlock(nn.Module, AttentionMap, Gated):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x [B, C, H, W] plus the gated attention to it."""
-        attended: Tensor = self.out(self.gather(x))
-        return x + self.gamma * attended
+        return self._plus(x, self.gather(x))
 
     def gather(self, x: Tensor) -> Tensor:
         """Return the values that each position gathers: [B, C, H, W] -> [B, values, H, W]."""
         raise NotImplementedError
+
+    def with_map(self, x: Tensor, attention: Tensor) -> Tensor:
+        """Return forward(x) [B, C, H, W] with ``attention`` [B, heads, N, M] as the map."""
+        values = self.values(x)
+        return self._plus(x, merge(attention.to(values.dtype) @ values, x.shape[2], x.shape[3]))
+
+    def values(self, x: Tensor) -> Tensor:
+        """Return the values at the keys: [B, C, H, W] -> [B, heads, M, V]."""
+        return split(self.value(x))
+
+    def _plus(self, x: Tensor, gathered: Tensor) -> Tensor:
+        attended: Tensor = self.out(gathered)
+        return x + self.gamma * attended
 
 
 class GlobalBlock(AttentionBlock):
@@ -72,6 +84,10 @@ class GlobalBlock(AttentionBlock):
         key = self._pooled(self.key(x_placed))
         attention = attention_weights(split(self.query(x_placed), self.heads), split(key, self.heads), self.scale)
         return attention, (key.shape[2], key.shape[3])
+
+    def values(self, x: Tensor) -> Tensor:
+        """Return the values at the keys: [B, C, H, W] -> [B, heads, M, V]."""
+        return split(self._pooled(self.value(self._placed(x))), self.heads)
 
     def _placed(self, x: Tensor) -> Tensor:
         return x if self.positions is None else x + self.positions.to(x.dtype)

@@ -10,7 +10,7 @@ from attrs import frozen
 from torch import Tensor, nn
 
 from ganblocks import Site, option
-from ganblocks_attention.arithmetic import attention_weights, plain
+from ganblocks_attention.arithmetic import attention_weights, plain, split
 from ganblocks_attention.block import AttentionBlock
 from ganblocks_attention.checks import head_channels
 from ganblocks_attention.positions import offsets
@@ -84,6 +84,10 @@ class WindowedBlock(AttentionBlock):
         whole = inside.new_zeros(len(x), self.heads, height * width, height * width)
         whole[:, :, members[:, :, None], members[:, None, :]] = inside
         return whole, (height, width)
+
+    def values(self, x: Tensor) -> Tensor:
+        """Return the values at all positions: [B, C, H, W] -> [B, heads, N, V]."""
+        return split(self.value(x), self.heads)
 
     def _bias(self) -> Tensor | None:
         """[heads, 1, window², window²]."""

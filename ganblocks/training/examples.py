@@ -17,6 +17,8 @@ ROWS = 16
 """At most this many classes have a row in a grid of samples."""
 EXAMINED = 16
 """Samples, and real images, on which blocks are examined."""
+SHOWN = 9
+"""Samples, and real images, whose attention maps are shown."""
 
 Inputs = tuple[Tensor, Tensor | None]
 """Latents [n, Z] or images [n, C, H, W], and their classes [n]."""
@@ -47,10 +49,37 @@ class GridInputs:
 
 
 class Examples:
-    """What both networks are examined on: samples of the grid, and training images, evenly spaced over both."""
+    """Inputs of both networks: samples of the grid, and training images.
+
+    Numbers are measured on 16 of each, evenly spaced. Maps are shown of up to 9: the first sample of rows of the grid, and the
+    first training image of the same classes.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
+
+    def shown(self, player: Player) -> Inputs:
+        """Return the inputs whose maps are shown, on the device of the network."""
+        return self._shown_samples() if player is Player.GENERATOR else self._shown_real()
+
+    def _shown_samples(self) -> Inputs:
+        grid, device = GridInputs.of(self._session), self._session.game.device
+        rows = evenly_spaced(len(grid.latent) // grid.columns, SHOWN) * grid.columns
+        return grid.latent[rows].to(device), None if grid.label is None else grid.label[rows].to(device)
+
+    def _shown_real(self) -> Inputs:
+        images, classes = self._session.batches.images, self._session.image.classes
+        train = images.split["train"]
+        if not classes:
+            return self._read(train[evenly_spaced(len(train), SHOWN)])
+        rows = row_classes(classes)
+        of_class = [train[images.labels[train] == rows[i]][:1] for i in evenly_spaced(len(rows), SHOWN)]
+        return self._read(torch.cat(of_class))
+
+    def _read(self, indices: Tensor) -> Inputs:
+        images, device = self._session.batches.images, self._session.game.device
+        label = images.labels[indices].to(device) if self._session.image.classes else None
+        return from_bytes(images.read(indices), device), label
 
     def of(self, player: Player) -> Inputs:
         """Return a network's inputs, on its device: latents for the generator, real images for the discriminator."""
@@ -64,12 +93,10 @@ class Examples:
 
     @cached_property
     def _real(self) -> Inputs:
-        images, device = self._session.batches.images, self._session.game.device
+        images = self._session.batches.images
         train = images.split["train"]
         by_class = train[images.labels[train].argsort(stable=True)] if self._session.image.classes else train
-        indices = by_class[evenly_spaced(len(train), EXAMINED)]
-        label = images.labels[indices].to(device) if self._session.image.classes else None
-        return from_bytes(images.read(indices), device), label
+        return self._read(by_class[evenly_spaced(len(train), EXAMINED)])
 
 
 def evenly_spaced(count: int, wanted: int) -> Tensor:

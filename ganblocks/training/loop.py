@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import attrs
+from torch import nn
 
 from ganblocks.training.cadence import Cadences
 from ganblocks.training.collapse import why_undetectable
@@ -13,6 +15,7 @@ from ganblocks.training.examples import Examples, GridInputs
 from ganblocks.training.gates import Gate, gates, with_live_gamma
 from ganblocks.training.grid import save_samples
 from ganblocks.training.health import ROLLED_BACK, Continue, Decision, HealthFile, HealthMonitor, Record, RollBack, Stop, Undo
+from ganblocks.training.map_files import moment_of, write_moment
 from ganblocks.training.run_folder import RunFolder
 from ganblocks.training.sampler import Sampler
 from ganblocks.training.stopping import StopRequest
@@ -98,7 +101,11 @@ class Outputs:
     def __init__(self, trainer: Trainer, folder: RunFolder, scorer: Scorer) -> None:
         self.trainer, self.folder, self.scorer = trainer, folder, scorer
         self.recipe = trainer.session.recipe
-        self.inputs, self.due = GridInputs.of(trainer.session), Cadences.of(self.recipe)
+        self.inputs, self.examples, self.due = (
+            GridInputs.of(trainer.session),
+            Examples(trainer.session),
+            Cadences.of(self.recipe),
+        )
 
     def begin(self, events: HealthFile) -> None:
         """Write the grid of a new run, and a checkpoint if the run may be rolled back to it."""
@@ -129,16 +136,25 @@ class Outputs:
             self._score()
 
     def _draw(self) -> None:
-        save_samples(self.inputs, self.trainer.sampler("average"), self.folder.sample(self.trainer.images_seen))
+        """Write the grid, and the attention maps of some of its samples and of real images."""
+        seen = self.trainer.images_seen
+        save_samples(self.inputs, self.trainer.sampler("average"), self.folder.sample(seen))
+        try:
+            write_moment(self.folder.path, moment_of(seen, self._examined(), self.examples))
+        except Exception as error:  # of a plugin's block: the training is worth more
+            warnings.warn(f"attention maps cannot be written: {type(error).__name__}: {error}", stacklevel=2)
+
+    def _examined(self) -> dict[Player, nn.Module]:
+        """Return the networks whose blocks are examined: the averaged generator and the discriminator."""
+        return {**self.trainer.game.networks, Player.GENERATOR: self.trainer.average.settled()}
 
     def _gates(self) -> list[dict[str, Any]]:
-        """Return the gated blocks of the averaged generator and of the discriminator, as health.json keeps them."""
-        trainer, examples, examined = self.trainer, Examples(self.trainer.session), list[Gate]()
-        for player, live in trainer.game.networks.items():
-            network = trainer.average.settled() if player is Player.GENERATOR else live
-            blocks = gates(str(player), network, *examples.of(player))
-            examined += [with_live_gamma(gate, live) for gate in blocks] if network is not live else blocks
-        return [attrs.asdict(gate) | {"words": gate.summary()} for gate in examined]
+        """Return the gated blocks as health.json keeps them."""
+        blocks = list[Gate]()
+        for player, network in self._examined().items():
+            live, examined = self.trainer.game.networks[player], gates(str(player), network, *self.examples.of(player))
+            blocks += examined if network is live else [with_live_gamma(gate, live) for gate in examined]
+        return [attrs.asdict(gate) | {"words": gate.summary()} for gate in blocks]
 
     def _score(self) -> None:
         if self.recipe.evaluation is not None:

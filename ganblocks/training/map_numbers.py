@@ -1,7 +1,7 @@
-"""The numbers of attention maps: how much they depend on the query, how even they are, how far and at which colours they look.
+"""The numbers of attention maps: how much they depend on the query, how even they are, how far they reach and to which colours.
 
-Maps are β [B, heads, N, M]: N = height · width queries and M keys in row-major order, and every row sums to 1. A number of several
-heads is their mean. Definitions and their sources are in docs/explanation/attention-maps.md.
+Maps are β [B, heads, N, M]: N = height · width queries and M keys in row-major order, and every row sums to 1. A number of
+several heads is their mean. Definitions and their sources are in docs/explanation/attention-maps.md.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ Grid = tuple[int, int]
 def query_dependence(attention: Tensor) -> Tensor:
     """Return [B]: the mutual information of query and key under uniform queries, as a share of its largest value.
 
-    It is the Jensen-Shannon divergence of the rows, H(mean of rows) - mean of H(row), over the logarithm of the smaller of N and M:
-    0 if all queries attend alike, 1 if each attends to a key of its own.
+    It is the Jensen-Shannon divergence of the rows, H(mean of rows) - mean of H(row), over the logarithm of the smaller of N
+    and M: 0 if all queries attend alike, 1 if each attends to a key of its own.
     """
     rows, mean = _entropy(attention).mean(-1), _entropy(attention.mean(-2))
     largest = math.log(max(min(attention.shape[-2:]), 2))

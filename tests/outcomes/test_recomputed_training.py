@@ -340,7 +340,7 @@ def test_health_tells_what_gated_blocks_do_at_the_end(zoo: Kept) -> None:
 
 
 def colour_correlation(rows: np.ndarray, image: Tensor) -> float:
-    """The mean over samples of the mean over queries of numpy's correlation between a row and minus the distances of colours."""
+    """The mean over samples and queries of numpy's correlation between a row and minus the distances of colours."""
     samples = []
     for row, pixels in zip(rows[:, 0], np.asarray(image.double()), strict=True):
         query, key = (

@@ -76,7 +76,7 @@ def what_its_map_attends_to_matters(case: BlockCase) -> None:
 
 
 def its_map_is_the_one_that_forward_uses(case: BlockCase) -> None:
-    """``with_map(x, map)`` is forward(x) to 1e-6 in float64 with the block's own map and γ = 1, and with another map it is not."""
+    """``with_map(x, map)`` is forward(x) with the block's own map, to 1e-6 in float64 with γ = 1, and not with another map."""
     module, x = case.build().eval().double(), case.but(scale=1.0).image().double()
     applying = expect.require(module, AppliesMap)
     if isinstance(module, Gated):

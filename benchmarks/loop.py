@@ -21,7 +21,7 @@ from benchmarks.workloads import main_session, registry
 from ganblocks.assembly import Session
 from ganblocks.cli.display import show_progress
 from ganblocks.recipe import write_recipe
-from ganblocks.training.examples import GridInputs
+from ganblocks.training.examples import Examples
 from ganblocks.training.grid import save_samples
 from ganblocks.training.health import Record
 from ganblocks.training.loop import NoScorer, train
@@ -114,12 +114,12 @@ def interleaved(trainer: Trainer, folder: RunFolder, bare: Callable[[], object],
 
 def _outputs(trainer: Trainer, folder: RunFolder) -> dict[str, Callable[[], object]]:
     """Return what a run writes now and then. Averaged weights are those of a new step, so that nothing is reused."""
-    inputs, path = GridInputs.of(trainer.session), folder.sample(0)
+    grid, path = Examples.of(trainer.session).grid, folder.sample(0)
 
     def moved(write: Callable[[], object]) -> Callable[[], object]:
         return lambda: (trainer.average.update(trainer.images_seen), write())
 
     return {
-        "a grid of samples": moved(lambda: save_samples(inputs, trainer.sampler("average"), path)),
+        "a grid of samples": moved(lambda: save_samples(grid, trainer.sampler("average"), path)),
         "a checkpoint": moved(lambda: trainer.save(folder)),
     }

@@ -124,6 +124,29 @@ class EvaluateOptions:
 
 
 @frozen(kw_only=True)
+class AttentionOptions:
+    """Show what attention blocks attend to: figures, numbers and a page.  Example: ganblocks attention runs/sagan"""
+
+    run: RunPath
+    n: Annotated[int | None, typer.Option("--n", min=1, help="Images; by default one for each row of the run's grid.")] = None
+    class_: Annotated[str | None, typer.Option("--class", metavar="K", help="Of one class, by name or number.")] = None
+    seed: Annotated[int | None, typer.Option(help="Random seed of samples; by default those of the run's grid.")] = None
+    network: Annotated[str | None, typer.Option(help="generator or discriminator; by default both.")] = None
+    block: Annotated[str | None, typer.Option(metavar="PATH", help="One block; by default all that have a map.")] = None
+    head: Annotated[int | None, typer.Option(min=1, help="A head in the figures; by default the mean of all.")] = None
+    queries: Annotated[
+        str | None, typer.Option(metavar="Y,X;Y,X", help="Queries in the figures, in pixels; by default four that differ.")
+    ] = None
+    image: Annotated[
+        list[Path], typer.Option(metavar="FILE", help="What the discriminator attends to in an image file; repeatable.")
+    ] = field(default=None, converter=converters.default_if_none(factory=list))
+    out: Annotated[Path | None, typer.Option(help="The folder to write; by default attention/ in the run folder.")] = None
+    device: Device = "cpu"
+    data: Data = None
+    as_json: AsJson = False
+
+
+@frozen(kw_only=True)
 class CheckOptions:
     """Estimate cost and find errors without training.  Example: ganblocks check recipes/sagan.toml"""
 
@@ -232,6 +255,7 @@ COMMANDS: dict[str, tuple[type, str]] = {
     "resume": (ResumeOptions, "resume:resume"),
     "sample": (SampleOptions, "sample:sample"),
     "evaluate": (EvaluateOptions, "evaluate:evaluate"),
+    "attention": (AttentionOptions, "attention:attention"),
     "check": (CheckOptions, "check:check"),
     "import": (ImportOptions, "import_weights:import_weights"),
     "cite": (CiteOptions, "cite:cite"),

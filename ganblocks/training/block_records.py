@@ -44,7 +44,7 @@ def record_blocks(name: str, network: nn.Module, *inputs: Tensor | None) -> tupl
     def record(path: str, module: nn.Module, x: tuple[Tensor, ...], y: Tensor) -> None:
         records.append(_record(f"{name}.{path}", module, x[0], y))
 
-    blocks = [(path, module) for path, module in network.named_modules() if isinstance(module, AttentionMap | Gated)]
+    blocks = [(path, module) for path, module in network.named_modules() if isinstance(module, (AttentionMap, Gated))]
     training = network.training
     network.eval()
     try:

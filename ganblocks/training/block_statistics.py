@@ -25,7 +25,8 @@ class BlockStatistics:
     """
 
     def __init__(self, session: Session) -> None:
-        self._game, self._examples = session.game, Examples(session)
+        self._game, self._session = session.game, session
+        self._examples: Examples | None = None
         self._failed = False
 
     def __call__(self) -> dict[str, float]:
@@ -41,7 +42,8 @@ class BlockStatistics:
         return {name: value for name, value in numbers.items() if math.isfinite(value)}
 
     def _of(self, player: Player) -> Iterator[tuple[str, Tensor]]:
-        network, inputs = self._game.networks[player], self._examples.of(player)
+        self._examples = self._examples or Examples.of(self._session)
+        network, inputs = self._game.networks[player], self._examples.measured(player)
         with seeded(0), self._game.autocast():
             records, output = record_blocks(str(player), network, *inputs)
         image = image_of(inputs[0], output)

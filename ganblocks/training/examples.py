@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import cached_property
 
 import torch
-from attrs import frozen
+from attrs import define, frozen
 from torch import Tensor
 
 from ganblocks.assembly import Session
 from ganblocks.batches import from_bytes
 from ganblocks.seeding import seed_of
-from ganblocks.values import Player
+from ganblocks.values import Images, Player
 
 ROWS = 16
 """At most this many classes have a row in a grid of samples."""
@@ -39,15 +39,15 @@ class GridInputs:
     columns: int
 
     @classmethod
-    def of(cls, session: Session) -> GridInputs:
-        """Return those of a run; they depend on the seed, the size of latents and the number of classes."""
-        classes = session.image.classes
+    def of(cls, seed: int, latent: int, classes: int) -> GridInputs:
+        """Return those of a run with this seed, latents of this size and so many classes."""
         columns, rows = 12 if classes else 8, min(classes, ROWS) or 8
-        rng = torch.Generator().manual_seed(seed_of(session.seed, "grid"))
-        latent = torch.randn(rows * columns, session.recipe.generator.latent, generator=rng)
-        return cls(latent, torch.tensor(row_classes(classes)).repeat_interleave(columns) if classes else None, columns)
+        rng = torch.Generator().manual_seed(seed_of(seed, "grid"))
+        drawn = torch.randn(rows * columns, latent, generator=rng)
+        return cls(drawn, torch.tensor(row_classes(classes)).repeat_interleave(columns) if classes else None, columns)
 
 
+@define(eq=False, slots=False)
 class Examples:
     """Inputs of both networks: samples of the grid, and training images.
 
@@ -55,48 +55,65 @@ class Examples:
     first training image of the same classes.
     """
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    grid: GridInputs
+    classes: int
+    images: Images
+    device: torch.device
+
+    @classmethod
+    def of(cls, session: Session) -> Examples:
+        """Return the examples of a run that trains."""
+        classes = session.image.classes
+        grid = GridInputs.of(session.seed, session.recipe.generator.latent, classes)
+        return cls(grid, classes, session.batches.images, session.game.device)
+
+    def measured(self, player: Player) -> Inputs:
+        """Return the inputs on which a network's numbers are measured, on the device."""
+        return self._samples if player is Player.GENERATOR else self._real
 
     def shown(self, player: Player) -> Inputs:
-        """Return the inputs whose maps are shown, on the device of the network."""
-        return self._shown_samples() if player is Player.GENERATOR else self._shown_real()
-
-    def _shown_samples(self) -> Inputs:
-        grid, device = GridInputs.of(self._session), self._session.game.device
-        rows = evenly_spaced(len(grid.latent) // grid.columns, SHOWN) * grid.columns
-        return grid.latent[rows].to(device), None if grid.label is None else grid.label[rows].to(device)
-
-    def _shown_real(self) -> Inputs:
-        images, classes = self._session.batches.images, self._session.image.classes
-        train = images.split["train"]
-        if not classes:
-            return self._read(train[evenly_spaced(len(train), SHOWN)])
-        rows = row_classes(classes)
-        of_class = [train[images.labels[train] == rows[i]][:1] for i in evenly_spaced(len(rows), SHOWN)]
-        return self._read(torch.cat(of_class))
-
-    def _read(self, indices: Tensor) -> Inputs:
-        images, device = self._session.batches.images, self._session.game.device
-        label = images.labels[indices].to(device) if self._session.image.classes else None
-        return from_bytes(images.read(indices), device), label
-
-    def of(self, player: Player) -> Inputs:
-        """Return a network's inputs, on its device: latents for the generator, real images for the discriminator."""
-        return self._samples if player is Player.GENERATOR else self._real
+        """Return the inputs whose maps are shown, on the device."""
+        return self._moved(*shown_samples(self.grid)) if player is Player.GENERATOR else self._shown_real()
 
     @cached_property
     def _samples(self) -> Inputs:
-        grid, device = GridInputs.of(self._session), self._session.game.device
-        chosen = evenly_spaced(len(grid.latent), EXAMINED)
-        return grid.latent[chosen].to(device), None if grid.label is None else grid.label[chosen].to(device)
+        chosen = evenly_spaced(len(self.grid.latent), EXAMINED)
+        return self._moved(self.grid.latent[chosen], None if self.grid.label is None else self.grid.label[chosen])
 
     @cached_property
     def _real(self) -> Inputs:
-        images = self._session.batches.images
-        train = images.split["train"]
-        by_class = train[images.labels[train].argsort(stable=True)] if self._session.image.classes else train
-        return self._read(by_class[evenly_spaced(len(train), EXAMINED)])
+        return self.real(EXAMINED)
+
+    def real(self, count: int, label: int | None = None) -> Inputs:
+        """Return up to ``count`` training images [n, C, H, W] and their classes [n], evenly spaced over the classes.
+
+        With a ``label``, of this class only.
+        """
+        train = self.images.split["train"]
+        train = train if label is None else train[self.images.labels[train] == label]
+        by_class = train[self.images.labels[train].argsort(stable=True)] if self.classes else train
+        return self._read(by_class[evenly_spaced(len(train), count)])
+
+    def _shown_real(self) -> Inputs:
+        train = self.images.split["train"]
+        if not self.classes:
+            return self._read(train[evenly_spaced(len(train), SHOWN)])
+        rows = row_classes(self.classes)
+        of_class = [train[self.images.labels[train] == rows[i]][:1] for i in evenly_spaced(len(rows), SHOWN)]
+        return self._read(torch.cat(of_class))
+
+    def _read(self, indices: Tensor) -> Inputs:
+        label = self.images.labels[indices] if self.classes else None
+        return from_bytes(self.images.read(indices), self.device), None if label is None else label.to(self.device)
+
+    def _moved(self, latent: Tensor, label: Tensor | None) -> Inputs:
+        return latent.to(self.device), None if label is None else label.to(self.device)
+
+
+def shown_samples(grid: GridInputs) -> Inputs:
+    """Return the samples of a grid whose maps are shown: the first of up to 9 rows."""
+    rows = evenly_spaced(len(grid.latent) // grid.columns, SHOWN) * grid.columns
+    return grid.latent[rows], None if grid.label is None else grid.label[rows]
 
 
 def evenly_spaced(count: int, wanted: int) -> Tensor:

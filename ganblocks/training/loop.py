@@ -11,7 +11,7 @@ from torch import nn
 
 from ganblocks.training.cadence import Cadences
 from ganblocks.training.collapse import why_undetectable
-from ganblocks.training.examples import Examples, GridInputs
+from ganblocks.training.examples import Examples
 from ganblocks.training.gates import Gate, gates, with_live_gamma
 from ganblocks.training.grid import save_samples
 from ganblocks.training.health import ROLLED_BACK, Continue, Decision, HealthFile, HealthMonitor, Record, RollBack, Stop, Undo
@@ -101,11 +101,7 @@ class Outputs:
     def __init__(self, trainer: Trainer, folder: RunFolder, scorer: Scorer) -> None:
         self.trainer, self.folder, self.scorer = trainer, folder, scorer
         self.recipe = trainer.session.recipe
-        self.inputs, self.examples, self.due = (
-            GridInputs.of(trainer.session),
-            Examples(trainer.session),
-            Cadences.of(self.recipe),
-        )
+        self.examples, self.due = Examples.of(trainer.session), Cadences.of(self.recipe)
 
     def begin(self, events: HealthFile) -> None:
         """Write the grid of a new run, and a checkpoint if the run may be rolled back to it."""
@@ -138,7 +134,7 @@ class Outputs:
     def _draw(self) -> None:
         """Write the grid, and the attention maps of some of its samples and of real images."""
         seen = self.trainer.images_seen
-        save_samples(self.inputs, self.trainer.sampler("average"), self.folder.sample(seen))
+        save_samples(self.examples.grid, self.trainer.sampler("average"), self.folder.sample(seen))
         try:
             write_moment(self.folder.path, moment_of(seen, self._examined(), self.examples))
         except Exception as error:  # of a plugin's block: the training is worth more
@@ -152,7 +148,7 @@ class Outputs:
         """Return the gated blocks as health.json keeps them."""
         blocks = list[Gate]()
         for player, network in self._examined().items():
-            live, examined = self.trainer.game.networks[player], gates(str(player), network, *self.examples.of(player))
+            live, examined = self.trainer.game.networks[player], gates(str(player), network, *self.examples.measured(player))
             blocks += examined if network is live else [with_live_gamma(gate, live) for gate in examined]
         return [attrs.asdict(gate) | {"words": gate.summary()} for gate in blocks]
 

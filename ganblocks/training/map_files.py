@@ -55,7 +55,7 @@ class ByteMaps:
     def of(cls, attention: Tensor, queries: Grid, keys: Grid, budget: int = BUDGET) -> ByteMaps:
         """Return maps [B, heads, N, M] as bytes, at most ``budget`` of them where the grids allow it."""
         step, pooled = reduction(attention.shape[:2].numel(), queries, keys, budget)
-        every = attention.unflatten(2, queries)[:, :, ::step, ::step].flatten(2, 3)
+        every = attention.view(*attention.shape[:2], *queries, -1)[:, :, ::step, ::step].flatten(2, 3)
         cells = every.reshape(-1, 1, *keys)
         cells = avg_pool2d(cells, pooled) * pooled**2 if pooled > 1 else cells
         small = (cells.shape[-2], cells.shape[-1])

@@ -7,6 +7,7 @@ several heads is their mean. Definitions and their sources are in docs/explanati
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from attrs import frozen
@@ -121,7 +122,11 @@ class MapNumbers:
     @classmethod
     def of(cls, attention: Tensor, queries: Grid, keys: Grid, image: Tensor) -> MapNumbers:
         """Return the numbers of maps [B, heads, N, M] of images [B, C, H, W]."""
-        values = measure(attention, queries, keys, image)
+        return cls.of_values(measure(attention, queries, keys, image), queries, keys)
+
+    @classmethod
+    def of_values(cls, values: Mapping[str, Tensor], queries: Grid, keys: Grid) -> MapNumbers:
+        """Return the estimates from what :func:`measure` returned: name -> [B]."""
         estimates = {name: Estimate.of(value) for name, value in values.items()}
         return cls(uniform_distance=float(distances(queries, keys).mean()), **estimates)  # type: ignore[arg-type]
 
@@ -139,7 +144,8 @@ def measure(attention: Tensor, queries: Grid, keys: Grid, image: Tensor) -> dict
 
 def _entropy(distribution: Tensor) -> Tensor:
     """Return the entropy in nats over the last dimension, [..., M] -> [...]."""
-    return torch.special.entr(distribution).sum(-1)
+    entropy: Tensor = torch.special.entr(distribution).sum(-1)
+    return entropy
 
 
 def _centres(grid: Grid, image: Grid) -> Tensor:

@@ -12,9 +12,9 @@ from typing import Any
 
 import attrs
 from attrs import field, frozen
-from torch import Tensor
+from torch import Tensor, nn
 
-from ganblocks.assembly import build_generator
+from ganblocks.assembly import build_discriminator, build_generator
 from ganblocks.devices import pick_device
 from ganblocks.errors import CheckpointError, DataError, GanblocksError, UnknownComponent
 from ganblocks.plugins import discover
@@ -170,19 +170,30 @@ class Run:
     def sampler(self, device: str = "cpu", weights: str = "average") -> Sampler:
         """Return a sampler of the generator; see :func:`load`."""
         self._warn_of_edits()
-        network = build_generator(self.recipe, self.recipe.data.dataset.describe(), seed=0)
         tensors = self._generator(weights)
-        refuse_other_types(self.checkpoint, network.state_dict(), tensors)
-        try:
-            network.load_state_dict(tensors)
-        except RuntimeError as error:
-            rule = "these weights do not fit the generator of recipe.toml"
-            raise CheckpointError(f"{self.checkpoint}: {rule}: {error}") from error
+        network = self._loaded(build_generator(self.recipe, self.recipe.data.dataset.describe(), seed=0), tensors)
         latent = self.recipe.generator.latent
         sampler = Sampler(network.to(pick_device(device)), latent, self.image, counts_of(self.classes))
         if weights == "average" and not has_own_statistics(self.checkpoint):
             self._estimate_statistics(sampler)
         return sampler
+
+    def discriminator(self, device: str = "cpu") -> nn.Module:
+        """Return the discriminator in evaluation mode. Raise CheckpointError as :func:`load` does."""
+        self._warn_of_edits()
+        tensors = of_player(load_tensors(self.checkpoint, "game"), Player.DISCRIMINATOR)
+        network = self._loaded(build_discriminator(self.recipe, self.recipe.data.dataset.describe(), seed=0), tensors)
+        return network.to(pick_device(device)).eval()
+
+    def _loaded(self, network: nn.Module, tensors: dict[str, Tensor]) -> nn.Module:
+        """Return the network with the weights. Raise CheckpointError if they are of another."""
+        refuse_other_types(self.checkpoint, network.state_dict(), tensors)
+        try:
+            network.load_state_dict(tensors)
+        except RuntimeError as error:
+            rule = "these weights do not fit the network of recipe.toml"
+            raise CheckpointError(f"{self.checkpoint}: {rule}: {error}") from error
+        return network
 
     def _generator(self, weights: str) -> dict[str, Tensor]:
         if weights == "average":

@@ -1,0 +1,120 @@
+"""What is shown of a network's attention maps: the maps of some of its images, and numbers over more of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from attrs import evolve, field, frozen
+from torch import Tensor, nn
+
+from ganblocks.errors import UsageError
+from ganblocks.kinds.module_capabilities import AttentionMap
+from ganblocks.training.block_records import BlockRecord, record_blocks
+from ganblocks.training.gates import image_of
+from ganblocks.training.map_numbers import MapNumbers, measure
+from ganblocks.training.pictures import to_bytes
+
+NUMBERED = 90
+"""Samples, or real images, over which numbers are estimated."""
+CHUNK = 15
+"""Images per forward where numbers are estimated."""
+
+
+@frozen(eq=False)
+class ShownBlock:
+    """One block with an attention map."""
+
+    record: BlockRecord
+    """Its maps [B, heads, N, M] of the images that are shown."""
+    numbers: MapNumbers
+    """Over NUMBERED images."""
+
+    @property
+    def attention(self) -> Tensor:
+        """The maps [B, heads, N, M]."""
+        assert self.record.attention is not None, "a block that is shown has maps"
+        return self.record.attention
+
+
+@frozen(eq=False)
+class ShownNetwork:
+    """A network's images, and the blocks that have maps of them."""
+
+    name: str
+    """``generator`` or ``discriminator``."""
+    images: Tensor
+    """uint8 [B, C, H, W]."""
+    captions: tuple[str, ...]
+    """What each image is, such as its class."""
+    blocks: tuple[ShownBlock, ...]
+    label: Tensor | None = None
+    """int64 [B]."""
+    latent: Tensor | None = field(default=None)
+    """[B, Z] of a generator."""
+
+
+Inputs = tuple[Tensor, Tensor | None]
+
+
+def shown_network(name: str, network: nn.Module, shown: Inputs, numbered: Inputs, captions: Sequence[str]) -> ShownNetwork:
+    """Return the maps of a network.
+
+    Args:
+        name: of the network.
+        network: with a block that has a map.
+        shown: latents [B, Z] or images [B, C, H, W], and labels [B] | None, whose maps are shown.
+        numbered: the same, over which numbers are estimated.
+        captions: of those that are shown.
+    """
+    numbers = numbers_of(name, network, numbered)
+    records, output = record_blocks(name, network, *shown)
+    image = image_of(shown[0], output)
+    blocks = tuple(ShownBlock(record, numbers[record.path]) for record in records if record.attention is not None)
+    latent = None if shown[0].ndim == 4 else shown[0].cpu()
+    label = None if shown[1] is None else shown[1].cpu()
+    return ShownNetwork(name, to_bytes(image).cpu(), tuple(captions), blocks, label, latent)
+
+
+def numbers_of(name: str, network: nn.Module, inputs: Inputs) -> dict[str, MapNumbers]:
+    """Return path -> numbers of the maps of a network's blocks on latents [n, Z] or images [n, C, H, W], and labels [n]."""
+    values: dict[str, dict[str, list[Tensor]]] = {}
+    grids = {}
+    for first, label in chunks(inputs):
+        records, output = record_blocks(name, network, first, label)
+        for record in records:
+            if record.attention is not None:
+                grids[record.path] = record.queries, record.keys
+                measured = measure(record.attention, *grids[record.path], image_of(first, output))
+                for number, value in measured.items():
+                    values.setdefault(record.path, {}).setdefault(number, []).append(value.cpu())
+    return {
+        path: MapNumbers.of_values({number: torch.cat(parts) for number, parts in of_block.items()}, *grids[path])
+        for path, of_block in values.items()
+    }
+
+
+def chunks(inputs: Inputs) -> Iterator[Inputs]:
+    """Yield parts of latents [n, Z] or images [n, C, H, W], and labels [n] | None, of CHUNK entries."""
+    first, label = inputs
+    for start in range(0, len(first), CHUNK):
+        part = slice(start, start + CHUNK)
+        yield first[part], None if label is None else label[part]
+
+
+def has_maps(network: nn.Module) -> bool:
+    """Return whether a block of the network has an attention map."""
+    return any(isinstance(module, AttentionMap) for module in network.modules())
+
+
+def only_block(networks: Sequence[ShownNetwork], wanted: str | None) -> list[ShownNetwork]:
+    """Return the networks with only the blocks whose path is ``wanted``, or ends with it. Raise UsageError if there is none."""
+    if wanted is None:
+        return list(networks)
+    paths = [block.record.path for network in networks for block in network.blocks]
+    matching = {path for path in paths if path == wanted or path.endswith(f".{wanted}")}
+    if not matching:
+        known = ", ".join(paths)
+        raise UsageError(f"--block {wanted}: no block of that path has an attention map; those that have one: {known}")
+    kept = (evolve(n, blocks=tuple(b for b in n.blocks if b.record.path in matching)) for n in networks)
+    return [network for network in kept if network.blocks]

@@ -47,6 +47,12 @@ def repeatable() -> list[str]:
     return strings
 
 
+def repeatable_paths() -> list[Path]:
+    """An option of paths that may be given several times; none by default."""
+    paths: list[Path] = field(default=None, converter=converters.default_if_none(factory=list))
+    return paths
+
+
 @frozen(kw_only=True)
 class RunOptions:
     """Train a recipe.  Example: ganblocks run recipes/sagan.toml --ablation residual"""
@@ -139,11 +145,21 @@ class AttentionOptions:
     ] = None
     image: Annotated[
         list[Path], typer.Option(metavar="FILE", help="What the discriminator attends to in an image file; repeatable.")
-    ] = field(default=None, converter=converters.default_if_none(factory=list))
+    ] = repeatable_paths()
     out: Annotated[Path | None, typer.Option(help="The folder to write; by default attention/ in the run folder.")] = None
     device: Device = "cpu"
     data: Data = None
     as_json: AsJson = False
+
+
+@frozen(kw_only=True)
+class ReportOptions:
+    """Write one HTML page about a run, several runs side by side, or a study.  Example: ganblocks report runs/a runs/b"""
+
+    folders: Annotated[list[Path], typer.Argument(help="Run folders, or one study folder.", metavar="RUN...|STUDY")]
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="By default report.html in the folder, or here for several runs.")
+    ] = None
 
 
 @frozen(kw_only=True)
@@ -256,6 +272,7 @@ COMMANDS: dict[str, tuple[type, str]] = {
     "sample": (SampleOptions, "sample:sample"),
     "evaluate": (EvaluateOptions, "evaluate:evaluate"),
     "attention": (AttentionOptions, "attention:attention"),
+    "report": (ReportOptions, "report:report"),
     "check": (CheckOptions, "check:check"),
     "import": (ImportOptions, "import_weights:import_weights"),
     "cite": (CiteOptions, "cite:cite"),

@@ -19,4 +19,4 @@ def resume(context: Context, options: ResumeOptions) -> int:
     scoring = scoring_of(options, recipe, run.registry, run.path)
     with progress(options, recipe) as watch:
         stop = resume_run(run, options.device, run.registry, watch, scoring, options.exact, options.images, options.data)
-    return finish(run.path, stop, scoring, recipe.training.images)
+    return finish(run.path, stop, scoring, recipe, run.registry)

@@ -15,6 +15,7 @@ from ganblocks.cli.display import show_progress
 from ganblocks.cli.evaluate import cache_of, print_report
 from ganblocks.cli.output import console, printable
 from ganblocks.cli.recipes import naming_file, read
+from ganblocks.cli.report import write_at_end
 from ganblocks.errors import CheckpointError, GanblocksError, UsageError
 from ganblocks.evaluation import Scoring, evaluation_settings
 from ganblocks.evaluation.feature_cache import FeatureCache
@@ -39,7 +40,7 @@ def run(context: Context, options: RunOptions) -> int:
     scoring = scoring_of(options, recipe, registry, folder)
     with naming_file(options.recipe), progress(options, recipe) as watch:
         stop = train(recipe, folder, options.device, options.seed, registry, watch, scoring, options.init_from)
-    return finish(folder, stop, scoring, recipe.training.images)
+    return finish(folder, stop, scoring, recipe, registry)
 
 
 def scoring_of(options: RunOptions | ResumeOptions, recipe: Recipe, registry: Registry, folder: Path) -> Scoring | None:
@@ -66,8 +67,11 @@ def refuse_unused(options: RunOptions | ResumeOptions, recipe: Recipe, path: Pat
     FeatureCache(cache).refuse_unwritable()
 
 
-def finish(folder: Path, stop: StopRequest, scoring: Scoring | None, images: int) -> int:
-    """Report how a run ended and return its exit code; ``scoring`` is None if nothing was to be scored."""
+def finish(folder: Path, stop: StopRequest, scoring: Scoring | None, recipe: Recipe, registry: Registry) -> int:
+    """Report how a run ended, write its report.html, and return its exit code; ``scoring`` is None without scores."""
+    images = recipe.training.images
+    if recipe.training.report:
+        write_at_end(folder, registry)
     grids = sorted((folder / "samples").glob("*.png"), key=lambda path: (len(path.name), path.name))
     say(f"{'stopped early' if stop else 'finished'}; samples: {grids[-1] if grids else 'none could be written'}")
     for line in (*row_lines(folder), *_health_lines(folder)):

@@ -104,7 +104,8 @@ def read_image(path: Path, image: ImageSpec) -> Tensor:
         with Image.open(path) as opened:
             height, width = image.shape[1:]
             whole = ImageOps.exif_transpose(opened).convert("L" if image.channels == 1 else "RGB")
-            return pil_to_tensor(ImageOps.fit(whole, (width, height), Image.Resampling.BICUBIC))
+            pixels: Tensor = pil_to_tensor(ImageOps.fit(whole, (width, height), Image.Resampling.BICUBIC))
+            return pixels
     except FileNotFoundError as error:
         raise UsageError(f"--image {path}: there is no such file") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:

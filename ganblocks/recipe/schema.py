@@ -116,6 +116,8 @@ class Training:
     """Images between two checkpoints; by default a tenth of the run."""
     statistics_every: int | None = option(None, above=0)
     """Images between two records of statistics; by default a hundredth of the run."""
+    report: bool = option(True)
+    """Write report.html into the run folder at the end; ``ganblocks report`` does it at any time."""
 
     @microbatch.validator
     def _divides(self, attribute: attrs.Attribute[int | None], value: int | None) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from attrs import asdict
 
-from ganblocks.maps.shown import ShownBlock, ShownNetwork
+from ganblocks.maps.shown import ShownNetwork
 from ganblocks.report.page import bytes_data, picture_data, rounded
 from ganblocks.training.map_files import ByteMaps, Moment
 from ganblocks.training.map_numbers import Estimate, MapNumbers
@@ -22,27 +22,69 @@ View = dict[str, Any]
 
 
 def attention_view(networks: Sequence[ShownNetwork], moments: Sequence[Moment], images_seen: int) -> View:
-    """Return the view of a run.
+    """Return the view of a run as it is now.
 
     Args:
         networks: as they are now.
         moments: earlier maps of the same images, in order; that of ``images_seen`` is replaced by ``networks``.
         images_seen: of the networks.
     """
-    earlier = thinned([moment for moment in moments if moment.images_seen < images_seen], networks)
-    copies = sum(len(network.blocks) for network in networks) * (len(earlier) + 1)
-    budget = BUDGET // max(copies, 1)
-    now = moment_now(networks, images_seen, budget)
+    blocks = {block.record.path: len(network.images) for network in networks for block in network.blocks}
+    earlier = thinned([moment for moment in moments if moment.images_seen < images_seen], blocks)
+    now = moment_now(networks, images_seen, BUDGET // max(len(blocks) * (len(earlier) + 1), 1))
+    every = (*earlier, now)
     return {
         "networks": {network.name: {"captions": list(network.captions)} for network in networks},
-        "moments": [moment_data(moment) for moment in (*earlier, now)],
-        "blocks": [block_data(network, block, (*earlier, now)) for network in networks for block in network.blocks],
+        "moments": [moment_data(moment) for moment in every],
+        "blocks": [
+            block_data(block.record.path, every)
+            | {
+                "gamma": None if block.record.gamma is None else float(block.record.gamma),
+                "effect": float(block.record.change),
+                "numbers": numbers_data(block.numbers),
+            }
+            for network in networks
+            for block in network.blocks
+        ],
     }
 
 
-def thinned(moments: Sequence[Moment], networks: Sequence[ShownNetwork]) -> list[Moment]:
-    """Return the moments that show the blocks that there are now, of as many images; at most as many as fit the page."""
-    blocks = {block.record.path: len(network.images) for network in networks for block in network.blocks}
+def kept_view(moments: Sequence[Moment], health: Mapping[str, Any], class_names: Sequence[str]) -> View | None:
+    """Return the view of what a run has kept, without its networks; None if it has kept no maps.
+
+    Args:
+        moments: in order.
+        health: of the run, whose ``gates`` have the numbers of its end.
+        class_names: of the images.
+    """
+    if not moments:
+        return None
+    last = moments[-1]
+    every = thinned(moments, {path: len(maps.rows) for path, maps in last.maps.items()}) or [last]
+    gates = {gate["path"]: gate for gate in health.get("gates", [])}
+    return {
+        "networks": {name: {"captions": captions(last, name, class_names)} for name in last.images},
+        "moments": [moment_data(moment) for moment in every],
+        "blocks": [block_data(path, every) | gate_data(gates.get(path)) for path in last.maps],
+    }
+
+
+def captions(moment: Moment, network: str, class_names: Sequence[str]) -> list[str]:
+    """Return what each image of a network is: its class, or its number."""
+    count, labels = len(moment.images[network]), moment.labels[network]
+    if len(labels) != count:
+        return [f"image {number + 1}" for number in range(count)]
+    return [class_names[label] if label < len(class_names) else f"class {label}" for label in labels]
+
+
+def gate_data(gate: Mapping[str, Any] | None) -> View:
+    """Return γ, effect and numbers of a block from health.json, None where it has none."""
+    known = gate or {}
+    return {"gamma": known.get("gamma"), "effect": known.get("change"), "numbers": known.get("map")}
+
+
+def thinned(moments: Sequence[Moment], blocks: Mapping[str, int]) -> list[Moment]:
+    """Return the moments that show these blocks, path -> images, at most as many as fit the page beside one more."""
     fitting = [
         moment
         for moment in moments
@@ -52,7 +94,7 @@ def thinned(moments: Sequence[Moment], networks: Sequence[ShownNetwork]) -> list
     room = BUDGET // largest - 1 if largest else 0
     if len(fitting) <= room:
         return fitting
-    return [fitting[i * len(fitting) // room] for i in range(room)] if room > 0 else []
+    return [fitting[(i + 1) * len(fitting) // room - 1] for i in range(room)] if room > 0 else []
 
 
 def moment_now(networks: Sequence[ShownNetwork], images_seen: int, budget: int) -> Moment:
@@ -75,18 +117,11 @@ def moment_data(moment: Moment) -> View:
     return {"images": moment.images_seen, "strips": strips}
 
 
-def block_data(network: ShownNetwork, block: ShownBlock, moments: Sequence[Moment]) -> View:
-    """Return a block's numbers, and its maps at all moments."""
-    record = block.record
-    return {
-        "path": record.path,
-        "network": network.name,
-        "heads": block.attention.shape[1],
-        "gamma": None if record.gamma is None else float(record.gamma),
-        "effect": float(record.change),
-        "numbers": numbers_data(block.numbers),
-        "maps": [maps_data(moment.maps[record.path]) for moment in moments],
-    }
+def block_data(path: str, moments: Sequence[Moment]) -> View:
+    """Return a block's maps at all moments."""
+    heads = moments[-1].maps[path].rows.shape[1]
+    maps = [maps_data(moment.maps[path]) for moment in moments]
+    return {"path": path, "network": path.partition(".")[0], "heads": heads, "maps": maps}
 
 
 def maps_data(maps: ByteMaps) -> View:

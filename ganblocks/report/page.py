@@ -71,7 +71,7 @@ def png_data(image: Tensor) -> str:
 def picture_data(drawn: Image.Image) -> str:
     """Return a picture as the address of a PNG inside the page."""
     file = io.BytesIO()
-    drawn.save(file, format="PNG", optimize=True)
+    drawn.save(file, format="PNG")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 

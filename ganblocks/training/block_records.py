@@ -44,7 +44,7 @@ def record_blocks(name: str, network: nn.Module, *inputs: Tensor | None) -> tupl
     def record(path: str, module: nn.Module, x: tuple[Tensor, ...], y: Tensor) -> None:
         records.append(_record(f"{name}.{path}", module, x[0], y))
 
-    blocks = [(path, module) for path, module in network.named_modules() if isinstance(module, (AttentionMap, Gated))]
+    blocks = [(path, module) for path, module in network.named_modules() if is_examined(module)]
     training = network.training
     network.eval()
     try:
@@ -52,6 +52,11 @@ def record_blocks(name: str, network: nn.Module, *inputs: Tensor | None) -> tupl
             return records, network(*inputs)
     finally:
         network.train(training)
+
+
+def is_examined(module: nn.Module) -> bool:
+    """Return whether a module is a block that is recorded: gated, or with an attention map."""
+    return isinstance(module, AttentionMap | Gated)
 
 
 def _record(path: str, module: nn.Module, x: Tensor, y: Tensor) -> BlockRecord:

@@ -168,16 +168,19 @@
   }
 
   function numbers() {
-    const of = block().numbers, gamma = block().gamma;
+    const of = block().numbers, gamma = block().gamma, effect = block().effect;
     const rows = [
       ...(gamma === null ? [] : [["γ", gamma.toPrecision(3), "the block adds γ times what it attends to"]]),
-      ["effect", `${(100 * block().effect).toPrecision(2)} %`, "share by which the block changes its input"],
-      ["query dependence", interval(of.query_dependence), "0: all positions attend alike; 1: each to a place of its own"],
-      ["evenness", interval(of.evenness), "1: every place has the same weight"],
-      ["distance", `${interval(of.distance)}`, `mean distance of what is attended to, in image sides; uniform: ${of.uniform_distance.toPrecision(3)}`],
-      ["likeness in colour", interval(of.colour_correlation), "correlation of attention with it"],
-      ["nearness", interval(of.nearness_correlation), "correlation of attention with it"],
+      ...(effect === null ? [] : [["effect", `${(100 * effect).toPrecision(2)} %`, "share by which the block changes its input"]]),
+      ...(of === null ? [] : [
+        ["query dependence", interval(of.query_dependence), "0: all positions attend alike; 1: each to a place of its own"],
+        ["evenness", interval(of.evenness), "1: every place has the same weight"],
+        ["distance", interval(of.distance), `mean distance of what is attended to, in image sides; uniform: ${of.uniform_distance.toPrecision(3)}`],
+        ["likeness in colour", interval(of.colour_correlation), "correlation of attention with it"],
+        ["nearness", interval(of.nearness_correlation), "correlation of attention with it"],
+      ]),
     ];
+    part("counted").textContent = of === null ? "" : `Means over ${of.query_dependence.n} images as the run stands now, with 95 % intervals.`;
     const table = part("numbers");
     [...table.querySelectorAll("tr")].forEach((row) => row.remove());
     for (const [name, value, meaning] of rows) {

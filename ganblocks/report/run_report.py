@@ -1,0 +1,230 @@
+"""The report of one run, or of several side by side, as one HTML file."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from attrs import define, field
+from PIL import Image
+
+from ganblocks.errors import GanblocksError
+from ganblocks.evaluation import Report, read_reports
+from ganblocks.options.words import shown
+from ganblocks.recipe.chosen import choices
+from ganblocks.report.attention_view import kept_view
+from ganblocks.report.curves import charts
+from ganblocks.report.neighbours import neighbours
+from ganblocks.report.page import picture_data, png_data, render, write_page
+from ganblocks.summary import network_costs
+from ganblocks.training.examples import row_classes
+from ganblocks.training.map_files import read_moments
+from ganblocks.training.pictures import SMALLEST_TILE
+from ganblocks.training.run import Run
+
+NAME = "report.html"
+GRIDS = 2_500_000
+"""Bytes of all sample grids of a page, before base64."""
+T = TypeVar("T")
+
+
+@define(eq=False, slots=False)
+class Reported:
+    """A run as a report shows it: whatever can be read, and a sentence for what cannot."""
+
+    run: Run
+    name: str
+    problems: list[str] = field(factory=list)
+
+    def attempt(self, what: str, read: Callable[[], T]) -> T | None:
+        """Return what ``read`` returns, or note the problem and return None."""
+        try:
+            return read()
+        except (GanblocksError, OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
+            self.problems.append(f"{what}: {error}")
+            return None
+
+    @cached_property
+    def log(self) -> Sequence[Mapping[str, Any]]:
+        """The records of metrics.jsonl."""
+        return self.attempt("metrics.jsonl", lambda: self.run.log) or []
+
+    @cached_property
+    def scores(self) -> Sequence[Report]:
+        """The evaluations, oldest first."""
+        return self.attempt("scores", lambda: read_reports(self.run.path)) or []
+
+    @cached_property
+    def health(self) -> Mapping[str, Any]:
+        """health.json."""
+        return self.attempt("health.json", lambda: self.run.health) or {}
+
+
+def write_report(runs: Sequence[Run], path: Path, command: str) -> list[str]:
+    """Write the report of runs, and return a sentence for each part that could not be read. Raise UsageError."""
+    reported = [Reported(run, name) for run, name in zip(runs, names_of(runs), strict=True)]
+    write_page(path, report_html(reported, command))
+    return [f"{one.name}: {problem}" if len(reported) > 1 else problem for one in reported for problem in one.problems]
+
+
+def names_of(runs: Sequence[Run]) -> list[str]:
+    """Return a short and different name for each run: its folder's, with as many parents as that takes."""
+    parts = [run.path.absolute().parts for run in runs]
+    for count in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(part[-count:]) for part in parts]
+        if len(set(names)) == len(names):
+            return names
+    return [f"{number}: {run.path}" for number, run in enumerate(runs, 1)]
+
+
+def report_html(reported: Sequence[Reported], command: str) -> str:
+    """Return the page."""
+    alone = reported[0] if len(reported) == 1 else None
+    return render(
+        "run.html",
+        title=alone.run.recipe.title if alone else "Runs side by side",
+        command=command,
+        runs=[facts_of(one) for one in reported],
+        entries=entries(reported),
+        charts=charts({one.name: one.log for one in reported}, {one.name: one.scores for one in reported}),
+        grids=[slides_of(one) for one in reported],
+        scores=[{"name": one.name, "rows": score_rows(one.scores), "words": score_words(one.scores)} for one in reported],
+        health=[health_of(one) for one in reported],
+        **({"rows": [], "neighbours": None, "view": None} if alone is None else parts_of_one(alone)),
+        problems=[f"{one.name}: {problem}" for one in reported for problem in one.problems],
+    )
+
+
+def parts_of_one(one: Reported) -> dict[str, Any]:
+    """Return what only the report of a single run has."""
+    return {
+        "rows": one.attempt("the last grid", lambda: class_rows(one.run)) or [],
+        "neighbours": one.attempt("nearest training images", lambda: pairs(one.run)),
+        "view": one.attempt("attention maps", lambda: view_of(one)),
+    }
+
+
+def facts_of(one: Reported) -> dict[str, Any]:
+    """Return what ran: where, with which versions, how long, and how to repeat it."""
+    run = one.run
+    facts: Mapping[str, Any] = one.attempt("provenance.json", lambda: run.provenance) or {}
+    last = one.log[-1] if one.log else {"images": 0, "step": 0, "seconds": 0.0}
+    wanted, classes = run.recipe.training.images, run.classes
+    counted = sum(item.count or 0 for item in classes)
+    return {
+        "name": one.name,
+        "title": run.recipe.title,
+        "paper": run.recipe.paper,
+        "progress": f"{last['images']:,} of {wanted:,} images in {last['step']:,} steps, {last['seconds']:,.0f} s",
+        "ended": last["images"] >= wanted,
+        "data": f"{counted:,} training images in {len(classes)} classes" if classes else "images without classes",
+        "versions": ", ".join(f"{name} {facts[name]}" for name in ("ganblocks", "torch", "python") if name in facts),
+        "machine": f"{facts.get('device', '?')}, {facts.get('threads', '?')} threads, {run.recipe.training.precision}",
+        "seed": facts.get("seed", "?"),
+        "costs": one.attempt("costs", lambda: costs_of(run)) or [],
+        "repeat": shlex.join(["ganblocks", "run", str(run.path / "recipe.toml"), "--seed", str(facts.get("seed", 0))]),
+    }
+
+
+def view_of(one: Reported) -> dict[str, Any] | None:
+    """Return the attention maps that a run has kept over time."""
+    return kept_view(read_moments(one.run.path), one.health, [item.name for item in one.run.classes])
+
+
+def costs_of(run: Run) -> list[tuple[str, str, str]]:
+    """Return (network, parameters, operations of one forward pass) of both networks."""
+    costs = network_costs(run.recipe, run.image)
+    return [(str(player), f"{cost.parameters:,}", f"{cost.flops / 1e6:,.1f} M FLOPs") for player, cost in costs.items()]
+
+
+def entries(reported: Sequence[Reported]) -> list[dict[str, Any]]:
+    """Return the entries of the recipes that choose something, with their defaults; ``differs`` where runs do."""
+    tables = [{choice.path: choice for choice in choices(one.run.recipe, one.run.registry)} for one in reported]
+    paths = list(dict.fromkeys(path for table in tables for path in table))
+    rows = []
+    for path in paths:
+        defaults = [table[path].default for table in tables if path in table]
+        usual = "" if defaults[0] is None else shown(defaults[0])
+        values = [shown(table[path].value) if path in table else usual or "-" for table in tables]
+        rows.append({"path": path, "values": values, "default": usual, "differs": len(set(values)) > 1})
+    return rows
+
+
+def grids_of(run: Run) -> list[dict[str, Any]]:
+    """Return the sample grids of a run over time, as many as the page has room for, in the size of their pixels."""
+    paths = sorted((run.path / "samples").glob("images-*.png"))
+    pictures = [(int(path.stem.removeprefix("images-")), path) for path in paths]
+    room = max(2, GRIDS * len(pictures) // max(sum(path.stat().st_size for path in paths), 1)) if paths else 0
+    if len(pictures) > room:
+        pictures = [pictures[i * (len(pictures) - 1) // (room - 1)] for i in range(room)]
+    return [{"images": images, "data": picture_data(unscaled(path, run))} for images, path in pictures]
+
+
+def unscaled(path: Path, run: Run) -> Image.Image:
+    """Return a grid without the enlargement by which small images are drawn."""
+    with Image.open(path) as grid:
+        scale = max(1, SMALLEST_TILE // min(run.image.shape[1:]))
+        return grid.convert("RGB").resize((grid.width // scale, grid.height // scale), Image.Resampling.NEAREST)
+
+
+def class_rows(run: Run) -> list[dict[str, str]]:
+    """Return the rows of the last grid with the names of their classes; none without classes."""
+    paths = sorted((run.path / "samples").glob("images-*.png"))
+    names = [item.name for item in run.classes]
+    if not paths or not names:
+        return []
+    grid, rows = unscaled(paths[-1], run), row_classes(len(names))
+    height = grid.height // len(rows)
+    return [
+        {"name": names[number], "data": picture_data(grid.crop((0, row * height, grid.width, (row + 1) * height)))}
+        for row, number in enumerate(rows)
+    ]
+
+
+def pairs(run: Run) -> dict[str, Any]:
+    """Return samples and their nearest training images."""
+    near = neighbours(run)
+    both = [{"sample": png_data(a), "nearest": png_data(b)} for a, b in zip(near.samples, near.nearest, strict=True)]
+    return {"pairs": both, "compared": near.compared, "total": near.total}
+
+
+def health_of(one: Reported) -> dict[str, Any]:
+    """Return the events of a run, and what is wrong with its gated blocks."""
+    gates = [gate["words"] for gate in one.health.get("gates", []) if gate["words"]]
+    return {"name": one.name, "events": one.health.get("events", []), "gates": gates}
+
+
+def slides_of(one: Reported) -> dict[str, Any]:
+    """Return the sample grids of a run over time."""
+    return {"name": one.name, "grids": one.attempt("samples", lambda: grids_of(one.run)) or []}
+
+
+def score_words(reports: Sequence[Report]) -> list[str]:
+    """Return what the latest evaluation says beside its numbers."""
+    if not reports:
+        return ["Not scored."]
+    last = reports[-1]
+    nearest = f"Nearest training image: {last.nearest:.3g} times as far as from held-out images." if last.nearest else ""
+    return [word for word in (last.untrained(), nearest, *(missing.message() for missing in last.missing)) if word]
+
+
+def score_rows(reports: Sequence[Report]) -> list[dict[str, str]]:
+    """Return the numbers of the latest evaluation under each protocol."""
+    latest = {(score.name, score.id): (report.images, score) for report in reports for score in report.scores}
+    return [
+        {
+            "name": score.name,
+            "value": f"{score.value:.4g}",
+            "held_out": "" if score.held_out is None else f"{score.held_out:.4g}",
+            "noise": "" if score.noise is None else f"{score.noise:.4g}",
+            "better": score.better,
+            "images": f"{images:,}",
+            "id": score.id,
+            "protocol": json.dumps(dict(score.protocol), ensure_ascii=False),
+        }
+        for images, score in latest.values()
+    ]

@@ -126,6 +126,9 @@ class EvaluateOptions:
     other_data: Annotated[
         bool, typer.Option("--other-data", help="Score against the images at the path, though the run was trained on others.")
     ] = False
+    attention: Annotated[
+        bool, typer.Option("--attention", help="Also with each attention block switched off, and with its query-mean map.")
+    ] = False
     as_json: AsJson = False
 
 

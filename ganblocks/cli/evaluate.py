@@ -15,7 +15,9 @@ from ganblocks.cli.output import print_json, print_table, printable
 from ganblocks.errors import UsageError
 from ganblocks.evaluation import EvaluationSettings, Report, evaluation_settings, try_add_report
 from ganblocks.evaluation import evaluate as evaluate_run
+from ganblocks.evaluation.evaluating import evaluate_attention
 from ganblocks.evaluation.feature_cache import FeatureCache, user_cache
+from ganblocks.evaluation.report import BlockScores
 from ganblocks.recipe import parse_override
 from ganblocks.registry import Registry
 from ganblocks.training.run import Run
@@ -26,7 +28,8 @@ def evaluate(context: Context, options: EvaluateOptions) -> None:
     """Score a run; options that are given replace those of the run's recipe."""
     registry = context.registry()
     run = Run.open(options.run, registry)
-    report = evaluate_run(run, _settings(options, run), registry, cache_of(options.feature_cache), options.data)
+    score = evaluate_attention if options.attention else evaluate_run
+    report = score(run, _settings(options, run), registry, cache_of(options.feature_cache), options.data)
     kept = try_add_report(options.run, report)
     if options.as_json:
         print_json(report.to_dict())
@@ -88,7 +91,21 @@ def print_report(report: Report, kept: bool, stderr: bool = False) -> None:
     ]
     columns = ("score", "samples", "held-out real", "noise", "better", "protocol")
     print_table(columns, rows, right=(1, 2, 3), stderr=stderr)
+    if report.blocks:
+        print_blocks(report.blocks, stderr)
     print("\n".join(printable(line) for line in _foot(report, kept)), file=sys.stderr if stderr else sys.stdout)
+
+
+def print_blocks(blocks: Sequence[BlockScores], stderr: bool = False) -> None:
+    """Print the numbers with each block in other forms, and their differences from the generator as it was trained."""
+    trained = blocks[0].scores
+    rows = [
+        (block.path or "the generator", block.form, name, f"{value:.4g}", f"{value - trained[name]:+.3g}" if block.path else "")
+        for block in blocks
+        for name, value in block.scores.items()
+        if name in trained
+    ]
+    print_table(("block", "form", "score", "samples", "difference"), rows, right=(3, 4), stderr=stderr)
 
 
 def _foot(report: Report, kept: bool) -> Iterator[str]:

@@ -9,6 +9,7 @@ import attrs
 from attrs import define, field
 
 from ganblocks.errors import CheckpointError, DataError, UsageError
+from ganblocks.evaluation.block_scores import block_scores
 from ganblocks.evaluation.evaluator import Evaluator
 from ganblocks.evaluation.feature_cache import FeatureCache, as_cache
 from ganblocks.evaluation.measurement import error_message
@@ -38,6 +39,36 @@ def evaluate(
         UsageError: impossible settings, or a cache that cannot be written.
 
     """
+    run, sampler, evaluator = _opened(path, settings, registry, cache, data)
+    return evaluator.report(sampler, run.images_seen)
+
+
+def evaluate_attention(
+    path: str | Path | Run,
+    settings: EvaluationSettings,
+    registry: Registry,
+    cache: FeatureCache | Path | None = None,
+    data: str | Path | None = None,
+) -> Report:
+    """Evaluate as :func:`evaluate` does, and without each of the generator's attention blocks: ``blocks`` of the report.
+
+    Raises:
+        CheckpointError, DataError: as :func:`evaluate`.
+        UsageError: also if the generator has no attention block.
+
+    """
+    run, sampler, evaluator = _opened(path, settings, registry, cache, data)
+    blocks = tuple(block_scores(evaluator, sampler))
+    return attrs.evolve(evaluator.report(sampler, run.images_seen), blocks=blocks)
+
+
+def _opened(
+    path: str | Path | Run,
+    settings: EvaluationSettings,
+    registry: Registry,
+    cache: FeatureCache | Path | None,
+    data: str | Path | None,
+) -> tuple[Run, Sampler, Evaluator]:
     cache = as_cache(cache)
     cache.refuse_unwritable()
     run = path if isinstance(path, Run) else Run.open(path, registry)
@@ -46,8 +77,7 @@ def evaluate(
     with run.naming_data("evaluate"):
         images = dataset.open()
         settings = attrs.evolve(settings, other_data=_other_data(run, images, settings))
-        evaluator = Evaluator(images, dataset.describe(), settings, registry, cache)
-    return evaluator.report(sampler, run.images_seen)
+        return run, sampler, Evaluator(images, dataset.describe(), settings, registry, cache)
 
 
 def _other_data(run: Run, images: Images, settings: EvaluationSettings) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -100,6 +100,19 @@ class Evaluator:
             first = next((measurement.samples.error for measurement in measurements if measurement.samples.error), None)
             raise no_numbers(merge_missing(missing), first) from first
         return Report(values, memorisation.numbers.get(NEAREST), images_seen, merge_missing(missing))
+
+    def leading(self, sampler: Sampler) -> dict[str, float]:
+        """Return the leading numbers of all metrics for a generator whose batch norms have their statistics: name -> number.
+
+        A number that cannot be computed is left out.
+        """
+        latent, labels = self._inputs(sampler)
+        fake = self._features(generated_images(sampler.draw(latent, labels)), torch.arange(len(latent)), labels)
+        numbers: dict[str, float] = {}
+        for metric in self.metrics.values():
+            scored = Attempt.of(partial(self._score, metric, fake)).numbers
+            numbers |= {self._score_name(metric)(key): scored[key] for key in metric.better if key in scored}
+        return numbers
 
     def refuse_impossible(self) -> None:
         """Raise, before training, for what is known to be impossible afterwards.

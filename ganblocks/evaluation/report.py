@@ -78,6 +78,18 @@ class Missing:
 
 
 @frozen
+class BlockScores:
+    """The leading numbers of a generator with one of its blocks in another form."""
+
+    path: str
+    """Of the block; empty for the generator as it was trained."""
+    form: str
+    """``as trained``, ``switched off`` or ``query-mean map``."""
+    scores: Mapping[str, float]
+    """Name, such as ``kd[efficientnet-lite0]`` -> number of the samples."""
+
+
+@frozen
 class Report:
     """The result of one evaluation."""
 
@@ -87,6 +99,8 @@ class Report:
     images: int = 0
     """Images that the evaluated weights were trained on."""
     missing: tuple[Missing, ...] = ()
+    blocks: tuple[BlockScores, ...] = ()
+    """Numbers with each attention block in other forms, if they were asked for."""
 
     def protocol_ids(self) -> set[str]:
         """Return the ids of the protocols of its numbers."""
@@ -115,11 +129,13 @@ class Report:
         """Return the report as JSON types."""
         scores = [attrs.asdict(score) | {name: getattr(score, name) for name in DERIVED} for score in self.scores]
         missing = [attrs.asdict(item) | {"names": list(item.names)} for item in self.missing]
-        return {"images": self.images, "nearest": self.nearest, "scores": scores, "missing": missing}
+        blocks = {"blocks": [attrs.asdict(block) for block in self.blocks]} if self.blocks else {}
+        return {"images": self.images, "nearest": self.nearest, "scores": scores, "missing": missing, **blocks}
 
     @classmethod
     def from_dict(cls, table: Mapping[str, Any]) -> Report:
         """Return the report that :meth:`to_dict` wrote; earlier versions wrote no missing numbers."""
         scores = (MetricValue(**{key: value for key, value in row.items() if key not in DERIVED}) for row in table["scores"])
         missing = (Missing(**{**row, "names": tuple(row["names"])}) for row in table.get("missing", ()))
-        return cls(tuple(scores), table["nearest"], table["images"], tuple(missing))
+        blocks = (BlockScores(**row) for row in table.get("blocks", ()))
+        return cls(tuple(scores), table["nearest"], table["images"], tuple(missing), tuple(blocks))

@@ -92,7 +92,7 @@ def report_html(reported: Sequence[Reported], command: str) -> str:
         entries=entries(reported),
         charts=charts({one.name: one.log for one in reported}, {one.name: one.scores for one in reported}),
         grids=[slides_of(one) for one in reported],
-        scores=[{"name": one.name, "rows": score_rows(one.scores), "words": score_words(one.scores)} for one in reported],
+        scores=[scores_of(one) for one in reported],
         health=[health_of(one) for one in reported],
         **({"rows": [], "neighbours": None, "view": None} if alone is None else parts_of_one(alone)),
         problems=[f"{one.name}: {problem}" for one in reported for problem in one.problems],
@@ -201,6 +201,17 @@ def health_of(one: Reported) -> dict[str, Any]:
 def slides_of(one: Reported) -> dict[str, Any]:
     """Return the sample grids of a run over time."""
     return {"name": one.name, "grids": one.attempt("samples", lambda: grids_of(one.run)) or []}
+
+
+def scores_of(one: Reported) -> dict[str, Any]:
+    """Return the numbers of a run, what is said beside them, and those with blocks in other forms."""
+    blocks = next((report.blocks for report in reversed(one.scores) if report.blocks), ())
+    rows = [
+        {"path": block.path or "the generator", "form": block.form, "name": name, "value": f"{value:.4g}"}
+        for block in blocks
+        for name, value in block.scores.items()
+    ]
+    return {"name": one.name, "rows": score_rows(one.scores), "words": score_words(one.scores), "blocks": rows}
 
 
 def score_words(reports: Sequence[Report]) -> list[str]:

@@ -1,8 +1,9 @@
-"""Train the desk-scale recipes one after the other, and write docs/gallery.md: grid, score with protocol, time and command.
+"""Train the desk-scale recipes, and write docs/gallery.md: grid of the first seed, scores of all, time and command.
 
     python docs/scripts/make_gallery.py --runs runs/gallery
 
-Finished runs are kept, and interrupted ones resumed. The descriptions of the grids are in docs/data/gallery-notes.toml.
+Finished runs are kept, and interrupted ones resumed, so that several of these may share the recipes between them. The
+descriptions of the grids are in docs/data/gallery-notes.toml.
 """
 
 from __future__ import annotations
@@ -42,23 +43,31 @@ def data_of(path: Path) -> str | None:
     return named if named or "extends" not in table else data_of(path.parent / table["extends"])
 
 
-def command(recipe: Path, images: int | None) -> list[str]:
+def command(recipe: Path, images: int | None, seed: int) -> list[str]:
+    """Return the words after ``ganblocks`` that train a recipe."""
     shorter = [] if images is None else ["--set", f"training.images={images}"]
-    return ["run", f"recipes/{recipe.name}", *shorter]
+    return ["run", f"recipes/{recipe.name}", *shorter, "--seed", str(seed)]
 
 
-def train(recipe: Path, run: Path, images: int | None) -> None:
+def run_of(runs: Path, recipe: Path, seed: int) -> Path:
+    """Return the run folder of a recipe and seed."""
+    return runs / f"{recipe.stem}-seed-{seed}"
+
+
+def finished(run: Path) -> bool:
+    """Return whether a run has ended and is scored."""
+    health = run / "health.json"
+    return health.is_file() and "gates" in json.loads(health.read_text()) and (run / "scores.json").is_file()
+
+
+def train(recipe: Path, run: Path, images: int | None, seed: int) -> None:
     """Run or resume a recipe, unless it is finished."""
-    if (
-        (run / "health.json").is_file()
-        and "gates" in json.loads((run / "health.json").read_text())
-        and (run / "scores.json").is_file()
-    ):
+    if finished(run):
         return
     words = (
         ["resume", str(run), "--quiet"]
         if list(run.glob("checkpoints/images-*"))
-        else [*command(recipe, images), "--out", str(run), "--quiet"]
+        else [*command(recipe, images, seed), "--out", str(run), "--quiet"]
     )
     if words[0] == "run" and run.exists():
         shutil.rmtree(run)
@@ -72,13 +81,20 @@ def shortened(recipe: Path, run: Path) -> int | None:
     return None if wanted == done else done
 
 
-def entry(recipe: Path, run: Path, note: str) -> list[str]:
-    """Return the lines of one system."""
+def score_of(run: Path) -> dict[str, Any]:
+    """Return the first number of a run's last report."""
+    score: dict[str, Any] = json.loads((run / "scores.json").read_text())[-1]["scores"][0]
+    return score
+
+
+def entry(recipe: Path, runs: dict[int, Path], note: str) -> list[str]:
+    """Return the lines of one system; ``runs``: seed -> run, of which the first is shown."""
+    run = next(iter(runs.values()))
     images = shortened(recipe, run)
     facts: dict[str, Any] = json.loads((run / "provenance.json").read_text())
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    report = json.loads((run / "scores.json").read_text())
-    score = (report[-1] if isinstance(report, list) else report["reports"][-1])["scores"][0]
+    score = score_of(run)
+    values = ", ".join(f"{score_of(other)['value']:.3g}" for other in runs.values())
     grid = max((run / "samples").glob("*.png"))
     PICTURES.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(grid, PICTURES / f"{recipe.stem}.png")
@@ -93,11 +109,11 @@ def entry(recipe: Path, run: Path, note: str) -> list[str]:
         f"![Samples of recipes/{recipe.name}](images/gallery/{recipe.stem}.png)",
         "",
         "```text",
-        f"ganblocks {' '.join(command(recipe, images))} --seed {facts['seed']}",
+        f"ganblocks {' '.join(command(recipe, images, facts['seed']))}",
         "```",
         "",
-        f"`{score['name']}` {score['value']:.3g} (held-out real {score['held_out']:.2g}, noise {score['noise']:.3g};"
-        f" protocol {score['id']}); {last['images']:,} images in {last['step']:,} steps, {last['seconds']:.0f} s in"
+        f"`{score['name']}` {values} for seeds {', '.join(map(str, runs))} (held-out real {score['held_out']:.2g}, noise"
+        f" {score['noise']:.3g}; protocol {score['id']}); {last['images']:,} images in {last['step']:,} steps, {last['seconds']:.0f} s in"
         f" {settings['training']['precision']}, {threads(facts['threads'])}.{met}",
         "",
         *([note, ""] if note else []),
@@ -132,16 +148,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
     parser.add_argument("recipes", nargs="*", help="names without .toml; by default all")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "gallery")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--images", type=int, help="fewer images than the recipes say")
     parser.add_argument("--only-write", action="store_true", help="train nothing")
     wanted = parser.parse_args()
     recipes = [path for path in desk_scale() if not wanted.recipes or path.stem in wanted.recipes]
-    if not wanted.only_write:
+    for seed in [] if wanted.only_write else wanted.seeds:
         for recipe in recipes:
-            train(recipe, wanted.runs / recipe.stem, wanted.images)
+            train(recipe, run_of(wanted.runs, recipe, seed), wanted.images, seed)
     notes = tomllib.loads(NOTES.read_text(encoding="utf-8")) if NOTES.is_file() else {}
-    done = [path for path in desk_scale() if (wanted.runs / path.stem / "scores.json").is_file()]
-    lines = [line for path in done for line in entry(path, wanted.runs / path.stem, notes.get(path.stem, ""))]
+    lines = []
+    for recipe in desk_scale():
+        runs = {seed: run_of(wanted.runs, recipe, seed) for seed in wanted.seeds}
+        if done := {seed: run for seed, run in runs.items() if finished(run)}:
+            lines += entry(recipe, done, notes.get(recipe.stem, ""))
     PAGE.write_text(HEAD + "\n" + "\n".join(lines).rstrip() + "\n", encoding="utf-8")
     print(PAGE.relative_to(ROOT))
 

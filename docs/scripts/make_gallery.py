@@ -113,8 +113,8 @@ def entry(recipe: Path, runs: dict[int, Path], note: str) -> list[str]:
         "```",
         "",
         f"`{score['name']}` {values} for seeds {', '.join(map(str, runs))} (held-out real {score['held_out']:.2g}, noise"
-        f" {score['noise']:.3g}; protocol {score['id']}); {last['images']:,} images in {last['step']:,} steps, {last['seconds']:.0f} s in"
-        f" {settings['training']['precision']}, {threads(facts['threads'])}.{met}",
+        f" {score['noise']:.3g}; protocol {score['id']}); {last['images']:,} images in {last['step']:,} steps,"
+        f" {last['seconds']:.0f} s in {settings['training']['precision']}, {threads(facts['threads'])}.{met}",
         "",
         *([note, ""] if note else []),
     ]

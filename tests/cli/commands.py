@@ -39,6 +39,7 @@ TINY = {
     "training.images": "64",
     "training.batch": "8",
     "training.precision": '"fp32"',
+    "training.report": "false",
     "evaluation.n": "8",
 }
 """recipes/sagan.toml on the 8-pixel digits, for a second's training."""

@@ -114,7 +114,12 @@
       state.from = null;
       paint();
     });
-    svg.addEventListener("dblclick", () => { state.range = [...whole]; paint(); });
+    svg.addEventListener("mousedown", (event) => {  // no dblclick: what was under the first click has been drawn anew
+      if (event.detail < 2) return;
+      state.range = [...whole];
+      state.from = null;
+      paint();
+    });
     svg.addEventListener("keydown", (event) => {
       const step = (state.range[1] - state.range[0]) / 40;
       if (event.key === "Escape") state.range = [...whole];

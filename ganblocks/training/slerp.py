@@ -48,9 +48,9 @@ def _orthogonal(a: Tensor, b: Tensor) -> Tensor:
     across = b - (b @ a) * a
     if across.norm() >= FLAT:
         return torch.nn.functional.normalize(across, dim=0)
+    if b @ a > 0 or len(a) == 1:
+        return torch.zeros_like(a)
     axis = torch.zeros_like(a)
     axis[a.abs().argmin()] = 1
     across = axis - (axis @ a) * a
-    if b @ a > 0 or len(a) == 1:
-        return torch.zeros_like(a)
-    return across / across.norm()
+    return torch.nn.functional.normalize(across, dim=0)

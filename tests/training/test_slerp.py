@@ -37,6 +37,9 @@ def test_the_ends_are_the_latents_bit_for_bit(seed: int, size: int) -> None:
     assert points.dtype == torch.float32
     assert torch.equal(points[0], first)
     assert torch.equal(points[-1], last)
+    points = slerp(first.double(), last.double(), T)
+    assert torch.equal(points[0], first.double()), "where the formula itself rounds"
+    assert torch.equal(points[-1], last.double())
 
 
 @examples(50)

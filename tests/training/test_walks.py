@@ -136,6 +136,15 @@ def test_between_truncated_samples_batch_norms_have_the_statistics_of_truncated_
     torch.testing.assert_close(row[1], row[0], rtol=0, atol=1e-5)
 
 
+def test_between_classes_batch_norms_have_the_statistics_of_truncated_latents_too() -> None:
+    """Between classes with equal rows nothing changes; with the wrong statistics the middle would."""
+    sampler = deep()
+    with torch.no_grad():
+        sampler.network.table.copy_(sampler.network.table[0].expand(K, -1))
+    for row in between_classes(sampler, Walk(n=3, frames=3, truncation=0.3), "cat", "dog"):
+        torch.testing.assert_close(row, row[:1].expand_as(row), rtol=0, atol=1e-5)
+
+
 def test_without_classes_there_is_a_walk_too() -> None:
     rows = list(between_samples(echo(0), Walk(n=3, frames=3)))
     assert torch.stack(rows)[..., Z:].eq(0).all()

@@ -59,6 +59,7 @@ from ganblocks.kinds.module_capabilities import (
     DerivesWeight,
     Gated,
     HasEstimates,
+    MixesClasses,
     MixesSamples,
     Observes,
     SingularValue,
@@ -96,6 +97,7 @@ from ganblocks.values import (
 )
 
 if TYPE_CHECKING:
+    from ganblocks.class_mixtures import class_rows, class_weights
     from ganblocks.plugins import discover
     from ganblocks.recipe import Recipe
     from ganblocks.registry import Registry
@@ -108,6 +110,8 @@ _LATER = {
     "Average": "ganblocks.training.average",
     "Recipe": "ganblocks.recipe",
     "Registry": "ganblocks.registry",
+    "class_rows": "ganblocks.class_mixtures",
+    "class_weights": "ganblocks.class_mixtures",
     "discover": "ganblocks.plugins",
     "guarded_step": "ganblocks.stepping",
     "load": "ganblocks.training.run",
@@ -203,6 +207,7 @@ __all__ = [
     "Metric",
     "Metrics",
     "Mistake",
+    "MixesClasses",
     "MixesSamples",
     "Moving",
     "NextBatch",
@@ -236,6 +241,8 @@ __all__ = [
     "WarmUp",
     "WeightNorm",
     "as_size",
+    "class_rows",
+    "class_weights",
     "discover",
     "full_precision",
     "guarded_step",

@@ -27,14 +27,14 @@ REFERENCE = Path(__file__).parents[1] / "reference"
 RECIPES = "../../../../recipes"
 COMMAND = "python docs/scripts/write_reference.py"
 MEETS: dict[str, tuple[str, ...]] = {
-    "norm": ("Site", "MixesSamples"),
+    "norm": ("Site", "MixesClasses", "MixesSamples"),
     "weight_norm": ("HasEstimates", "SingularValue"),
     "attention": ("Site", "AttentionMap", "AppliesMap", "Gated"),
     "conditioning": ("Site", "Score", "AddsTerm", "Turn", "View"),
     "penalty": ("Turn", "View", "Score", "Observes"),
     "update_rule": ("Updater", "NextBatch", "Game", "Batch", "Objective", "guarded_step", "DifferentiatesTwice"),
     "optimizer": ("guarded_step",),
-    "generator": ("ImageSpec", "Site"),
+    "generator": ("ImageSpec", "Site", "MixesClasses"),
     "discriminator": ("ImageSpec", "Site", "Score", "MixesSamples"),
     "augment": ("Observes", "Turn"),
     "dataset": ("ImageSpec", "Images", "Inspects", "Finding"),

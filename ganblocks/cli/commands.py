@@ -92,7 +92,9 @@ class SampleOptions:
     """Draw images from a run.  Example: ganblocks sample runs/sagan --n 500 --class dogs --to out"""
 
     run: RunPath
-    n: Annotated[int, typer.Option("--n", min=1, help="How many images.")] = 64
+    n: Annotated[
+        int | None, typer.Option("--n", min=1, help="How many samples; by default 64, and fewer for a walk or a sweep.")
+    ] = None
     class_: Annotated[
         str | None, typer.Option("--class", metavar="K", help="One class, by name or number; by default all.")
     ] = None
@@ -100,7 +102,20 @@ class SampleOptions:
     start: Annotated[int, typer.Option(min=0, help="Index of the first: samples START, START + 1, … of the seed.")] = 0
     truncation: Truncation = None
     truncation_by: TruncationBy = "resample"
-    out: Annotated[Path | None, typer.Option(help="A grid: the PNG to write; by default in the run folder.")] = None
+    interpolate: Annotated[
+        int | None,
+        typer.Option(metavar="FRAMES", min=3, help="A walk: FRAMES images from each sample to the next, both included."),
+    ] = None
+    to_class: Annotated[
+        str | None, typer.Option(metavar="K", help="With --interpolate: each sample from --class to this class.")
+    ] = None
+    sweep: Annotated[
+        str | None, typer.Option(metavar="T,T,...", help="The same samples in a row for each truncation; none: untruncated.")
+    ] = None
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The PNG to write, or a GIF or WebP of a walk as an animation; by default a PNG in the run folder."),
+    ] = None
     to: Annotated[
         Path | None, typer.Option(metavar="FOLDER|FILE.npz", help="Single images: PNGs in a folder per class, or an npz.")
     ] = None

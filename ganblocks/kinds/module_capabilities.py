@@ -97,6 +97,15 @@ class MixesSamples:
     """
 
 
+class MixesClasses:
+    """A module that reads the class, and also takes a mixture of classes: weights float [B, K] in place of labels int64 [B].
+
+    Weights sum to 1, and a weight of 1 gives what the class itself gives. Walks between classes need it of every module that
+    reads the label; a module that only passes the label on does not. ``ganblocks.class_rows`` reads a table with a row per
+    class, and ``ganblocks.class_weights`` gives one-hot vectors, for labels of both forms. Training uses integers alone.
+    """
+
+
 class Observes:
     """A module with buffers that it updates at each turn (LeCam's averages, ADA's probability)."""
 

@@ -1,8 +1,10 @@
-"""Grids of images as PNG files."""
+"""Grids of images as PNG files, and as frames of an animation."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -12,10 +14,38 @@ from ganblocks.files import replace_file
 
 SMALLEST_TILE = 64
 """Shorter side in pixels; smaller images are enlarged by an integer factor, without smoothing."""
+FRAME = 60
+"""Milliseconds of a frame of an animation; a GIF counts in tens of them."""
+ANIMATIONS: dict[str, dict[str, Any]] = {".gif": {"format": "GIF"}, ".webp": {"format": "WEBP", "lossless": True}}
+"""Suffix -> how Pillow writes it. A GIF has 256 colours per frame, and a WebP has all of them."""
 
 
 def save_grid(images: Tensor, path: Path, columns: int) -> int:
     """Write images [n, C, H, W], in [-1, 1] or uint8, as a PNG with ``columns`` per row; return the factor of enlargement."""
+    drawn, scale = grid_picture(images, columns)
+    with replace_file(path) as file:
+        drawn.save(file, format="PNG")
+    return scale
+
+
+def save_animation(frames: Iterable[Tensor], path: Path, columns: int) -> int:
+    """Write frames as an animation that repeats forever, by the suffix of its path; return the factor of enlargement.
+
+    Args:
+        frames: each a grid of images [n, C, H, W], in [-1, 1] or uint8, with ``columns`` per row.
+        path: ends with a suffix of :data:`ANIMATIONS`. Pillow joins equal frames in a row to a longer one.
+        columns: images per row.
+    """
+    drawn, scales = zip(*(grid_picture(images, columns) for images in frames), strict=True)
+    with replace_file(path) as file:
+        options = ANIMATIONS[path.suffix.lower()]
+        drawn[0].save(file, save_all=True, append_images=drawn[1:], duration=FRAME, loop=0, **options)
+    scale: int = scales[0]
+    return scale
+
+
+def grid_picture(images: Tensor, columns: int) -> tuple[Image.Image, int]:
+    """Return images [n, C, H, W], in [-1, 1] or uint8, as one picture, and the factor by which it is enlarged."""
     n, channels, height, width = images.shape
     rows = -(-n // columns)
     tiles = torch.full((rows * columns, channels, height, width), 255, dtype=torch.uint8)
@@ -23,10 +53,7 @@ def save_grid(images: Tensor, path: Path, columns: int) -> int:
     grid = tiles.view(rows, columns, channels, height, width).permute(0, 3, 1, 4, 2)
     drawn = picture(grid.reshape(rows * height, columns * width, channels))
     scale = max(1, SMALLEST_TILE // min(height, width))
-    drawn = drawn.resize((drawn.width * scale, drawn.height * scale), Image.Resampling.NEAREST)
-    with replace_file(path) as file:
-        drawn.save(file, format="PNG")
-    return scale
+    return drawn.resize((drawn.width * scale, drawn.height * scale), Image.Resampling.NEAREST), scale
 
 
 def picture(pixels: Tensor) -> Image.Image:

@@ -8,9 +8,20 @@ from itertools import pairwise
 import torch
 from attrs import frozen
 from torch import Tensor, nn
-from torch.nn.functional import one_hot, relu
+from torch.nn.functional import relu
 
-from ganblocks import AppendsClasses, Classes, ImageSpec, Norm, Site, full_precision, option, socket
+from ganblocks import (
+    AppendsClasses,
+    Classes,
+    ImageSpec,
+    MixesClasses,
+    Norm,
+    Site,
+    class_weights,
+    full_precision,
+    option,
+    socket,
+)
 from ganblocks_acgan.layout import KERNEL, LAST_KERNEL, Backbone, generator_multipliers
 
 
@@ -52,7 +63,7 @@ class AcganGenerator(Backbone):
             return AcganGeneratorNetwork(site, channels, image.channels, self)
 
 
-class AcganGeneratorNetwork(nn.Module, AppendsClasses):
+class AcganGeneratorNetwork(nn.Module, AppendsClasses, MixesClasses):
     """A linear layer to 1×1, stages, and a last transposed convolution."""
 
     def __init__(self, site: Site, channels: Sequence[int], image_channels: int, options: AcganGenerator) -> None:
@@ -69,10 +80,10 @@ class AcganGeneratorNetwork(nn.Module, AppendsClasses):
         self.conv = site.layer(last, "conv")
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        """Map z [B, Z] and labels int64 [B] to images [B, C, H, W] in [-1, 1], in float32."""
+        """Map z [B, Z] and labels int64 [B], or weights [B, K], to images [B, C, H, W] in [-1, 1], in float32."""
         if self.classes:
             assert label is not None, "a generator with classes is called with labels"
-            z = torch.cat([z, one_hot(label, self.classes).to(z.dtype)], dim=1)
+            z = torch.cat([z, class_weights(label, self.classes, z.dtype)], dim=1)
         x = relu(self.linear(z))[:, :, None, None]
         for name in self._stages:
             x = self.get_submodule(name)(x, label)

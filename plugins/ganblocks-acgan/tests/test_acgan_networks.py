@@ -232,3 +232,13 @@ def test_multipliers_of_ones_own() -> None:
         assert sizes_of(up, torch.empty(1, 100), torch.zeros(1, dtype=torch.int64))[-1] == 125
         down = discriminator(ImageSpec(3, 64, 3), multipliers=(1, 3), padding=1)
     assert down.head.linear.in_features == 48 * 32 * 32
+
+
+def test_weights_of_classes_are_appended_as_they_are() -> None:
+    network, z, label = generator(ImageSpec(3, 8, 3), width=64, latent=5).eval(), normal(0, 3, 5), torch.arange(3)
+    assert torch.equal(network(z, torch.eye(3)), network(z, label))
+    seen = []
+    network.linear.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0][:, 5:]))
+    weights = torch.tensor([[0.25, 0.75, 0.0]]).expand(3, 3)
+    network(z, weights)
+    assert torch.equal(seen[0], weights)

@@ -11,7 +11,19 @@ from ganblocks_resnet.generator import ResnetGenerator, ResnetGeneratorNetwork
 from ganblocks_resnet.layout import Stage, generator_stages
 from torch import Tensor, nn
 
-from ganblocks import Classes, ImageSpec, Initialization, Norm, Site, Vector, WeightNorm, option, socket
+from ganblocks import (
+    Classes,
+    ImageSpec,
+    Initialization,
+    MixesClasses,
+    Norm,
+    Site,
+    Vector,
+    WeightNorm,
+    class_rows,
+    option,
+    socket,
+)
 
 
 @frozen(kw_only=True)
@@ -90,20 +102,21 @@ class BigGANGenerator(ResnetGenerator):
             raise site.error(rule, 'use norm = "conditional_batch"; or shared = 0 and hierarchical = false')
 
 
-class BigGANGeneratorNetwork(ResnetGeneratorNetwork):
+class BigGANGeneratorNetwork(ResnetGeneratorNetwork, MixesClasses):
     """The residual network, with the shared embedding."""
 
     def __init__(self, site: Site, stages: Sequence[Stage], image_channels: int, options: BigGANGenerator, chunk: int) -> None:
         width = options.condition_width(site, chunk)
         super().__init__(site, stages, image_channels, options, chunk, Vector(width) if width else site.condition)
-        self.embedding: nn.Module | None = None
+        self.embedding: nn.Embedding | None = None
         if isinstance(site.condition, Classes) and options.shared:
             plain = attrs.evolve(site, weight_norm=None)
-            self.embedding = plain.layer(nn.Embedding(site.condition.count, options.shared), "embedding")
+            self.embedding = nn.Embedding(site.condition.count, options.shared)
+            plain.layer(self.embedding, "embedding")
         self._chunk = chunk
 
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        """Map z [B, Z] and labels int64 [B] to images [B, C, H, W] in [-1, 1], in float32."""
+        """Map z [B, Z] and labels int64 [B], or weights [B, K], to images [B, C, H, W] in [-1, 1], in float32."""
         first, *chunks = torch.split(z, self._chunk, dim=1)
         return self.decode(first, self.conditions(chunks, label), label)
 
@@ -111,7 +124,8 @@ class BigGANGeneratorNetwork(ResnetGeneratorNetwork):
         """Return each block's condition: embedding of labels [B] and chunk [B, Z/(n + 1)], one of the two, or the label."""
         if self.embedding is None:
             return chunks or [label] * len(self._blocks)
-        row = self.embedding(label)
+        assert label is not None, "a generator with classes is called with labels"
+        row = class_rows(self.embedding.weight, label)
         return [torch.cat([row, chunk], 1) for chunk in chunks] or [row] * len(self._blocks)
 
 

@@ -27,6 +27,7 @@ from ganblocks import Classes, ImageSpec, PlacementError, Player, Site, Vector, 
 from ganblocks.evaluation.batch_norm_modes import batch_norm_mode
 from ganblocks.testing import examples
 from ganblocks.testing.toys import toy_game
+from ganblocks.training.class_mixing import refuse_unmixable
 from ganblocks.training.sampler import Sampler
 from ganblocks.values import Batch as Drawn
 
@@ -307,3 +308,21 @@ def test_norms_that_ignore_the_label_stand_where_nothing_else_is_told() -> None:
 def test_options_out_of_range(option: dict[str, Any]) -> None:
     with pytest.raises((ValueError, TypeError), match=next(iter(option))):
         small(**option)
+
+
+@pytest.mark.parametrize("options", [{}, {"hierarchical": False}, {"shared": 0, "hierarchical": False}])
+def test_a_mixture_of_classes_has_the_mean_of_their_rows(options: dict[str, Any]) -> None:
+    network = small(**options).eval()
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name.endswith(("norm1.gain", "norm1.bias")):
+                parameter.normal_(generator=torch.Generator().manual_seed(len(name)))
+    z, label = latents(batch=CLASSES), torch.arange(CLASSES)
+    torch.testing.assert_close(network(z, torch.eye(CLASSES)), network(z, label))
+    refuse_unmixable(network, z, label)
+    if network.embedding is not None:
+        mean = network.embedding.weight.mean(0, keepdim=True)
+        with torch.no_grad():
+            mixed = network(z, torch.full((CLASSES, CLASSES), 1 / CLASSES))
+            network.embedding.weight.copy_(mean.expand(CLASSES, -1))
+        torch.testing.assert_close(network(z, label), mixed)

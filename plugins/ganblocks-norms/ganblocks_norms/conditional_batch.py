@@ -10,7 +10,7 @@ from attrs import frozen
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganblocks import Checked, Classes, Facts, MixesSamples, Site, Vector, option
+from ganblocks import Checked, Classes, Facts, MixesClasses, MixesSamples, Site, Vector, class_rows, option
 from ganblocks_norms.batch import too_few_to_normalise
 
 
@@ -86,8 +86,8 @@ class _SharedStatistics(nn.Module, MixesSamples):
         return torch.addcmul(bias[:, :, None, None], normalised, gain[:, :, None, None])
 
 
-class ClassBatchNorm(_SharedStatistics):
-    """forward(x [B, C, H, W], label int64 [B]), with tables ``gain`` and ``bias`` [classes, C]."""
+class ClassBatchNorm(_SharedStatistics, MixesClasses):
+    """forward(x [B, C, H, W], label int64 [B] or weights [B, classes]), with tables ``gain`` and ``bias`` [classes, C]."""
 
     def __init__(self, channels: int, classes: int, options: ConditionalBatch) -> None:
         super().__init__(channels, options)
@@ -96,10 +96,10 @@ class ClassBatchNorm(_SharedStatistics):
         self.bias = nn.Parameter(torch.zeros(classes, channels))
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        """Return x [B, C, H, W] normalised, scaled and shifted by class ``condition`` int64 [B]."""
-        gain = functional.embedding(condition, self.gain)
+        """Return x [B, C, H, W] normalised, scaled and shifted by ``condition``: int64 [B], or weights of classes [B, K]."""
+        gain = class_rows(self.gain, condition)
         gain = 1 + gain if self.options.gain == "one_plus" else gain
-        return self.modulate(x, gain, functional.embedding(condition, self.bias))
+        return self.modulate(x, gain, class_rows(self.bias, condition))
 
 
 class VectorBatchNorm(_SharedStatistics):

@@ -317,3 +317,15 @@ def test_options_out_of_range_are_refused(component: Any, options: dict[str, Any
 def test_the_identity_is_the_identity() -> None:
     x = features(0)
     assert build(NoNorm())(x, labels(0)) is x
+
+
+@few
+@given(seeds, gains, st.booleans())
+def test_a_mixture_of_classes_has_the_mean_of_their_gains_and_biases(seed: int, gain: Any, training: bool) -> None:
+    norm = random_tables(build(ConditionalBatch(gain=gain), condition=Classes(CLASSES)), seed).train(training)
+    x, y = features(seed), labels(seed)
+    hard = norm(x, y)
+    assert torch.equal(norm(x, torch.eye(CLASSES)[y]), hard), "a weight of 1 is the class itself"
+    other = norm(x, (y + 1) % CLASSES)
+    between = norm(x, 0.25 * torch.eye(CLASSES)[y] + 0.75 * torch.eye(CLASSES)[(y + 1) % CLASSES])
+    torch.testing.assert_close(between, 0.25 * hard + 0.75 * other)

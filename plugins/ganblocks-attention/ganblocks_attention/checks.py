@@ -31,3 +31,9 @@ def check_keys(site: Site, pool: int) -> None:
 def largest_divisor(channels: int, maximum: int) -> int:
     """Return the largest divisor of ``channels`` that is at most ``maximum``."""
     return next(ratio for ratio in range(maximum, 0, -1) if channels % ratio == 0)
+
+
+def smaller_reduction(channels: int) -> str:
+    """Return the hint that leads to a bottleneck of two channels or more: the papers' reduction of 16, or less."""
+    fits = [f"use reduction = {largest_divisor(channels, min(16, channels // 2))}"] if channels > 1 else []
+    return ", or ".join([*fits, "a wider network"])

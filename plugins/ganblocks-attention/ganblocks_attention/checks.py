@@ -33,7 +33,8 @@ def largest_divisor(channels: int, maximum: int) -> int:
     return next(ratio for ratio in range(maximum, 0, -1) if channels % ratio == 0)
 
 
-def smaller_reduction(channels: int) -> str:
-    """Return the hint that leads to a bottleneck of two channels or more: the papers' reduction of 16, or less."""
-    fits = [f"use reduction = {largest_divisor(channels, min(16, channels // 2))}"] if channels > 1 else []
-    return ", or ".join([*fits, "a wider network"])
+def smaller_reduction(channels: int, narrowest: int) -> str:
+    """Return the hint that leads to a bottleneck of ``narrowest`` channels or more, with a reduction of 16 if that fits."""
+    if channels < narrowest:
+        return "a wider network"
+    return f"use reduction = {largest_divisor(channels, min(16, channels // narrowest))}, or a wider network"

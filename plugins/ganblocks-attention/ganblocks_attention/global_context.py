@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganblocks import Attention, AttentionMap, Gated, Site, full_precision, option, socket
-from ganblocks_attention.checks import check_keys, smaller_reduction
+from ganblocks_attention.checks import check_keys
 from ganblocks_attention.sizing import bottleneck_width
 
 
@@ -48,9 +48,6 @@ class GlobalContext:
         check_keys(site, pool=1)
         channels = site.channels
         hidden = bottleneck_width(site, lambda width: channels + 2 * width * (channels + 1), self.reduction, self.like)
-        if hidden == 1:
-            rule = "has a bottleneck of one channel, and normalised it is 0"
-            raise site.error(rule, smaller_reduction(channels) if self.like is None else "leave like out")
         return ContextBlock(site, hidden, self.gamma)
 
 

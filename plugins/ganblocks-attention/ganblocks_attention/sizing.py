@@ -12,6 +12,9 @@ from ganblocks_attention.checks import share, smaller_reduction
 
 MOST_APART = 0.025
 """Largest relative difference from the weights of the block that is replaced, as in a study's tables."""
+NARROWEST = 4
+"""Smallest bottleneck of one vector per sample. In a narrower one the ReLU may cut off every channel of every sample, so that
+nothing learns: that happened in 17 of 30 toy games with one channel, in 7 of 30 with two, and in none with four."""
 Weights = Callable[[int], int]
 """Width h of a control -> its weights, γ aside; they are at least h and grow with it."""
 
@@ -19,15 +22,21 @@ Weights = Callable[[int], int]
 def bottleneck_width(site: Site, weights: Weights, reduction: int | None, like: Attention | None) -> int:
     """Return C / reduction; without it the h with as many weights as ``like``, or as self_attention's 1.25 C² without either.
 
-    Raise PlacementError if no width fits, or if both options are given.
+    Raise PlacementError if no width fits, if it is below NARROWEST, or if both options are given.
     """
     if reduction is not None and like is not None:
         raise site.error("has both reduction and like, and each sets its width", "leave reduction out, or leave like out")
-    if reduction is not None:
-        return share(site, "reduction", reduction)
+    hint = smaller_reduction(site.channels, NARROWEST) if like is None else "leave like out"
     if like is not None:
-        return width_like(site, weights, like)
-    return matched_width(site, weights, 5 * site.channels**2 // 4, "self_attention", smaller_reduction(site.channels))
+        width = width_like(site, weights, like)
+    elif reduction is not None:
+        width = share(site, "reduction", reduction)
+    else:
+        width = matched_width(site, weights, 5 * site.channels**2 // 4, "self_attention", hint)
+    if width < NARROWEST:
+        rule = f"has a bottleneck of width {width}, where its ReLU easily cuts off every channel; {NARROWEST} is the smallest"
+        raise site.error(rule, hint)
+    return width
 
 
 def width_like(site: Site, weights: Weights, like: Attention, gated: bool = True) -> int:

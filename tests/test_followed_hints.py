@@ -70,6 +70,15 @@ CASES: dict[str, dict[str, Any]] = {
     "residual, like nothing": ATTENTION | {"generator.attention": {"use": "residual", "like": {"use": "attention:none"}}},
     "residual, no width fits": ATTENTION
     | {"generator.width": 4, "generator.attention": {"use": "residual", "like": {"use": "linear", "reduction": 2}}},
+    "global_context, reduction": ATTENTION | {"generator.attention": {"use": "global_context", "reduction": 7}},
+    "global_context, narrow": ATTENTION | {"generator.attention": {"use": "global_context", "reduction": 64}},
+    "squeeze_excitation, channels": ATTENTION | {"generator.width": 15, "generator.attention": "squeeze_excitation"},
+    "squeeze_excitation, two widths": ATTENTION
+    | {"generator.attention": {"use": "squeeze_excitation", "reduction": 4, "like": "linear"}},
+    "squeeze_excitation, like nothing": ATTENTION
+    | {"generator.attention": {"use": "squeeze_excitation", "like": {"use": "attention:none"}}},
+    "squeeze_excitation, no width fits": ATTENTION
+    | {"generator.attention": {"use": "squeeze_excitation", "like": {"use": "windowed", "heads": 1, "head_width": 1}}},
     "frozen, too much": {"discriminator": {"use": "frozen", "blocks": 9, "network": {"use": "resnet", "conditioning": "none"}}},
     "frozen, no such part": {
         "discriminator": {"use": "frozen", "names": ["blok"], "network": {"use": "resnet", "conditioning": "none"}}

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Attention(Protocol):
-    """An attention block, its residual control, or nothing: they swap by one line of a recipe."""
+    """An attention block, a control of its size, or nothing: they swap by one line of a recipe."""
 
     def build(self, site: Site) -> nn.Module:
         """Return a module with forward(x [B, C, H, W]) -> [B, C, H, W], C = ``site.channels``.

@@ -1,4 +1,4 @@
-"""Attention blocks: SAGAN's, multi-head, non-local, linear and windowed; a residual control of equal size; none."""
+"""Attention blocks: SAGAN's, multi-head, non-local, linear, windowed; controls of equal size; none."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ def ganblocks_attentions() -> dict[str, str]:
         "non_local": "ganblocks_attention.non_local:NonLocal",
         "linear": "ganblocks_attention.linear:LinearAttention",
         "windowed": "ganblocks_attention.windowed:Windowed",
+        "global_context": "ganblocks_attention.global_context:GlobalContext",
+        "squeeze_excitation": "ganblocks_attention.squeeze_excitation:SqueezeExcitation",
         "residual": "ganblocks_attention.residual:Residual",
         "none": "ganblocks_attention.none:Nothing",
     }

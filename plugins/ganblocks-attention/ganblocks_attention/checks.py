@@ -31,3 +31,10 @@ def check_keys(site: Site, pool: int) -> None:
 def largest_divisor(channels: int, maximum: int) -> int:
     """Return the largest divisor of ``channels`` that is at most ``maximum``."""
     return next(ratio for ratio in range(maximum, 0, -1) if channels % ratio == 0)
+
+
+def smaller_reduction(channels: int, narrowest: int) -> str:
+    """Return the hint that leads to a bottleneck of ``narrowest`` channels or more, with a reduction of 16 if that fits."""
+    if channels < narrowest:
+        return "a wider network"
+    return f"use reduction = {largest_divisor(channels, min(16, channels // narrowest))}, or a wider network"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from attrs import frozen
 from torch import Tensor, nn
@@ -9,9 +11,7 @@ from torch.nn import functional
 
 from ganblocks import Attention, Gated, Site, option, socket
 from ganblocks_attention.checks import share
-
-MOST_APART = 0.025
-"""Largest relative difference from the weights of ``like``, as in a study's tables."""
+from ganblocks_attention.sizing import closest_width, width_like
 
 
 @frozen(kw_only=True)
@@ -49,35 +49,16 @@ class Residual:
         return GatedBlock(block, self.gamma) if self.gated else PlainBlock(block)
 
     def _hidden(self, site: Site) -> int:
+        weights = partial(weights_of, site.channels)
         if self.like is not None:
-            return matched_width(site, parameters_of(self.like, site) - self.gated)
+            return width_like(site, weights, self.like, self.gated)
         inner, values = share(site, "reduction", self.reduction), share(site, "value_ratio", self.value_ratio)
-        return closest_width(site.channels, 2 * site.channels * (inner + values))
+        return closest_width(weights, 2 * site.channels * (inner + values))
 
 
-def closest_width(channels: int, target: int) -> int:
-    """Return the h for which 2Ch + 9h² is closest to ``target``."""
-    exact = ((channels**2 + 9 * target) ** 0.5 - channels) / 9
-    candidates = {max(int(exact), 1), int(exact) + 1}
-    return min(candidates, key=lambda h: abs(2 * channels * h + 9 * h * h - target))
-
-
-def matched_width(site: Site, target: int) -> int:
-    """Return the h that is closest to ``target`` weights. Raise PlacementError if the difference is above MOST_APART."""
-    if target < 1:
-        raise site.error("like has no weights to match", "leave like out")
-    hidden = closest_width(site.channels, target)
-    weights = 2 * site.channels * hidden + 9 * hidden * hidden
-    if abs(weights - target) > MOST_APART * target:
-        rule = f"no width comes within {MOST_APART:.1%} of the {target:,} weights of like; {hidden} gives {weights:,}"
-        raise site.error(rule, "use a wider network, or leave like out")
-    return hidden
-
-
-def parameters_of(component: Attention, site: Site) -> int:
-    """Return the number of parameters of a block at ``site``, counted on the meta device: nothing is allocated."""
-    with torch.device("meta"):
-        return sum(parameter.numel() for parameter in site.at("like").build(component).parameters())
+def weights_of(channels: int, hidden: int) -> int:
+    """Return the weights of the branch: 2Ch + 9h²."""
+    return 2 * channels * hidden + 9 * hidden * hidden
 
 
 class ResidualBlock(nn.Module):

@@ -9,13 +9,15 @@ import pytest
 import torch
 from attrs import asdict
 from ganblocks_attention.block import AttentionBlock
+from ganblocks_attention.global_context import GlobalContext
 from ganblocks_attention.linear import LinearAttention
 from ganblocks_attention.multi_head import MultiHead
 from ganblocks_attention.non_local import NonLocal
+from ganblocks_attention.squeeze_excitation import SqueezeExcitation
 from ganblocks_attention.windowed import Windowed
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganblocks import AttentionMap, Gated, PlacementError, Site
 from ganblocks.testing import examples
@@ -33,7 +35,13 @@ BLOCKS: dict[str, tuple[type, dict[str, Any]]] = {
     "linear, elu": (LinearAttention, {"reduction": 4, "feature_map": "elu"}),
     "windowed": (Windowed, {"window": 2}),
     "windowed, plain": (Windowed, {"window": 2, "heads": 1, "positions": "none"}),
+    "global context": (GlobalContext, {}),
+    "global context, the paper's form": (GlobalContext, {"reduction": 4}),
+    "squeeze excitation": (SqueezeExcitation, {}),
+    "squeeze excitation, the paper's form": (SqueezeExcitation, {"reduction": 4}),
 }
+OF_ONE_VECTOR = [name for name, (cls, _) in BLOCKS.items() if cls in (GlobalContext, SqueezeExcitation)]
+"""Blocks that add or scale the same everywhere: they have no queries, and other layers than the rest."""
 WITHOUT_PLACES = (
     "multi-head",
     "multi-head, one",
@@ -41,20 +49,22 @@ WITHOUT_PLACES = (
     "non-local, not pooled",
     "linear, softmax",
     "linear, elu",
+    *OF_ONE_VECTOR,
 )
 """Blocks to which all positions are alike."""
 seeds = st.integers(0, 2**20)
 few = examples(10)
 every_block = pytest.mark.parametrize("name", BLOCKS)
+with_queries = pytest.mark.parametrize("name", [name for name in BLOCKS if name not in OF_ONE_VECTOR])
 
 
-def block(name: str, gamma: float = 0.7, seed: int = 0, size: tuple[int, int] = (4, 6), **facts: Any) -> AttentionBlock:
+def block(name: str, gamma: float = 0.7, seed: int = 0, size: tuple[int, int] = (4, 6), **facts: Any) -> nn.Module:
     cls, options = BLOCKS[name]
     built = cls(gamma=gamma, **options).build(Site(channels=16, size=size, seed=seed, **facts)).double()
-    assert isinstance(built, AttentionBlock)
+    assert isinstance(built, AttentionBlock) == (name not in OF_ONE_VECTOR)
     for label, parameter in built.named_parameters():
         if label == "bias":  # offsets count for nothing until they are learned
-            torch.nn.init.normal_(parameter, generator=torch.Generator().manual_seed(seed))
+            nn.init.normal_(parameter, generator=torch.Generator().manual_seed(seed))
     return built
 
 
@@ -75,7 +85,7 @@ def test_gamma_zero_is_the_identity_bit_for_bit(name: str, seed: int) -> None:
     assert built.gamma.grad.abs() > 0
 
 
-@every_block
+@with_queries
 @few
 @given(seed=seeds)
 def test_what_is_gathered_is_the_map_times_the_values(name: str, seed: int) -> None:
@@ -133,12 +143,12 @@ def test_both_memory_formats_give_the_same_and_channels_last_stays(name: str) ->
 def test_under_autocast_the_map_stays_in_float32(name: str) -> None:
     built, x = block(name).float(), draw((2, 16, 4, 6), 0).float()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        attention, y = built.attention_map(x)[0], built(x)
-    assert attention.dtype == torch.float32
+        attention, y = built.attention_map(x)[0] if isinstance(built, AttentionMap) else None, built(x)
+    assert attention is None or attention.dtype == torch.float32
     torch.testing.assert_close(y, built(x), rtol=0.1, atol=0.1)
 
 
-@every_block
+@with_queries
 def test_layers_are_seeded_by_their_names_and_have_no_biases(name: str) -> None:
     cls, options = BLOCKS[name]
     site = Site(channels=16, path="here")
@@ -152,7 +162,7 @@ def test_layers_are_seeded_by_their_names_and_have_no_biases(name: str) -> None:
 @every_block
 def test_what_it_can_do_beside_is_declared_and_only_parameters_are_saved(name: str) -> None:
     built = block(name)
-    assert isinstance(built, AttentionMap)
+    assert isinstance(built, AttentionMap) == (BLOCKS[name][0] is not SqueezeExcitation)
     assert isinstance(built, Gated)
     assert set(built.state_dict()) == {label for label, _ in built.named_parameters()}
 

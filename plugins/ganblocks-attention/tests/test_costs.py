@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from ganblocks_attention.global_context import GlobalContext
 from ganblocks_attention.linear import LinearAttention
 from ganblocks_attention.multi_head import MultiHead
 from ganblocks_attention.non_local import NonLocal
 from ganblocks_attention.residual import Residual
+from ganblocks_attention.squeeze_excitation import SqueezeExcitation
 from ganblocks_attention.windowed import Windowed
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -28,6 +30,10 @@ PARAMETERS = {
     LinearAttention(reduction=4, value_ratio=1, feature_map="elu"): lambda c: 5 * c * c // 2 + 1,
     Windowed(): lambda c: 4 * c * c + 4 * 49 + 1,
     Windowed(window=8, heads=2, head_width=8, positions="none"): lambda c: 4 * c * 16 + 1,
+    GlobalContext(): lambda c: c + 2 * (5 * c // 8 - 1) * (c + 1) + 1,
+    GlobalContext(reduction=16): lambda c: c * c // 8 + 9 * c // 8 + 1,
+    SqueezeExcitation(): lambda c: 5 * c * c // 4 + 1,
+    SqueezeExcitation(reduction=16): lambda c: c * c // 8 + 1,
 }
 """A block -> its parameters at C channels."""
 
@@ -38,8 +44,13 @@ MULTIPLICATIONS = {
     NonLocal(pool=1): lambda c, n: n * 2 * c * c + 2 * n * n * c // 2,
     LinearAttention(): lambda c, n: n * 5 * c * c // 4 + 2 * n * (c // 8) * (c // 2),
     Windowed(window=4): lambda c, n: n * 4 * c * c + 2 * n * 16 * c,
+    GlobalContext(): lambda c, n: 2 * n * c + 2 * c * (5 * c // 8 - 1),
+    SqueezeExcitation(): lambda c, n: 5 * c * c // 4,
 }
-"""A block -> multiply-adds at C channels and N positions: projections, then scores and sums."""
+"""A block -> multiply-adds at C channels and N positions: projections, then scores and sums.
+
+Of global_context: the scores, the context and its two layers; of squeeze_excitation: its two layers.
+"""
 
 
 def on_meta(component: Any, channels: int, size: int) -> nn.Module:
@@ -89,7 +100,14 @@ def largest(component: Any, size: int) -> int:
 
 
 @pytest.mark.parametrize(
-    "component", [LinearAttention(reduction=4), LinearAttention(reduction=4, feature_map="elu"), Windowed()]
+    "component",
+    [
+        LinearAttention(reduction=4),
+        LinearAttention(reduction=4, feature_map="elu"),
+        Windowed(),
+        GlobalContext(),
+        SqueezeExcitation(),
+    ],
 )
 def test_no_tensor_grows_faster_than_the_number_of_positions(component: Any) -> None:
     small, large = largest(component, 32), largest(component, 128)
@@ -104,7 +122,9 @@ def test_where_the_map_is_built_it_is_seen(component: Any) -> None:
 
 
 @pytest.mark.parametrize("channels", [64, 128, 256, 512])
-@pytest.mark.parametrize("name", ["multi_head", "non_local", "linear", "windowed", "self_attention"])
+@pytest.mark.parametrize(
+    "name", ["multi_head", "non_local", "linear", "windowed", "self_attention", "global_context", "squeeze_excitation"]
+)
 def test_each_has_a_control_of_its_size(name: str, channels: int) -> None:
     registry = discover()
     block, control = registry.create("attention", name), registry.create("attention", "residual", like=name)

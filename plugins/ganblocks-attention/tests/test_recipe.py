@@ -13,6 +13,10 @@ from ganblocks.study.plan import BASELINE, Plan, plan
 
 RECIPE = Path(__file__).parents[3] / "recipes" / "attention-blocks.toml"
 BLOCKS = ("self_attention", "multi_head", "non_local", "linear", "windowed")
+CONTROLS = {f"{name}_residual": name for name in BLOCKS} | dict.fromkeys(
+    ("global_context", "squeeze_excitation"), "self_attention"
+)
+"""A control -> the block whose size it has."""
 
 
 @pytest.fixture(scope="module")
@@ -22,16 +26,17 @@ def wanted() -> Plan:
 
 def test_each_block_stands_against_nothing_and_its_control_against_it(wanted: Plan) -> None:
     against = {variant.name: variant.against for variant in wanted.variants if variant.name != BASELINE}
-    assert against == dict.fromkeys(BLOCKS, BASELINE) | {f"{name}_residual": name for name in BLOCKS}
+    assert against == dict.fromkeys(BLOCKS, BASELINE) | CONTROLS
 
 
 def test_controls_are_of_their_block_s_size_and_blocks_only_add(wanted: Plan) -> None:
     cost = {variant.name: variant.cost for variant in wanted.variants}
+    for control, name in CONTROLS.items():
+        swapped = swap(cost[control], cost[name])
+        assert swapped.alike
+        assert not swapped.adds_or_removes
+        assert swapped.apart <= (MOST_APART if control.endswith("_residual") else 0.004)
     for name in BLOCKS:
-        control = swap(cost[f"{name}_residual"], cost[name])
-        assert control.alike
-        assert not control.adds_or_removes
-        assert control.apart <= MOST_APART
         assert swap(cost[name], cost[BASELINE]).theirs == 0
 
 

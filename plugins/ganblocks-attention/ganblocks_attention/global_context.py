@@ -7,7 +7,8 @@ from attrs import frozen
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganblocks import Attention, AttentionMap, Gated, Site, full_precision, option, socket
+from ganblocks import AppliesMap, Attention, Gated, Site, full_precision, option, socket
+from ganblocks_attention.arithmetic import merge, split
 from ganblocks_attention.checks import check_keys
 from ganblocks_attention.sizing import bottleneck_width
 
@@ -51,7 +52,7 @@ class GlobalContext:
         return ContextBlock(site, hidden, self.gamma)
 
 
-class ContextBlock(nn.Module, AttentionMap, Gated):
+class ContextBlock(nn.Module, AppliesMap, Gated):
     """x [B, C, H, W] -> x + γ · transform(context of x), one vector [C] for all positions of a sample."""
 
     def __init__(self, site: Site, hidden: int, gamma: float) -> None:
@@ -76,6 +77,11 @@ class ContextBlock(nn.Module, AttentionMap, Gated):
         """Return the map [B, 1, N, N], all of whose rows are equal and sum to 1, in float32 at least, and (height, width)."""
         height, width = x.shape[2:]
         return self._weights(x)[:, None].repeat(1, 1, height * width, 1), (height, width)
+
+    def with_map(self, x: Tensor, attention: Tensor) -> Tensor:
+        """Return forward(x) [B, C, H, W] with ``attention`` [B, 1, N, N] as the map: a context for each row of it."""
+        context = attention.to(x.dtype) @ split(x)
+        return x + self.gamma * merge(self.transform(context), x.shape[2], x.shape[3])
 
     def _weights(self, x: Tensor) -> Tensor:
         """[B, 1, N], which sum to 1 over positions."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ganblocks.files import replace_file
 from ganblocks.maps.shown import ShownBlock, ShownNetwork
-from ganblocks.training.map_numbers import Estimate, Grid
+from ganblocks.training.map_numbers import Grid, MapEstimate
 from ganblocks.training.pictures import picture
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def sentence(block: ShownBlock) -> str:
     )
 
 
-def interval(estimate: Estimate | None) -> str:
+def interval(estimate: MapEstimate | None) -> str:
     """Return a mean with its margin."""
     if estimate is None:
         return "not defined"

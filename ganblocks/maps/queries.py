@@ -30,9 +30,9 @@ def spread_queries(image: Tensor, grid: Grid, count: int = QUERIES) -> list[int]
         count: how many, if there are as many.
     """
     rows, columns = ((torch.arange(side) + 0.5) / side for side in grid)
-    place = PLACE * torch.cartesian_prod(rows, columns)
+    positions = PLACE * torch.cartesian_prod(rows, columns)
     colour = adaptive_avg_pool2d(image.float() / 255, grid).flatten(1).T / len(image) ** 0.5
-    features = torch.cat([place, colour], 1)
+    features = torch.cat([positions, colour], 1)
     chosen = [grid[0] // 2 * grid[1] + grid[1] // 2]
     nearest = torch.cdist(features[chosen], features)[0]
     while len(chosen) < min(count, len(features)):

@@ -18,7 +18,7 @@ UNSHOWN = ("title", "paper", "ablation", "plugins")
 
 
 @frozen
-class Choice:
+class ChosenEntry:
     """One entry of a recipe."""
 
     path: str
@@ -28,12 +28,12 @@ class Choice:
     """None where the recipe must choose."""
 
 
-def choices(recipe: Recipe, registry: Registry) -> list[Choice]:
+def choices(recipe: Recipe, registry: Registry) -> list[ChosenEntry]:
     """Return the components of a recipe and its options that differ from their defaults, in the order of the recipe."""
     return [choice for choice in _of(recipe, "", registry) if choice.path.partition(".")[0] not in UNSHOWN]
 
 
-def _of(value: Any, path: str, registry: Registry) -> Iterator[Choice]:
+def _of(value: Any, path: str, registry: Registry) -> Iterator[ChosenEntry]:
     for attribute in attrs.fields(type(value)):
         part, inline = getattr(value, attribute.name), attribute.metadata.get(INLINE)
         own = path if inline else f"{path}.{key_of(attribute)}".strip(".")
@@ -44,15 +44,15 @@ def _of(value: Any, path: str, registry: Registry) -> Iterator[Choice]:
             yield from _entry(part, default_of(attribute), own, registry, attribute)
 
 
-def _entry(part: Any, default: Any, path: str, registry: Registry, attribute: attrs.Attribute[Any]) -> Iterator[Choice]:
+def _entry(part: Any, default: Any, path: str, registry: Registry, attribute: attrs.Attribute[Any]) -> Iterator[ChosenEntry]:
     kind = socket_kind(attribute)
     if kind is not None and attrs.has(type(part)):
-        yield Choice(f"{path}.use" if attribute.metadata.get(INLINE) else path, registry.name_of(kind, part), None)
+        yield ChosenEntry(f"{path}.use" if attribute.metadata.get(INLINE) else path, registry.name_of(kind, part), None)
         yield from _of(part, path, registry)
     elif attrs.has(type(part)) and kind is None and not _is_schedule(part):
         yield from _of(part, path, registry)
     elif part != default:
-        yield Choice(
+        yield ChosenEntry(
             path, plain(part, registry.name_of), None if default is attrs.NOTHING else plain(default, registry.name_of)
         )
 

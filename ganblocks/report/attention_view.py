@@ -11,7 +11,7 @@ from attrs import asdict
 from ganblocks.maps.shown import ShownNetwork
 from ganblocks.report.page import bytes_data, picture_data, rounded
 from ganblocks.training.map_files import ByteMaps, Moment
-from ganblocks.training.map_numbers import Estimate, MapNumbers
+from ganblocks.training.map_numbers import MapEstimate, MapNumbers
 from ganblocks.training.pictures import picture
 
 BUDGET = 3 << 20
@@ -133,4 +133,4 @@ def maps_data(maps: ByteMaps) -> View:
 def numbers_data(numbers: MapNumbers) -> View:
     """Return the numbers of a block's maps with their margins."""
     table = asdict(numbers, recurse=False)
-    return {name: rounded(asdict(value)) if isinstance(value, Estimate) else value for name, value in table.items()}
+    return {name: rounded(asdict(value)) if isinstance(value, MapEstimate) else value for name, value in table.items()}

@@ -79,7 +79,7 @@ FLAT = 1e-6
 
 
 @frozen
-class Estimate:
+class MapEstimate:
     """A mean over samples."""
 
     mean: float
@@ -89,7 +89,7 @@ class Estimate:
     """Samples."""
 
     @classmethod
-    def of(cls, values: Tensor) -> Estimate | None:
+    def of(cls, values: Tensor) -> MapEstimate | None:
         """Return the estimate from one value per sample [B], leaving out those that are NaN; None if all are."""
         known = values[~values.isnan()].double()
         if not len(known):
@@ -109,14 +109,14 @@ def student_t(freedom: int) -> float:
 class MapNumbers:
     """The numbers of one block's maps over samples."""
 
-    query_dependence: Estimate
-    evenness: Estimate
-    distance: Estimate
+    query_dependence: MapEstimate
+    evenness: MapEstimate
+    distance: MapEstimate
     uniform_distance: float
     """The distance of a map that attends to every key alike."""
-    colour_correlation: Estimate | None
+    colour_correlation: MapEstimate | None
     """Correlation between attention and likeness in colour; None where nothing varies."""
-    nearness_correlation: Estimate | None
+    nearness_correlation: MapEstimate | None
     """Correlation between attention and nearness."""
 
     @classmethod
@@ -127,7 +127,7 @@ class MapNumbers:
     @classmethod
     def of_values(cls, values: Mapping[str, Tensor], queries: Grid, keys: Grid) -> MapNumbers:
         """Return the estimates from what :func:`measure` returned: name -> [B]."""
-        estimates = {name: Estimate.of(value) for name, value in values.items()}
+        estimates = {name: MapEstimate.of(value) for name, value in values.items()}
         return cls(uniform_distance=float(distances(queries, keys).mean()), **estimates)  # type: ignore[arg-type]
 
 

@@ -32,6 +32,7 @@ def test_the_page_names_what_a_run_writes_and_nothing_else(tmp_path: Path) -> No
         "*.attention": "self_attention",
         "discriminator.conditioning": "auxiliary_classifier",
         "penalties": "{r1 = { weight = 1.0 }}",
+        "training.report": "true",
     }
     run = tmp_path / "run"
     done = ganblocks("run", "recipes/sagan.toml", "--out", run, "--quiet", *tiny(**more))

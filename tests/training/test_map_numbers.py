@@ -13,7 +13,7 @@ from scipy import stats
 from torch import Tensor
 
 from ganblocks.training.map_numbers import (
-    Estimate,
+    MapEstimate,
     MapNumbers,
     agreement,
     distance,
@@ -134,7 +134,7 @@ def test_rows_without_variation_do_not_count() -> None:
 
 @given(st.lists(st.floats(-5, 5), min_size=2, max_size=20))
 def test_an_estimate_has_the_margin_of_students_t(values: list[float]) -> None:
-    estimate = Estimate.of(torch.tensor([*values, math.nan], dtype=torch.float64))
+    estimate = MapEstimate.of(torch.tensor([*values, math.nan], dtype=torch.float64))
     assert estimate is not None
     assert (estimate.mean, estimate.n) == (pytest.approx(np.mean(values), abs=1e-9), len(values))
     low, high = (
@@ -144,5 +144,5 @@ def test_an_estimate_has_the_margin_of_students_t(values: list[float]) -> None:
 
 
 def test_an_estimate_of_one_sample_has_no_margin() -> None:
-    assert Estimate.of(torch.tensor([0.5])) == Estimate(0.5, None, 1)
-    assert Estimate.of(torch.tensor([math.nan])) is None
+    assert MapEstimate.of(torch.tensor([0.5])) == MapEstimate(0.5, None, 1)
+    assert MapEstimate.of(torch.tensor([math.nan])) is None

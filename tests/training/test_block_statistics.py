@@ -82,7 +82,7 @@ def test_numbers_are_on_the_cadence_of_statistics(tmp_path: Path) -> None:
 
 
 def test_a_map_that_raises_is_one_warning(tmp_path: Path) -> None:
-    with pytest.warns(UserWarning) as warned:
+    with pytest.warns(UserWarning, match="no map today") as warned:
         records = train(tmp_path / "run", {"use": "troubled", "trouble": "raises"})
     messages = [str(warning.message) for warning in warned]
     assert len([message for message in messages if "blocks cannot be examined: RuntimeError: no map today" in message]) == 1

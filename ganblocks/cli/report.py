@@ -40,6 +40,6 @@ def write_at_end(folder: Path, registry: Registry) -> None:
     """Write the report of a run that has ended; an error is a warning, because the run is saved."""
     try:
         command = shlex.join(["ganblocks", "report", str(folder)])
-        write_report([Run.open(folder, registry)], folder / NAME, command)
+        write_report([Run.open(folder, registry)], folder / NAME, command, sweep=False)
     except Exception as error:
         warnings.warn(f"{folder / NAME}: not written: {named(error)}", stacklevel=2)

@@ -23,10 +23,13 @@ from ganblocks.report.page import picture_data, png_data, render, write_page
 from ganblocks.summary import network_costs
 from ganblocks.training.examples import row_classes
 from ganblocks.training.map_files import read_moments
-from ganblocks.training.pictures import SMALLEST_TILE
+from ganblocks.training.pictures import SMALLEST_TILE, picture, to_bytes
 from ganblocks.training.run import Run
 
 NAME = "report.html"
+TRUNCATIONS = (0.2, 0.5, 1.0, None)
+SWEPT = 12
+"""Samples at each truncation."""
 GRIDS = 2_500_000
 """Bytes of all sample grids of a page, before base64."""
 T = TypeVar("T")
@@ -64,10 +67,13 @@ class Reported:
         return self.attempt("health.json", lambda: self.run.health) or {}
 
 
-def write_report(runs: Sequence[Run], path: Path, command: str) -> list[str]:
-    """Write the report of runs, and return a sentence for each part that could not be read. Raise UsageError."""
+def write_report(runs: Sequence[Run], path: Path, command: str, sweep: bool = True) -> list[str]:
+    """Write the report of runs, and return a sentence for each part that could not be read. Raise UsageError.
+
+    ``sweep``: draw samples at several truncations too, for each of which batch-norm statistics are estimated.
+    """
     reported = [Reported(run, name) for run, name in zip(runs, names_of(runs), strict=True)]
-    write_page(path, report_html(reported, command))
+    write_page(path, report_html(reported, command, sweep))
     return [f"{one.name}: {problem}" if len(reported) > 1 else problem for one in reported for problem in one.problems]
 
 
@@ -81,7 +87,7 @@ def names_of(runs: Sequence[Run]) -> list[str]:
     return [f"{number}: {run.path}" for number, run in enumerate(runs, 1)]
 
 
-def report_html(reported: Sequence[Reported], command: str) -> str:
+def report_html(reported: Sequence[Reported], command: str, sweep: bool) -> str:
     """Return the page."""
     alone = reported[0] if len(reported) == 1 else None
     return render(
@@ -94,15 +100,16 @@ def report_html(reported: Sequence[Reported], command: str) -> str:
         grids=[slides_of(one) for one in reported],
         scores=[scores_of(one) for one in reported],
         health=[health_of(one) for one in reported],
-        **({"rows": [], "neighbours": None, "view": None} if alone is None else parts_of_one(alone)),
+        **({"rows": [], "sweep": [], "neighbours": None, "view": None} if alone is None else parts_of_one(alone, sweep)),
         problems=[f"{one.name}: {problem}" for one in reported for problem in one.problems],
     )
 
 
-def parts_of_one(one: Reported) -> dict[str, Any]:
+def parts_of_one(one: Reported, sweep: bool) -> dict[str, Any]:
     """Return what only the report of a single run has."""
     return {
         "rows": one.attempt("the last grid", lambda: class_rows(one.run)) or [],
+        "sweep": (one.attempt("truncations", lambda: sweep_of(one.run)) if sweep else None) or [],
         "neighbours": one.attempt("nearest training images", lambda: pairs(one.run)),
         "view": one.attempt("attention maps", lambda: view_of(one)),
     }
@@ -183,6 +190,16 @@ def class_rows(run: Run) -> list[dict[str, str]]:
         {"name": names[number], "data": picture_data(grid.crop((0, row * height, grid.width, (row + 1) * height)))}
         for row, number in enumerate(rows)
     ]
+
+
+def sweep_of(run: Run) -> list[dict[str, str]]:
+    """Return the same samples at several truncations, a row each."""
+    sampler, rows = run.sampler(), []
+    for truncation in TRUNCATIONS:
+        images = to_bytes(sampler.sample(SWEPT, None, 0, truncation))
+        row = images.permute(2, 0, 3, 1).flatten(1, 2).contiguous()  # [H, SWEPT · W, C]
+        rows.append({"name": "none" if truncation is None else f"{truncation:g}", "data": picture_data(picture(row))})
+    return rows
 
 
 def pairs(run: Run) -> dict[str, Any]:

@@ -111,7 +111,9 @@ def test_a_run_without_a_report_has_none_until_it_is_asked_for(tmp_path: Path) -
     done = ganblocks("report", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(tmp_path / "run" / "report.html")
-    assert "Not scored." in words(Page(tmp_path / "run" / "report.html"))
+    said = words(Page(tmp_path / "run" / "report.html"))
+    assert "Not scored." in said
+    assert "The same samples at several truncations" in said
 
 
 def test_several_runs_are_side_by_side(runs: tuple[Path, Path], tmp_path: Path) -> None:

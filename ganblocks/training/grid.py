@@ -8,11 +8,12 @@ from typing import Any
 import attrs
 import torch
 from attrs import frozen
+from PIL import Image
 from torch import Tensor
 
 from ganblocks.seeding import seed_of
 from ganblocks.training.gates import gates, with_live_gamma
-from ganblocks.training.pictures import save_grid
+from ganblocks.training.pictures import draw_grid, save_picture
 from ganblocks.training.run_folder import RunFolder
 from ganblocks.training.trainer import Trainer
 from ganblocks.values import Player
@@ -46,13 +47,15 @@ class SampleGrid:
         latent = torch.randn(rows * columns, session.recipe.generator.latent, generator=rng)
         return cls(latent, torch.tensor(row_classes(classes)).repeat_interleave(columns) if classes else None, columns)
 
-    def save(self, trainer: Trainer, folder: RunFolder) -> None:
-        """Draw the averaged generator's samples into the run folder. A file that cannot be written is a warning."""
+    def save(self, trainer: Trainer, folder: RunFolder) -> Image.Image:
+        """Draw the averaged generator's samples into the run folder, and return them. A file that fails is a warning."""
         path = folder.sample(trainer.images_seen)
+        drawn = draw_grid(trainer.sampler("average").draw(self.latent, self.label), self.columns)
         try:
-            save_grid(trainer.sampler("average").draw(self.latent, self.label), path, self.columns)
+            save_picture(drawn, path)
         except OSError as error:
             warnings.warn(f"{path}: cannot be written: {error.strerror or error}; training continues", stacklevel=2)
+        return drawn
 
     @torch.no_grad()
     def gates(self, trainer: Trainer) -> list[dict[str, Any]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from ganblocks.training.cadence import Cadences
 from ganblocks.training.collapse import why_undetectable
 from ganblocks.training.grid import SampleGrid
 from ganblocks.training.health import ROLLED_BACK, Continue, Decision, HealthFile, HealthMonitor, Record, RollBack, Stop, Undo
+from ganblocks.training.loggers import RunLog
 from ganblocks.training.run_folder import RunFolder
 from ganblocks.training.sampler import Sampler
 from ganblocks.training.stopping import StopRequest
@@ -24,8 +25,8 @@ class Scorer(Protocol):
     def prepare(self) -> None:
         """Raise, before the first step of a new run, if scoring is already known to be impossible."""
 
-    def __call__(self, sampler: Sampler, images_seen: int) -> None:
-        """Score a generator after so many images."""
+    def __call__(self, sampler: Sampler, images_seen: int) -> Mapping[str, float]:
+        """Score a generator after so many images; return its numbers by name, none if that failed."""
 
     def forget(self, images_seen: int) -> None:
         """Drop scores after so many images: the run reaches them again, possibly with other weights."""
@@ -37,19 +38,20 @@ class NoScorer(Scorer):
     def prepare(self) -> None:
         """Do nothing."""
 
-    def __call__(self, sampler: Sampler, images_seen: int) -> None:
-        """Do nothing."""
+    def __call__(self, sampler: Sampler, images_seen: int) -> Mapping[str, float]:
+        """Return no numbers."""
+        return {}
 
     def forget(self, images_seen: int) -> None:
         """Do nothing."""
 
 
-def train(trainer: Trainer, folder: RunFolder, stop: StopRequest, watch: Watch, scorer: Scorer) -> None:
+def train(trainer: Trainer, folder: RunFolder, stop: StopRequest, watch: Watch, scorer: Scorer, log: RunLog) -> None:
     """Train until the recipe's images are used up or a stop is requested.
 
     Raise Diverged or Collapsed where ``[health]`` ends the run, CheckpointError where a file cannot be written.
     """
-    recipe, outputs = trainer.session.recipe, Outputs(trainer, folder, scorer)
+    recipe, outputs = trainer.session.recipe, Outputs(trainer, folder, scorer, log)
     health, events = HealthMonitor.of_log(recipe.health, folder.records()), HealthFile(folder.path, folder.records())
     outputs.begin(events)
     while trainer.images_seen < recipe.training.images and not stop:
@@ -57,9 +59,10 @@ def train(trainer: Trainer, folder: RunFolder, stop: StopRequest, watch: Watch, 
         decision = health.decide(record, trainer.rollbacks, trainer.error_origin)
         act(decision, record, trainer, folder, events)
         watch(record)
+        log.record(record)
         if isinstance(decision, RollBack):
             health = HealthMonitor.of_log(recipe.health, folder.records())
-            scorer.forget(trainer.images_seen)
+            outputs.rewind()
         else:
             outputs.write_due(before)
     outputs.finish(events, scored=not stop)
@@ -90,8 +93,8 @@ def act(decision: Decision, record: Record, trainer: Trainer, folder: RunFolder,
 class Outputs:
     """What a run writes beside its log, each on its own cadence: sample grids, scores and checkpoints."""
 
-    def __init__(self, trainer: Trainer, folder: RunFolder, scorer: Scorer) -> None:
-        self.trainer, self.folder, self.scorer = trainer, folder, scorer
+    def __init__(self, trainer: Trainer, folder: RunFolder, scorer: Scorer, log: RunLog) -> None:
+        self.trainer, self.folder, self.scorer, self.log = trainer, folder, scorer, log
         self.recipe = trainer.session.recipe
         self.grid, self.due = SampleGrid.of(trainer), Cadences.of(self.recipe)
 
@@ -101,7 +104,7 @@ class Outputs:
         if policy.collapse != "off" and (reason := why_undetectable(self.trainer.batches)):
             events.add({"images": 0, "step": 0}, "blind", f"{reason}, so collapse cannot be detected")
         if self.trainer.steps == 0:
-            self.grid.save(self.trainer, self.folder)
+            self._draw()
             if "rollback" in (policy.not_finite, policy.collapse):
                 self.trainer.save(self.folder)
 
@@ -109,7 +112,7 @@ class Outputs:
         """Write what is due since ``before`` images. The checkpoint comes last, so that no score is lost between the two."""
         seen = self.trainer.images_seen
         if self.due.samples.crossed(before, seen):
-            self.grid.save(self.trainer, self.folder)
+            self._draw()
         if self.due.scores.crossed(before, seen) and seen < self.recipe.training.images:
             self._score()
         if self.due.checkpoints.crossed(before, seen):
@@ -117,13 +120,22 @@ class Outputs:
 
     def finish(self, events: HealthFile, scored: bool) -> None:
         """Write the last grid, checkpoint and gated blocks; then score, if the run was not stopped early."""
-        self.grid.save(self.trainer, self.folder)
+        self._draw()
         self.trainer.save(self.folder)
         events.finish(lambda: self.grid.gates(self.trainer))
         if scored:
             self._score()
 
+    def rewind(self) -> None:
+        """Drop what was shown and scored after the checkpoint to which the run was rolled back."""
+        self.scorer.forget(self.trainer.images_seen)
+        self.log.rewind(self.trainer.images_seen)
+
+    def _draw(self) -> None:
+        self.log.grid(self.grid.save(self.trainer, self.folder), self.trainer.images_seen)
+
     def _score(self) -> None:
         if self.recipe.evaluation is not None:
             with self.trainer.clock.paused():
-                self.scorer(self.trainer.sampler(self.recipe.evaluation.weights), self.trainer.images_seen)
+                numbers = self.scorer(self.trainer.sampler(self.recipe.evaluation.weights), self.trainer.images_seen)
+            self.log.scores(numbers, self.trainer.images_seen)

@@ -1,0 +1,56 @@
+"""TensorBoard: event files in the run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from attrs import frozen
+from ganblocks_loggers.library import library
+from numpy.typing import NDArray
+
+import ganblocks
+
+SOON = 10
+"""Seconds until what was logged is on the disk."""
+
+
+class Events:
+    """Writes event files. Those of a resumed run declare later events of the files before them void."""
+
+    def __init__(self, run: ganblocks.LoggedRun) -> None:
+        library("tensorboard", "tensorboard")
+        self._writers = library("torch.utils.tensorboard", "tensorboard")
+        self._folder = str(run.folder)
+        self._writer = self._open(None)
+
+    def log(self, numbers: Mapping[str, float], images_seen: int) -> None:
+        """Write scalars."""
+        for name, value in numbers.items():
+            self._writer.add_scalar(name, value, images_seen)
+
+    def images(self, name: str, grid: NDArray[np.uint8], images_seen: int) -> None:
+        """Write an image, uint8 RGB [H, W, 3]."""
+        self._writer.add_image(name, grid, images_seen, dataformats="HWC")
+
+    def rewind(self, images_seen: int) -> None:
+        """Open another file, which begins with the order to forget what comes after so many images."""
+        self._writer.close()
+        self._writer = self._open(images_seen + 1)
+
+    def finish(self, complete: bool) -> None:
+        """Close the file."""
+        self._writer.close()
+
+    def _open(self, purge_step: int | None) -> Any:
+        return self._writers.SummaryWriter(self._folder, purge_step=purge_step, flush_secs=SOON)
+
+
+@frozen
+class TensorBoard:
+    """TensorBoard: scalars and sample grids as event files in the run folder, for ``tensorboard --logdir runs``."""
+
+    def start(self, run: ganblocks.LoggedRun) -> ganblocks.LoggerSession:
+        """Open an event file in the logger's folder."""
+        return Events(run)

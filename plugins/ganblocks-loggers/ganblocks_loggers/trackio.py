@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 import ganblocks
 
 
+RENAMED = {"step": "steps"}
+"""Names that Trackio has for itself -> other ones."""
+
+
 class TrackioRun:
     """One run of a Trackio project, under one name in every session."""
 
@@ -33,7 +37,7 @@ class TrackioRun:
     def log(self, numbers: Mapping[str, float], images_seen: int) -> None:
         """Log numbers."""
         if self._moments.is_new(images_seen):
-            self._run.log(dict(numbers), step=images_seen)
+            self._run.log({RENAMED.get(name, name): value for name, value in numbers.items()}, step=images_seen)
 
     def images(self, name: str, grid: NDArray[np.uint8], images_seen: int) -> None:
         """Log an image, uint8 RGB [H, W, 3]."""

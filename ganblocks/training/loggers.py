@@ -180,7 +180,7 @@ def _scores(path: Path, images_seen: int) -> dict[int, dict[str, Any]]:
 
 @contextmanager
 def logged(loggers: Mapping[str, Logging], trainer: Trainer, folder: RunFolder, registry: Registry) -> Iterator[RunLog]:
-    """Log the training of the block to these loggers and to those that the run folder names. Nothing they do reaches the run."""
+    """Log the training of the block to these loggers and to those of the run folder. Nothing they do reaches the run."""
     known = _known(folder.path, registry)
     wanted = {**known, **loggers}
     if wanted != known:

@@ -1806,7 +1806,7 @@ class Page:
 
 @broken("logger", "takes_what_a_run_logs", "slash")
 @frozen
-class Picky(Page):
+class Slashless(Page):
     """Refuses names with a slash."""
 
     class session(_Page):  # noqa: N801

@@ -135,8 +135,7 @@ WARNED = {
         "the logger sleeping has not stored everything 0 s after the end of the run; the rest may be missing",
     ],
     "missing": [
-        "the logger missing is dropped, and the run goes on without it: "
-        "ModuleNotFoundError: No module named 'no_such_library'"
+        "the logger missing is dropped, and the run goes on without it: ModuleNotFoundError: No module named 'no_such_library'"
     ],
     "spoiling": [],
 }
@@ -219,9 +218,7 @@ def test_a_logger_gets_records_grids_and_scores(registry: Registry, tmp_path: Pa
     out = run(logged_by("noting", registry=registry, **{"evaluation.every": 32}), tmp_path / "run", registry, scored=True)
     records = read_metrics(out)
     assert len(records) == 8
-    scores = {
-        report.images: {f"score/{score.name}": score.value for score in report.scores} for report in read_reports(out)
-    }
+    scores = {report.images: {f"score/{score.name}": score.value for score in report.scores} for report in read_reports(out)}
     assert scores.keys() == {32, 64}
     wanted = [(record["images"], {key: value for key, value in record.items() if key != "images"}) for record in records]
     assert [call for call in of("log") if "step" in call[1]] == wanted
@@ -302,7 +299,7 @@ def test_an_unknown_name_is_refused_before_the_run(tmp_path: Path, capsys: pytes
     path = Path(__file__).parents[1] / "fixtures" / "study.toml"
     assert main(["run", str(path), "--out", str(tmp_path / "run"), "--log", "tensorbord"]) == 2
     assert "no logger is called 'tensorbord'; did you mean 'tensorboard'?" in capsys.readouterr().err
-    assert main(["run", str(path), "--out", str(tmp_path / "run"), "--set", 'loggers={tensorbord={}}']) == 2
+    assert main(["run", str(path), "--out", str(tmp_path / "run"), "--set", "loggers={tensorbord={}}"]) == 2
     assert "did you mean 'tensorboard'?" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 

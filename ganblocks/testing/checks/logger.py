@@ -118,7 +118,7 @@ def leaves_the_process_unchanged(case: LoggerCase) -> None:
 
 def _process() -> dict[str, Any]:
     """Return what a logger must leave as it is."""
-    legacy = np.random.get_state(legacy=False)  # noqa: NPY002
+    legacy = np.random.get_state(legacy=False)
     return {
         "the state of Python's random numbers": random.getstate(),
         "the state of numpy's random numbers": str(legacy),

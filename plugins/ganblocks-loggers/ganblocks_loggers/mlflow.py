@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 from attrs import frozen
-from ganblocks_loggers.library import library, plain_name
-from ganblocks_loggers.moments import Moments, kept_id
 from numpy.typing import NDArray
 
 import ganblocks
+from ganblocks_loggers.library import library, plain_name
+from ganblocks_loggers.moments import Moments, kept_id
 
 SERVER = "MLFLOW_TRACKING_URI"
 LONGEST = 500

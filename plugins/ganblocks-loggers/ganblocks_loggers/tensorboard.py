@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 from attrs import frozen
-from ganblocks_loggers.library import library
 from numpy.typing import NDArray
 
 import ganblocks
+from ganblocks_loggers.library import library
 
 SOON = 10
 """Seconds until what was logged is on the disk."""

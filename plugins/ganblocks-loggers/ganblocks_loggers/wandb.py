@@ -8,11 +8,11 @@ from collections.abc import Mapping
 
 import numpy as np
 from attrs import frozen
-from ganblocks_loggers.library import library, plain_name
-from ganblocks_loggers.moments import Moments, kept_id
 from numpy.typing import NDArray
 
 import ganblocks
+from ganblocks_loggers.library import library, plain_name
+from ganblocks_loggers.moments import Moments, kept_id
 
 AXIS = "images"
 """The number that is the x axis of all others."""

@@ -84,6 +84,8 @@ class LoggerThread:
 
     def _serve(self, logger: Logger, run: LoggedRun) -> None:
         try:
+            if run.folder.is_symlink():
+                raise OSError(f"{run.folder}: is a link, and a run writes into its own folder only")
             run.folder.mkdir(parents=True, exist_ok=True)
             session = logger.start(run)
             while (item := self._calls.get()) is not None:

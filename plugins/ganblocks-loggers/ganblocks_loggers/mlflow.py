@@ -84,11 +84,14 @@ def flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]
             yield f"{above}{key}", value
 
 
-@frozen
+@frozen(kw_only=True)
 class MLflow:
     """MLflow: numbers and sample grids in a database in the run folder, or on the server of ``MLFLOW_TRACKING_URI``.
 
-    Args:
+    Use it where runs are already kept in MLflow. Needs ``pip install 'ganblocks[mlflow]'``, and the package ``mlflow`` to open a
+    database: ``mlflow ui --backend-store-uri sqlite:///runs/sagan/loggers/mlflow/mlflow.db``.
+
+    Options:
         experiment: name of the experiment.
     """
 

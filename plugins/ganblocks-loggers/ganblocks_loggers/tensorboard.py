@@ -47,9 +47,13 @@ class Events:
         return self._writers.SummaryWriter(self._folder, purge_step=purge_step, flush_secs=SOON)
 
 
-@frozen
+@frozen(kw_only=True)
 class TensorBoard:
-    """TensorBoard: scalars and sample grids as event files in the run folder, for ``tensorboard --logdir runs``."""
+    """TensorBoard: scalars and sample grids as event files in the run folder, for ``tensorboard --logdir runs``.
+
+    Use it first: it works without an account and a network, and a resumed or rolled-back run replaces its former points.
+    Needs ``pip install 'ganblocks[tensorboard]'``.
+    """
 
     def start(self, run: ganblocks.LoggedRun) -> ganblocks.LoggerSession:
         """Open an event file in the logger's folder."""

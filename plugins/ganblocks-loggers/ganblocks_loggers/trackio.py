@@ -52,13 +52,14 @@ class TrackioRun:
         self._run.finish()
 
 
-@frozen
+@frozen(kw_only=True)
 class Trackio:
     """Trackio: numbers and sample grids in its local store, for ``trackio show --project ganblocks``.
 
-    The store is where ``TRACKIO_DIR`` says, or in the user's cache folder, so that all runs are side by side.
+    Use it to see many runs side by side on one machine. The store is where ``TRACKIO_DIR`` says, or in the user's cache folder.
+    Needs ``pip install 'ganblocks[trackio]'``.
 
-    Args:
+    Options:
         project: name of the project.
     """
 

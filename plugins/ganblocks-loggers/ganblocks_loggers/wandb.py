@@ -56,13 +56,14 @@ class WandbRun:
         self._run.finish(exit_code=0 if complete else 1)
 
 
-@frozen
+@frozen(kw_only=True)
 class WeightsAndBiases:
     """Weights & Biases: numbers and sample grids, offline in the run folder; ``wandb sync`` uploads them.
 
-    It needs no account and no network unless ``WANDB_MODE=online`` is set.
+    Use it where runs are already kept there. It needs no account and no network unless ``WANDB_MODE=online`` is set. Needs
+    ``pip install 'ganblocks[wandb]'``.
 
-    Args:
+    Options:
         project: name of the project.
     """
 

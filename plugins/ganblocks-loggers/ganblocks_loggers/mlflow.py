@@ -88,8 +88,8 @@ def flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]
 class MLflow:
     """MLflow: numbers and sample grids in a database in the run folder, or on the server of ``MLFLOW_TRACKING_URI``.
 
-    Use it where runs are already kept in MLflow. Needs ``pip install 'ganblocks[mlflow]'``, and the package ``mlflow`` to open a
-    database: ``mlflow ui --backend-store-uri sqlite:///runs/sagan/loggers/mlflow/mlflow.db``.
+    Use it where runs are already kept in MLflow. Needs ``pip install 'ganblocks[mlflow]'``, and the package ``mlflow`` to open
+    a database: ``mlflow ui --backend-store-uri sqlite:///runs/sagan/loggers/mlflow/mlflow.db``.
 
     Options:
         experiment: name of the experiment.

@@ -63,7 +63,7 @@ def run(
 
     """
     registry, chosen = registry or discover(), pick_device(device)
-    recipe, loggers = resolved(recipe, chosen), rooted(recipe.loggers)
+    recipe, loggers = resolved(recipe, chosen), recipe.loggers
     with deterministic(recipe.training.deterministic):
         session = assemble(recipe, registry, device=chosen, seed=seed)
         _warn_of_session(session, chosen, scored=scorer is not None)
@@ -95,9 +95,7 @@ def resume(
     Args:
         path: the run folder, or an opened :class:`Run`.
         device: None: that of the run.
-        registry: as in :func:`ganblocks.run`.
-        watch: as there.
-        scorer: as there.
+        registry, watch, scorer: as in :func:`ganblocks.run`.
         exact: raise instead of warning if anything differs that may change the result.
         images: train until this many images. Warnings name schedules and cadences that follow the length; if no schedule does,
             the result is that of a run of this length from the start.
@@ -128,7 +126,7 @@ def resolved(recipe: Recipe, device: torch.device) -> Recipe:
 def _train(
     trainer: Trainer, folder: RunFolder, watch: Watch, scorer: Scorer, loggers: Mapping[str, Logging], registry: Registry
 ) -> StopRequest:
-    with stop_on_signals() as stop, advising(trainer.session), logged(loggers, trainer, folder, registry) as log:
+    with stop_on_signals() as stop, advising(trainer.session), logged(rooted(dict(loggers)), trainer, folder, registry) as log:
         train(trainer, folder, stop, watch, scorer, log)
     return stop
 

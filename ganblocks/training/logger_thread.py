@@ -31,7 +31,7 @@ class LoggerThread:
 
     def __init__(self, name: str, logger: Logger, run: LoggedRun) -> None:
         self.name = name
-        self.is_new = not run.folder.exists()
+        self.is_new = not run.folder.is_dir() or not any(run.folder.iterdir())
         """Whether it has logged nothing of this run so far."""
         self._calls: SimpleQueue[tuple[Call, Semaphore] | None] = SimpleQueue()
         self._records, self._grids, self._always = Semaphore(MOST_RECORDS), Semaphore(MOST_GRIDS), Semaphore()

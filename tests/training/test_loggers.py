@@ -20,6 +20,7 @@ from PIL import Image
 import ganblocks as public
 from ganblocks import LoggedRun, Registry
 from ganblocks.cli import main
+from ganblocks.errors import CheckpointError
 from ganblocks.evaluation import Scoring, evaluation_settings, read_reports
 from ganblocks.recipe import Recipe, named_loggers, with_loggers
 from ganblocks.training import logger_thread, manifest
@@ -293,6 +294,38 @@ def test_a_file_of_loggers_that_is_wrong_stops_no_run(plain: Path, registry: Reg
     with pytest.warns(UserWarning, match=r"loggers.toml: is left out, and the run goes on without it: .*gone"):
         resume(out, registry=registry, images=72)
     assert len(read_metrics(out)) == 9
+
+
+def test_a_folder_of_a_logger_that_is_a_link_is_not_written_to(plain: Path, registry: Registry, tmp_path: Path) -> None:
+    out, elsewhere = shutil.copytree(plain, tmp_path / "run"), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (out / "loggers").mkdir()
+    (out / "loggers" / "noting").symlink_to(elsewhere)
+    with pytest.warns(UserWarning, match="the logger noting is dropped, .*noting: is a link"):
+        resume(out, registry=registry, loggers=named_loggers(["noting"], registry), images=72)
+    assert of("start") == []
+    shutil.rmtree(out / "loggers")
+    (out / "loggers").symlink_to(elsewhere)
+    with pytest.raises(CheckpointError, match="loggers: is a link"):
+        resume(out, registry=registry, images=80)
+
+
+def test_a_logger_whose_library_comes_later_gets_what_was_logged_before(registry: Registry, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with pytest.warns(UserWarning, match="no_such_library"):
+        run(logged_by("missing", registry=registry), out, registry)
+    complete = Registry.of({"logger": {"missing": Noting}}).with_(public.discover())
+    resume(out, registry=complete, images=72)
+    assert [images for images, _ in of("log")] == list(range(8, 73, 8))
+
+
+def test_resume_adds_a_logger(plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("tensorboard")
+    out = shutil.copytree(plain, tmp_path / "run")
+    assert main(["resume", str(out), "--images", "72", "--no-score", "--log", "tensorboard"]) == 0
+    assert capsys.readouterr().out == f"{out}\n"
+    assert (out / "loggers.toml").read_text() == '[loggers.tensorboard]\nuse = "tensorboard"\n'
+    assert list((out / "loggers" / "tensorboard").glob("events.out.tfevents.*"))
 
 
 def test_an_unknown_name_is_refused_before_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -95,7 +95,9 @@ def resume(
     Args:
         path: the run folder, or an opened :class:`Run`.
         device: None: that of the run.
-        registry, watch, scorer: as in :func:`ganblocks.run`.
+        registry: as in :func:`ganblocks.run`.
+        watch: as there.
+        scorer: as there.
         exact: raise instead of warning if anything differs that may change the result.
         images: train until this many images. Warnings name schedules and cadences that follow the length; if no schedule does,
             the result is that of a run of this length from the start.
@@ -110,11 +112,9 @@ def resume(
     opened = path if isinstance(path, Run) else Run.open(path, registry)
     with closing(RunFolder.reopen(opened.path)) as folder:  # nobody else writes there from here on
         continuation = Continuation.of(opened.up_to_date(), images, data)
-        continuation.warn_of_edits(exact)
         with _threads(continuation.run.provenance["threads"]), deterministic(continuation.recipe.training.deterministic):
             trainer = _continued(continuation, device, exact, folder)
-            scorer = scorer or NoScorer()
-            scorer.forget(trainer.images_seen)
+            (scorer := scorer or NoScorer()).forget(trainer.images_seen)
             return _train(trainer, folder, watch, scorer, {**opened.recipe.loggers, **(loggers or {})}, opened.registry)
 
 
@@ -142,6 +142,7 @@ def _initialize(session: Session, init_from: str | Path | None, registry: Regist
 
 def _continued(continuation: Continuation, device: str | None, exact: bool, folder: RunFolder) -> Trainer:
     """Return a trainer at the run's newest checkpoint, and record in the folder what changes from there on."""
+    continuation.warn_of_edits(exact)
     run = continuation.run
     facts = run.provenance
     chosen = pick_device(device or ("cpu" if facts["device"] == "cpu" else "cuda"))

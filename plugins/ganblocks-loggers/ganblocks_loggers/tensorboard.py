@@ -20,15 +20,15 @@ class Events:
     """Writes event files. Those of a resumed run declare later events of the files before them void."""
 
     def __init__(self, run: ganblocks.LoggedRun) -> None:
-        library("tensorboard", "tensorboard")
+        self._summary = library("tensorboard.compat.proto.summary_pb2", "tensorboard").Summary
         self._writers = library("torch.utils.tensorboard", "tensorboard")
         self._folder = str(run.folder)
         self._writer = self._open(None)
 
     def log(self, numbers: Mapping[str, float], images_seen: int) -> None:
-        """Write scalars."""
-        for name, value in numbers.items():
-            self._writer.add_scalar(name, value, images_seen)
+        """Write scalars, as one event: an event for each takes 5 times as long."""
+        values = [self._summary.Value(tag=name, simple_value=value) for name, value in numbers.items()]
+        self._writer.file_writer.add_summary(self._summary(value=values), images_seen)
 
     def images(self, name: str, grid: NDArray[np.uint8], images_seen: int) -> None:
         """Write an image, uint8 RGB [H, W, 3]."""

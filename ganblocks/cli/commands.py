@@ -32,7 +32,9 @@ FeatureCache = Annotated[
     ),
 ]
 NoScore = Annotated[bool, typer.Option("--no-score", help="Do not score, whatever [evaluation] says.")]
-Log = Annotated[list[str], typer.Option("--log", metavar="NAME", help="Show the run elsewhere too: see ganblocks list logger; repeatable.")]
+Log = Annotated[
+    list[str], typer.Option("--log", metavar="NAME", help="Show the run elsewhere too: see ganblocks list logger; repeatable.")
+]
 Data = Annotated[Path | None, typer.Option(metavar="PATH", help="Where the run's images are now, if they have moved.")]
 Truncation = Annotated[float | None, typer.Option(help="Truncate latents to [-T, T]: higher fidelity, less variety.")]
 TruncationBy = Annotated[

@@ -6,6 +6,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 from threading import Semaphore
 
@@ -31,7 +32,7 @@ class LoggerThread:
 
     def __init__(self, name: str, logger: Logger, run: LoggedRun) -> None:
         self.name = name
-        self.is_new = not run.folder.is_dir() or not any(run.folder.iterdir())
+        self.is_new = not run.folder.exists()
         """Whether it has logged nothing of this run so far."""
         self._calls: SimpleQueue[tuple[Call, Semaphore] | None] = SimpleQueue()
         self._records, self._grids, self._always = Semaphore(MOST_RECORDS), Semaphore(MOST_GRIDS), Semaphore()
@@ -84,13 +85,23 @@ class LoggerThread:
 
     def _serve(self, logger: Logger, run: LoggedRun) -> None:
         try:
-            if run.folder.is_symlink():
-                raise OSError(f"{run.folder}: is a link, and a run writes into its own folder only")
-            run.folder.mkdir(parents=True, exist_ok=True)
-            session = logger.start(run)
+            session = _started(logger, run)
             while (item := self._calls.get()) is not None:
                 call, room = item
                 call(session)
                 room.release()
         except BaseException as error:  # a plugin may raise anything, and call sys.exit
             self._error = named(error)
+
+
+def _started(logger: Logger, run: LoggedRun) -> LoggerSession:
+    """Start a logger in its folder, which remains as the sign that it has been started."""
+    if run.folder.is_symlink():
+        raise OSError(f"{run.folder}: is a link, and a run writes into its own folder only")
+    run.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        return logger.start(run)
+    except BaseException:
+        with suppress(OSError):  # it holds files
+            run.folder.rmdir()
+        raise

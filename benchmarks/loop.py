@@ -24,6 +24,7 @@ from ganblocks.recipe import write_recipe
 from ganblocks.training.examples import Examples
 from ganblocks.training.grid import save_samples
 from ganblocks.training.health import Record
+from ganblocks.training.loggers import RunLog
 from ganblocks.training.loop import NoScorer, train
 from ganblocks.training.provenance import provenance, recorded
 from ganblocks.training.run_folder import RunFolder
@@ -108,7 +109,7 @@ def interleaved(trainer: Trainer, folder: RunFolder, bare: Callable[[], object],
             start[0] = time.perf_counter()
 
         start[0] = time.perf_counter()
-        train(trainer, folder, stop, watch, NoScorer())
+        train(trainer, folder, stop, watch, NoScorer(), RunLog.of_none())
     return {name: seconds[1:] for name, seconds in times.items()}
 
 

@@ -49,6 +49,7 @@ from ganblocks.kinds.feature_extractor import FeatureExtractor
 from ganblocks.kinds.game import Game, Turn
 from ganblocks.kinds.generator import Generator
 from ganblocks.kinds.initialization import Initialization
+from ganblocks.kinds.logger import Logger, LoggerSession
 from ganblocks.kinds.loss import Loss
 from ganblocks.kinds.metric import Metric
 from ganblocks.kinds.module_capabilities import (
@@ -84,6 +85,7 @@ from ganblocks.values import (
     Finding,
     Images,
     ImageSpec,
+    LoggedRun,
     Metrics,
     Objective,
     Player,
@@ -203,6 +205,9 @@ __all__ = [
     "Initialization",
     "Inspects",
     "LinearSchedule",
+    "LoggedRun",
+    "Logger",
+    "LoggerSession",
     "Loss",
     "Metric",
     "Metrics",

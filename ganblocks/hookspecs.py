@@ -105,3 +105,8 @@ def ganblocks_diagnostics() -> Offer:  # type: ignore[empty-body]
 @hookspec
 def ganblocks_feature_extractors() -> Offer:  # type: ignore[empty-body]
     """Offer networks whose features metrics compare (kind ``feature_extractor``, ``ganblocks/kinds/feature_extractor.py``)."""
+
+
+@hookspec
+def ganblocks_loggers() -> Offer:  # type: ignore[empty-body]
+    """Offer loggers, which show a run elsewhere while it trains (kind ``logger``, ``ganblocks/kinds/logger.py``)."""

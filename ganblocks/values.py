@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from attrs import field, frozen
@@ -188,6 +189,21 @@ class Sample:
 
     def __len__(self) -> int:
         return len(self.features)
+
+
+@frozen
+class LoggedRun:
+    """What a logger knows of the run that it shows."""
+
+    name: str
+    """The name of the run folder."""
+    title: str
+    """The title of the recipe."""
+    folder: Path
+    """A folder of the logger's own inside the run folder, which exists; files of earlier sessions of the run are in it."""
+    recipe: Mapping[str, Any]
+    """The recipe as plain values: tables, lists, texts, numbers and truth values."""
+    seed: int
 
 
 @frozen(eq=False)

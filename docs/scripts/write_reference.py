@@ -40,6 +40,7 @@ MEETS: dict[str, tuple[str, ...]] = {
     "dataset": ("ImageSpec", "Images", "Inspects", "Finding"),
     "metric": ("Sample", "ReferenceFree", "ClassicNames"),
     "feature_extractor": ("Features", "ClassicWeights"),
+    "logger": ("LoggedRun", "LoggerSession"),
 }
 """Kind -> the public names that its page documents; components of every kind may also be ``Checked``."""
 FORMER = "Former name of"

@@ -32,6 +32,9 @@ FeatureCache = Annotated[
     ),
 ]
 NoScore = Annotated[bool, typer.Option("--no-score", help="Do not score, whatever [evaluation] says.")]
+Log = Annotated[
+    list[str], typer.Option("--log", metavar="NAME", help="Show the run elsewhere too: see ganblocks list logger; repeatable.")
+]
 Data = Annotated[Path | None, typer.Option(metavar="PATH", help="Where the run's images are now, if they have moved.")]
 Truncation = Annotated[float | None, typer.Option(help="Truncate latents to [-T, T]: higher fidelity, less variety.")]
 TruncationBy = Annotated[
@@ -69,6 +72,7 @@ class RunOptions:
         Path | None, typer.Option(metavar="RUN", help="Start from the weights of another run, where they fit.")
     ] = None
     no_score: NoScore = False
+    log: Log = repeatable()
 
 
 @frozen(kw_only=True)
@@ -85,6 +89,7 @@ class ResumeOptions:
     images: Annotated[int | None, typer.Option(min=1, help="Train until this many images; by default the recipe's.")] = None
     data: Data = None
     no_score: NoScore = False
+    log: Log = repeatable()
 
 
 @frozen(kw_only=True)

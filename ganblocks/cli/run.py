@@ -19,7 +19,7 @@ from ganblocks.cli.report import write_at_end
 from ganblocks.errors import CheckpointError, GanblocksError, UsageError
 from ganblocks.evaluation import Scoring, evaluation_settings
 from ganblocks.evaluation.feature_cache import FeatureCache
-from ganblocks.recipe import Recipe
+from ganblocks.recipe import Recipe, with_loggers
 from ganblocks.registry import Registry
 from ganblocks.training.examples import row_classes
 from ganblocks.training.health import read_health
@@ -32,7 +32,7 @@ from ganblocks.training.stopping import StopRequest
 def run(context: Context, options: RunOptions) -> int:
     """Return the exit code: 0, that of the error for which the end could not be scored, or 128 and a signal's number."""
     registry = context.registry()
-    recipe = read(registry, options)
+    recipe = with_loggers(read(registry, options), options.log, registry)
     refuse_unused(options, recipe, options.recipe)
     variant = f"-{options.ablation}" if options.ablation else ""
     folder = options.out or fresh_folder(f"{options.recipe.stem}{variant}")

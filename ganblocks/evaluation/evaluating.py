@@ -127,8 +127,8 @@ class Scoring:
             kind = DataError if isinstance(error, DataError) else UsageError
             raise kind(f"{error}; to train without scores, add --no-score") from error
 
-    def __call__(self, sampler: Sampler, images_seen: int) -> None:
-        """Score a generator; a failure is a warning."""
+    def __call__(self, sampler: Sampler, images_seen: int) -> dict[str, float]:
+        """Score a generator, and return its numbers by name; a failure is a warning."""
         self.last = self.error = None
         try:
             self.last = self._known(images_seen)
@@ -138,6 +138,7 @@ class Scoring:
         except Exception as error:  # of a disk, an image, an extractor or a metric: the training is worth more
             self.error = error
             warnings.warn(f"{images_seen:,} images: not scored: {error_message(error)}", stacklevel=2)
+        return {} if self.last is None else {score.name: score.value for score in self.last.scores}
 
     def _known(self, images_seen: int) -> Report | None:
         """Return the report of this point of the run, if the folder has it: a finished run was resumed."""

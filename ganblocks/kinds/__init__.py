@@ -16,6 +16,7 @@ from ganblocks.kinds.discriminator import Discriminator
 from ganblocks.kinds.feature_extractor import FeatureExtractor
 from ganblocks.kinds.generator import Generator
 from ganblocks.kinds.initialization import Initialization
+from ganblocks.kinds.logger import Logger
 from ganblocks.kinds.loss import Loss
 from ganblocks.kinds.metric import Metric
 from ganblocks.kinds.norm import Norm
@@ -57,6 +58,7 @@ KINDS: dict[str, Kind] = {
         Kind("metric", "ganblocks_metrics", Metric, ("score",), ("reads", "better")),
         Kind("diagnostic", "ganblocks_diagnostics", Diagnostic, ("examine",), ("better",)),
         Kind("feature_extractor", "ganblocks_feature_extractors", FeatureExtractor, ("protocol", "open"), ("named",)),
+        Kind("logger", "ganblocks_loggers", Logger, ("start",)),
     )
 }
 """Kind name -> kind, in the order in which ``ganblocks list`` shows them."""

@@ -90,7 +90,7 @@ def _refuse_bombs(overrides: Mapping[str, Any]) -> None:
 def name_terms(table: dict[str, Any]) -> dict[str, Any]:
     """Fill in ``use`` from the names of terms: ``[penalties.r1]`` is an r1, ``[evaluation.metrics.kernel]`` a kernel."""
     evaluation = table.get("evaluation")
-    for above, last in ((table, "penalties"), (evaluation, "metrics"), (evaluation, "diagnostics")):
+    for above, last in ((table, "penalties"), (table, "loggers"), (evaluation, "metrics"), (evaluation, "diagnostics")):
         if isinstance(above, dict) and isinstance(above.get(last), dict):
             terms = above[last].items()
             above[last] = {name: {"use": name, **term} if isinstance(term, dict) else term for name, term in terms}

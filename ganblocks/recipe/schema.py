@@ -16,6 +16,7 @@ from ganblocks.kinds.diagnostic import Diagnostic
 from ganblocks.kinds.discriminator import Discriminator
 from ganblocks.kinds.feature_extractor import FeatureExtractor
 from ganblocks.kinds.generator import Generator
+from ganblocks.kinds.logger import Logger
 from ganblocks.kinds.loss import Loss
 from ganblocks.kinds.metric import Metric
 from ganblocks.kinds.penalty import Penalty
@@ -176,6 +177,23 @@ class Health:
 
 
 @frozen(kw_only=True)
+class Logging:
+    """``[loggers.NAME]``: a logger. Without ``use``, NAME is the name of the component."""
+
+    logger: Logger = inline_socket("logger")
+    every: int | None = option(None, above=0)
+    """Images between two records that it gets; by default a thousandth of the run. Grids, scores and statistics are extra."""
+
+
+@frozen(kw_only=True)
+class Loggers:
+    """loggers.toml of a run folder: the loggers of the run, as a recipe has them."""
+
+    loggers: dict[str, Logging] = option(Factory(dict), validator=_plain_names)
+    """Loggers by name."""
+
+
+@frozen(kw_only=True)
 class Ablation:
     """``[ablation.NAME]``: changes to the recipe, applied by ``--ablation NAME``."""
 
@@ -209,6 +227,8 @@ class Recipe:
     training: Training
     health: Health = Factory(Health)
     evaluation: Evaluation | None = None
+    loggers: dict[str, Logging] = option(Factory(dict), validator=_plain_names)
+    """Other programs that show the run while it trains, by name; without effect on what it computes."""
     plugins: dict[str, str] = option(Factory(dict), validator=_specifiers)
     """Required versions of distributions, such as ``ganblocks-acme = ">=1.2,<2"``."""
     ablation: dict[str, Ablation] = option(Factory(dict), validator=_plain_names)

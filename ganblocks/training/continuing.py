@@ -11,7 +11,7 @@ import attrs
 from attrs import frozen
 
 from ganblocks.errors import CheckpointError, UsageError
-from ganblocks.recipe import Recipe, differences, fates, with_data, write_recipe
+from ganblocks.recipe import Recipe, differences, fates, with_data, without_loggers, write_recipe
 from ganblocks.training.cadence import Cadences
 from ganblocks.training.classes import differing, names_of, recorded_classes
 from ganblocks.training.provenance import inexact, recorded
@@ -100,7 +100,8 @@ class Continuation:
 
 
 def with_length_and_data(recipe: Recipe, images: int | None, data: str | Path | None) -> Recipe:
-    """Return the recipe with another length and another path of its data, each unless None."""
+    """Return the recipe without loggers, and with another length and another path of its data, each unless None."""
+    recipe = without_loggers(recipe)
     recipe = recipe if data is None else with_data(recipe, Path(data))
     return recipe if images is None else attrs.evolve(recipe, training=attrs.evolve(recipe.training, images=images))
 

@@ -22,7 +22,7 @@ from ganblocks.errors import CheckpointError, UsageError
 from ganblocks.game import TwoPlayerGame, named_capable
 from ganblocks.kinds.component_capabilities import ReadsForeign
 from ganblocks.kinds.module_capabilities import HasEstimates, SingularValue
-from ganblocks.recipe import Recipe, rooted, write_recipe
+from ganblocks.recipe import Recipe, rooted, without_loggers, write_recipe
 from ganblocks.registry import Registry, named
 from ganblocks.training.checkpoint import Checkpoint, save_checkpoint
 from ganblocks.training.classes import classes_at_hand, listed, names_of, plain
@@ -78,7 +78,7 @@ def import_weights(
         CheckpointError: a file holds no tensors by name, or those of another network.
 
     """
-    recipe = rooted(recipe)
+    recipe = rooted(without_loggers(recipe))
     facts = check(recipe, registry)
     game = build_game(recipe, facts.image, seed=0)
     components = {Player.GENERATOR: recipe.generator, Player.DISCRIMINATOR: recipe.discriminator.network}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,13 @@ from ganblocks.assembly import Session, assemble
 from ganblocks.devices import computes_in_bf16, pick_device, with_precision
 from ganblocks.errors import CheckpointError
 from ganblocks.plugins import discover
-from ganblocks.recipe import Recipe, rooted, write_recipe
+from ganblocks.recipe import Logging, Recipe, rooted, without_loggers, write_recipe
 from ganblocks.registry import Registry
 from ganblocks.training.classes import classes_without_images, count_classes
 from ganblocks.training.continuing import Continuation
 from ganblocks.training.determinism import deterministic, rehearse
 from ganblocks.training.initialising import start_from
+from ganblocks.training.loggers import logged
 from ganblocks.training.loop import NoScorer, Scorer, Watch, train
 from ganblocks.training.memory import advising
 from ganblocks.training.provenance import provenance, recorded
@@ -62,7 +63,7 @@ def run(
 
     """
     registry, chosen = registry or discover(), pick_device(device)
-    recipe = resolved(recipe, chosen)
+    recipe, loggers = resolved(recipe, chosen), recipe.loggers
     with deterministic(recipe.training.deterministic):
         session = assemble(recipe, registry, device=chosen, seed=seed)
         _warn_of_session(session, chosen, scored=scorer is not None)
@@ -72,7 +73,7 @@ def run(
         with closing(RunFolder(Path(out))) as folder:
             facts = provenance(session, registry) | {"recipe": recorded(recipe, registry)}
             folder.write(write_recipe(recipe, registry), facts | ({} if origin is None else {"init_from": origin}))
-            return _train(Trainer(session), folder, watch, scorer or NoScorer())
+            return _train(Trainer(session), folder, watch, scorer or NoScorer(), loggers, registry)
 
 
 def resume(
@@ -84,6 +85,7 @@ def resume(
     exact: bool = False,
     images: int | None = None,
     data: str | Path | None = None,
+    loggers: Mapping[str, Logging] | None = None,
 ) -> StopRequest:
     """Resume a stopped run from its newest good checkpoint, as ``ganblocks resume`` does.
 
@@ -100,6 +102,7 @@ def resume(
         images: train until this many images. Warnings name schedules and cadences that follow the length; if no schedule does,
             the result is that of a run of this length from the start.
         data: where the data set is now, if its files have moved.
+        loggers: loggers by name, beside those that the run has.
 
     Raises:
         CheckpointError: no run, no good checkpoint, a component that is not installed, or, with ``exact``, a difference.
@@ -109,22 +112,22 @@ def resume(
     opened = path if isinstance(path, Run) else Run.open(path, registry)
     with closing(RunFolder.reopen(opened.path)) as folder:  # nobody else writes there from here on
         continuation = Continuation.of(opened.up_to_date(), images, data)
-        continuation.warn_of_edits(exact)
         with _threads(continuation.run.provenance["threads"]), deterministic(continuation.recipe.training.deterministic):
             trainer = _continued(continuation, device, exact, folder)
-            scorer = scorer or NoScorer()
-            scorer.forget(trainer.images_seen)
-            return _train(trainer, folder, watch, scorer)
+            (scorer := scorer or NoScorer()).forget(trainer.images_seen)
+            return _train(trainer, folder, watch, scorer, {**opened.recipe.loggers, **(loggers or {})}, opened.registry)
 
 
 def resolved(recipe: Recipe, device: torch.device) -> Recipe:
-    """Return the recipe as a run folder keeps it: with the precision of the device, and with absolute paths."""
-    return rooted(with_precision(recipe, device))
+    """Return the recipe as a run folder keeps it: the precision of the device, absolute paths, and no loggers."""
+    return rooted(with_precision(without_loggers(recipe), device))
 
 
-def _train(trainer: Trainer, folder: RunFolder, watch: Watch, scorer: Scorer) -> StopRequest:
-    with stop_on_signals() as stop, advising(trainer.session):
-        train(trainer, folder, stop, watch, scorer)
+def _train(
+    trainer: Trainer, folder: RunFolder, watch: Watch, scorer: Scorer, loggers: Mapping[str, Logging], registry: Registry
+) -> StopRequest:
+    with stop_on_signals() as stop, advising(trainer.session), logged(rooted(dict(loggers)), trainer, folder, registry) as log:
+        train(trainer, folder, stop, watch, scorer, log)
     return stop
 
 
@@ -139,6 +142,7 @@ def _initialize(session: Session, init_from: str | Path | None, registry: Regist
 
 def _continued(continuation: Continuation, device: str | None, exact: bool, folder: RunFolder) -> Trainer:
     """Return a trainer at the run's newest checkpoint, and record in the folder what changes from there on."""
+    continuation.warn_of_edits(exact)
     run = continuation.run
     facts = run.provenance
     chosen = pick_device(device or ("cpu" if facts["device"] == "cpu" else "cuda"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import attrs
@@ -15,6 +15,7 @@ from ganblocks.training.examples import Examples
 from ganblocks.training.gates import Gate, gates, with_live_gamma
 from ganblocks.training.grid import save_samples
 from ganblocks.training.health import ROLLED_BACK, Continue, Decision, HealthFile, HealthMonitor, Record, RollBack, Stop, Undo
+from ganblocks.training.loggers import RunLog
 from ganblocks.training.map_files import moment_of, write_moment
 from ganblocks.training.run_folder import RunFolder
 from ganblocks.training.sampler import Sampler
@@ -32,8 +33,8 @@ class Scorer(Protocol):
     def prepare(self) -> None:
         """Raise, before the first step of a new run, if scoring is already known to be impossible."""
 
-    def __call__(self, sampler: Sampler, images_seen: int) -> None:
-        """Score a generator after so many images."""
+    def __call__(self, sampler: Sampler, images_seen: int) -> Mapping[str, float]:
+        """Score a generator after so many images; return its numbers by name, none if that failed."""
 
     def forget(self, images_seen: int) -> None:
         """Drop scores after so many images: the run reaches them again, possibly with other weights."""
@@ -45,19 +46,20 @@ class NoScorer(Scorer):
     def prepare(self) -> None:
         """Do nothing."""
 
-    def __call__(self, sampler: Sampler, images_seen: int) -> None:
-        """Do nothing."""
+    def __call__(self, sampler: Sampler, images_seen: int) -> Mapping[str, float]:
+        """Return no numbers."""
+        return {}
 
     def forget(self, images_seen: int) -> None:
         """Do nothing."""
 
 
-def train(trainer: Trainer, folder: RunFolder, stop: StopRequest, watch: Watch, scorer: Scorer) -> None:
+def train(trainer: Trainer, folder: RunFolder, stop: StopRequest, watch: Watch, scorer: Scorer, log: RunLog) -> None:
     """Train until the recipe's images are used up or a stop is requested.
 
     Raise Diverged or Collapsed where ``[health]`` ends the run, CheckpointError where a file cannot be written.
     """
-    recipe, outputs = trainer.session.recipe, Outputs(trainer, folder, scorer)
+    recipe, outputs = trainer.session.recipe, Outputs(trainer, folder, scorer, log)
     health, events = HealthMonitor.of_log(recipe.health, folder.records()), HealthFile(folder.path, folder.records())
     outputs.begin(events)
     while trainer.images_seen < recipe.training.images and not stop:
@@ -65,9 +67,10 @@ def train(trainer: Trainer, folder: RunFolder, stop: StopRequest, watch: Watch, 
         decision = health.decide(record, trainer.rollbacks, trainer.error_origin)
         act(decision, record, trainer, folder, events)
         watch(record)
+        log.record(record)
         if isinstance(decision, RollBack):
             health = HealthMonitor.of_log(recipe.health, folder.records())
-            scorer.forget(trainer.images_seen)
+            outputs.rewind()
         else:
             outputs.write_due(before)
     outputs.finish(events, scored=not stop)
@@ -98,8 +101,8 @@ def act(decision: Decision, record: Record, trainer: Trainer, folder: RunFolder,
 class Outputs:
     """What a run writes beside its log, each on its own cadence: sample grids, scores and checkpoints."""
 
-    def __init__(self, trainer: Trainer, folder: RunFolder, scorer: Scorer) -> None:
-        self.trainer, self.folder, self.scorer = trainer, folder, scorer
+    def __init__(self, trainer: Trainer, folder: RunFolder, scorer: Scorer, log: RunLog) -> None:
+        self.trainer, self.folder, self.scorer, self.log = trainer, folder, scorer, log
         self.recipe = trainer.session.recipe
         self.examples, self.due = Examples.of(trainer.session), Cadences.of(self.recipe)
 
@@ -134,7 +137,7 @@ class Outputs:
     def _draw(self) -> None:
         """Write the grid, and the attention maps of some of its samples and of real images."""
         seen = self.trainer.images_seen
-        save_samples(self.examples.grid, self.trainer.sampler("average"), self.folder.sample(seen))
+        self.log.grid(save_samples(self.examples.grid, self.trainer.sampler("average"), self.folder.sample(seen)), seen)
         try:
             write_moment(self.folder.path, moment_of(seen, self._examined(), self.examples))
         except Exception as error:  # of a plugin's block: the training is worth more
@@ -152,7 +155,13 @@ class Outputs:
             blocks += examined if network is live else [with_live_gamma(gate, live) for gate in examined]
         return [attrs.asdict(gate) | {"words": gate.summary()} for gate in blocks]
 
+    def rewind(self) -> None:
+        """Drop what was shown and scored after the checkpoint to which the run was rolled back."""
+        self.scorer.forget(self.trainer.images_seen)
+        self.log.rewind(self.trainer.images_seen)
+
     def _score(self) -> None:
         if self.recipe.evaluation is not None:
             with self.trainer.clock.paused():
-                self.scorer(self.trainer.sampler(self.recipe.evaluation.weights), self.trainer.images_seen)
+                numbers = self.scorer(self.trainer.sampler(self.recipe.evaluation.weights), self.trainer.images_seen)
+            self.log.scores(numbers, self.trainer.images_seen)

@@ -23,9 +23,14 @@ ANIMATIONS: dict[str, dict[str, Any]] = {".gif": {"format": "GIF"}, ".webp": {"f
 def save_grid(images: Tensor, path: Path, columns: int) -> int:
     """Write images [n, C, H, W], in [-1, 1] or uint8, as a PNG with ``columns`` per row; return the factor of enlargement."""
     drawn, scale = grid_picture(images, columns)
+    save_picture(drawn, path)
+    return scale
+
+
+def save_picture(drawn: Image.Image, path: Path) -> None:
+    """Write a picture as a PNG."""
     with replace_file(path) as file:
         drawn.save(file, format="PNG")
-    return scale
 
 
 def save_animation(frames: Iterable[Tensor], path: Path, columns: int) -> int:

@@ -52,8 +52,8 @@ def provenance_of(facts: Facts, device: torch.device, seed: int, fingerprint: st
 
 
 def recorded(recipe: Recipe, registry: Registry) -> dict[str, Any]:
-    """Return what provenance keeps of a recipe: every entry but its ablations."""
-    return {key: value for key, value in table_of(recipe, registry).items() if key != "ablation"}
+    """Return what provenance keeps of a recipe: every entry but its ablations and loggers."""
+    return {key: value for key, value in table_of(recipe, registry).items() if key not in ("ablation", "loggers")}
 
 
 def is_provenance(facts: Any) -> bool:

@@ -114,7 +114,7 @@ def test_a_score_that_fails_within_a_run_costs_that_moment_only(
 def test_a_picture_that_cannot_be_written_stops_nothing(
     undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("ganblocks.training.grid.save_grid", failing(FULL))
+    monkeypatch.setattr("ganblocks.training.grid.save_picture", failing(FULL))
     attention = ("--set", "*.attention=self_attention")
     assert main(["run", str(RECIPE), "--out", str(tmp_path / "run"), *SHORT, *attention]) == 0
     said = capsys.readouterr().err

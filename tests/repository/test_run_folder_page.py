@@ -14,6 +14,7 @@ NAMES = {
     "PENALTY": r"[a-z]\w*",
     "PATH": r"(discriminator|generator)\.[\w.]+",
     "N": r"\d{10}",
+    "LOGGER": r"[a-z]\w*",
 }
 
 
@@ -35,11 +36,12 @@ def test_the_page_names_what_a_run_writes_and_nothing_else(tmp_path: Path) -> No
         "training.report": "true",
     }
     run = tmp_path / "run"
-    done = ganblocks("run", "recipes/sagan.toml", "--out", run, "--quiet", *tiny(**more))
+    done = ganblocks("run", "recipes/sagan.toml", "--out", run, "--quiet", "--log", "tensorboard", *tiny(**more))
     assert done.returncode == 0, done.stderr
     keys = {key for line in (run / "metrics.jsonl").read_text().splitlines() for key in json.loads(line)}
     files = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
-    files = {name if "checkpoints" not in name else f"{Path(name).parent.as_posix()}/" for name in files}
+    inner = ("checkpoints/", "loggers/")
+    files = {f"{Path(name).parent.as_posix()}/" if name.startswith(inner) else name for name in files}
     for heading, written in (("Files", files), ("Keys of `metrics.jsonl`", keys)):
         known = patterns(heading)
         assert len(known) >= 9

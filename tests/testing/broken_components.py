@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 import itertools
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from attrs import asdict, define, evolve, field, frozen
 from attrs.validators import ge, instance_of
@@ -30,6 +31,7 @@ from ganblocks import (
     HasEstimates,
     Images,
     ImageSpec,
+    LoggedRun,
     Moving,
     Player,
     Sample,
@@ -1805,6 +1807,81 @@ class Vague(Means):
         return {"size": 8}
 
 
+class _Page:
+    """Writes what it gets into a file."""
+
+    def __init__(self, run: LoggedRun) -> None:
+        self.file = (run.folder / "page.txt").open("a", encoding="utf-8")
+
+    def log(self, numbers: Mapping[str, float], images_seen: int) -> None:
+        self.file.write(f"{images_seen}: {numbers}\n")
+
+    def images(self, name: str, grid: np.ndarray, images_seen: int) -> None:
+        self.file.write(f"{images_seen}: {name} {grid.shape}\n")
+
+    def rewind(self, images_seen: int) -> None:
+        self.file.write(f"back to {images_seen}\n")
+
+    def finish(self, complete: bool) -> None:
+        self.file.close()
+
+
+@frozen
+class Page:
+    """The control: has every property."""
+
+    session: ClassVar[type[_Page]] = _Page
+
+    def start(self, run: LoggedRun) -> _Page:
+        return self.session(run)
+
+
+@broken("logger", "takes_what_a_run_logs", "slash")
+@frozen
+class Slashless(Page):
+    """Refuses names with a slash."""
+
+    class session(_Page):  # noqa: N801
+        def log(self, numbers: Mapping[str, float], images_seen: int) -> None:
+            if any("/" in name for name in numbers):
+                raise ValueError("no slash, please")
+
+
+@broken("logger", "continues_where_it_is_rewound_to", "only once")
+@frozen
+class Straight(Page):
+    """Takes each moment only once."""
+
+    class session(_Page):  # noqa: N801
+        latest = -1
+
+        def log(self, numbers: Mapping[str, float], images_seen: int) -> None:
+            if images_seen <= self.latest:
+                raise ValueError("only once")
+            self.latest = images_seen
+
+
+@broken("logger", "leaves_its_arguments_unchanged", "the grid was modified")
+@frozen
+class Inverting(Page):
+    """Inverts what it gets."""
+
+    class session(_Page):  # noqa: N801
+        def images(self, name: str, grid: np.ndarray, images_seen: int) -> None:
+            np.subtract(255, grid, out=grid)
+
+
+@broken("logger", "leaves_the_process_unchanged", "torch's random numbers changed")
+@frozen
+class Sampling(Page):
+    """Logs some of what it gets, at random."""
+
+    class session(_Page):  # noqa: N801
+        def log(self, numbers: Mapping[str, float], images_seen: int) -> None:
+            if torch.rand(()) < 0.5:
+                super().log(numbers, images_seen)
+
+
 CONTROLS = [
     ("attention", HonestBlock),
     ("attention", Rarely),
@@ -1825,5 +1902,6 @@ CONTROLS = [
     ("metric", MeanGap),
     ("diagnostic", Reach),
     ("feature_extractor", Means),
+    ("logger", Page),
 ]
 """Components that lack no property: what the broken ones differ from."""

@@ -14,6 +14,7 @@ from ganblocks.testing.checks import (
     feature_extractor,
     generator,
     initialization,
+    logger,
     loss,
     metric,
     norm,
@@ -27,7 +28,7 @@ from ganblocks.testing.properties import Cases, Property
 
 _MODULES = (
     *(attention, augment, conditioning, dataset, diagnostic, discriminator, feature_extractor, generator),
-    *(initialization, loss, metric, norm, optimizer, penalty, update_rule, weight_norm),
+    *(initialization, logger, loss, metric, norm, optimizer, penalty, update_rule, weight_norm),
 )
 CASES: Mapping[str, Cases] = {module.__name__.rpartition(".")[2]: module.CASES for module in _MODULES}
 """Kind -> how its components are tested."""

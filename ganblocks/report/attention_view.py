@@ -14,7 +14,7 @@ from ganblocks.training.map_files import ByteMaps, Moment
 from ganblocks.training.map_numbers import MapEstimate, MapNumbers
 from ganblocks.training.pictures import picture
 
-BUDGET = 3 << 20
+BUDGET = 2 << 20
 """Bytes of all maps of a page, before base64."""
 
 View = dict[str, Any]

@@ -30,7 +30,7 @@ NAME = "report.html"
 TRUNCATIONS = (0.2, 0.5, 1.0, None)
 SWEPT = 12
 """Samples at each truncation."""
-GRIDS = 2_500_000
+GRIDS = 2_000_000
 """Bytes of all sample grids of a page, before base64."""
 T = TypeVar("T")
 

@@ -2,8 +2,8 @@
 
     python docs/scripts/quote_maps.py
 
-``images-N.json`` is the ``blocks`` of ``ganblocks attention RUN --json`` after N images of README's run, ``evaluate.json`` that of
-``ganblocks evaluate RUN --attention --json`` at its end.
+``images-N.json`` is ``blocks`` of ``ganblocks attention RUN --json`` after N images of README's run; ``evaluate.json`` is
+``blocks`` of ``ganblocks evaluate RUN --attention --json`` at its end.
 """
 
 from __future__ import annotations

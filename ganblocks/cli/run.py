@@ -112,9 +112,20 @@ def row_lines(folder: Path) -> list[str]:
 
 
 def summary_lines(health: Mapping[str, Any]) -> list[str]:
-    """Return a line for each event of a run and for each gated block with almost no effect."""
+    """Return a line for each event of a run and for each gated block: what is wrong with it, or what it does."""
     events = [f"{event['event']} at {event['images']:,} images: {event['words']}" for event in health.get("events", ())]
-    return events + [gate["words"] for gate in health.get("gates", ()) if gate["words"]]
+    return events + [gate["words"] or effect_line(gate) for gate in health.get("gates", ())]
+
+
+def effect_line(gate: Mapping[str, Any]) -> str:
+    """Return how much a block changes its input, and how much its map depends on the query, if it has one."""
+    line = f"{gate['path']}: γ = {gate['gamma']:.2g}, changes its input by {gate['change']:.1%}"
+    if not gate.get("map"):
+        return line
+    numbers = {name.replace("_", " "): gate["map"][name] for name in ("query_dependence", "evenness")}
+    return f"{line}; " + ", ".join(
+        f"{name} {value['mean']:.2g} ± {value['margin'] or 0:.1g}" for name, value in numbers.items()
+    )
 
 
 def fresh_folder(name: str) -> Path:

@@ -174,5 +174,22 @@ def read_health(run: Path) -> dict[str, Any]:
 def _is_health(facts: Any) -> bool:
     """Return whether every entry that is used has the type it was written with."""
     counts = all(type(event[part]) is int for event in facts["events"] for part in ("images", "step"))
+    gates = facts.get("gates", [])
     texts = [event[part] for event in facts["events"] for part in ("event", "words")]
-    return counts and all(isinstance(text, str) for text in (*texts, *(gate["words"] for gate in facts.get("gates", ()))))
+    texts += [gate[part] for gate in gates for part in ("path", "words")]
+    numbers = [gate[part] for gate in gates for part in ("gamma", "change")]
+    maps = [gate["map"] for gate in gates if gate.get("map") is not None]
+    return counts and all(isinstance(text, str) for text in texts) and all(map(_is_number, numbers)) and all(map(_is_map, maps))
+
+
+def _is_map(numbers: Any) -> bool:
+    """Return whether the numbers of an attention map have the types that they were written with."""
+    estimates = [numbers[name] for name in ("query_dependence", "evenness", "distance")]
+    estimates += [numbers[name] for name in ("colour_correlation", "nearness_correlation") if numbers[name] is not None]
+    whole = all(_is_number(one["mean"]) and (one["margin"] is None or _is_number(one["margin"])) for one in estimates)
+    return whole and _is_number(numbers["uniform_distance"]) and all(type(one["n"]) is int for one in estimates)
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether a value is a finite number."""
+    return type(value) in (int, float) and math.isfinite(value)

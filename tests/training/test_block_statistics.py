@@ -12,10 +12,13 @@ from torch import Tensor, nn
 
 import ganblocks as public
 from ganblocks import AttentionMap, Site, read_recipe
+from ganblocks.cli.run import summary_lines
+from ganblocks.errors import CheckpointError
 from ganblocks.plugins import discover
 from ganblocks.registry import Registry
 from ganblocks.training.checkpoint import latest
 from ganblocks.training.examples import evenly_spaced, row_classes
+from ganblocks.training.health import read_health
 from ganblocks.training.map_files import FOLDER
 from tests.cli.commands import ROOT
 
@@ -108,3 +111,49 @@ def test_samples_are_evenly_spaced() -> None:
     assert evenly_spaced(108, 16).tolist() == [i * 108 // 16 for i in range(16)]
     assert evenly_spaced(5, 9).tolist() == [0, 1, 2, 3, 4]
     assert row_classes(1000) == [i * 1000 // 16 for i in range(16)]
+
+
+ESTIMATE = {"mean": 0.5, "margin": 0.1, "n": 16}
+MAP = {
+    "query_dependence": ESTIMATE,
+    "evenness": ESTIMATE,
+    "distance": ESTIMATE,
+    "uniform_distance": 0.5,
+    "colour_correlation": None,
+    "nearness_correlation": ESTIMATE,
+}
+GATE = {"path": "generator.block1.attention", "gamma": 0.5, "change": 0.1, "map": MAP, "live": None, "words": ""}
+
+
+def health(gate: dict[str, object], run: Path) -> Path:
+    (run / "health.json").write_text(json.dumps({"events": [], "gates": [gate]}))
+    return run
+
+
+def test_what_blocks_do_is_read_back_and_said(tmp_path: Path) -> None:
+    (line,) = summary_lines(read_health(health(GATE, tmp_path)))
+    assert line == (
+        "generator.block1.attention: γ = 0.5, changes its input by 10.0%; query dependence 0.5 ± 0.1, evenness 0.5 ± 0.1"
+    )
+    (line,) = summary_lines(read_health(health({**GATE, "map": None}, tmp_path)))
+    assert line == "generator.block1.attention: γ = 0.5, changes its input by 10.0%"
+    earlier = {"path": "g", "gamma": 0.0, "change": 0.0, "evenness": 0.9, "live": None, "words": "almost no effect"}
+    assert summary_lines(read_health(health(earlier, tmp_path))) == ["almost no effect"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"gamma": "large"},
+        {"change": None},
+        {"path": 3},
+        {"map": []},
+        {"map": {**MAP, "evenness": 0.5}},
+        {"map": {**MAP, "distance": {**ESTIMATE, "mean": float("nan")}}},
+        {"map": {**MAP, "nearness_correlation": {"mean": 1.0}}},
+        {"map": {**MAP, "uniform_distance": "far"}},
+    ],
+)
+def test_a_damaged_entry_of_health_is_refused(change: dict[str, object], tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="damaged"):
+        read_health(health({**GATE, **change}, tmp_path))

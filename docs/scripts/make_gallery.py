@@ -140,8 +140,8 @@ one core (two where it says 2 threads), with other load.
 Grids and scores are from commit a5a0c58, which used the averaged weights with the batch-norm statistics of the live network.
 With their own statistics, as in later commits, the same weights score differently, by up to a few units in either direction
 ([how much](explanation/statistics-of-the-average.md)). They will be measured again.
-recipes/sagan.toml has changed since: its present picture is in the README. So have acgan-resnet, biggan, contragan and reacgan, which
-now take more and smaller steps; the headers of these recipes say what they reach.
+recipes/sagan.toml has changed since: its present picture is in the README. So have acgan-resnet, biggan, contragan and reacgan,
+which now take more and smaller steps; the headers of these recipes say what they reach.
 """
 
 

@@ -77,7 +77,7 @@ def _refuse_head(networks: Sequence[ShownNetwork], head: int | None) -> None:
             heads = block.attention.shape[1]
             if head is not None and head > heads:
                 last = f"has heads 1 to {heads}" if heads > 1 else "has one head"
-                raise UsageError(f"--head {head}: {block.record.path} {last}; choose another block with --block")
+                raise UsageError(f"--head {head}: {block.path} {last}; choose another block with --block")
 
 
 def _figures(networks: Sequence[ShownNetwork], options: AttentionOptions, folder: Path) -> Iterator[Path]:
@@ -87,14 +87,14 @@ def _figures(networks: Sequence[ShownNetwork], options: AttentionOptions, folder
             queries = [_queries(network, block, row, options.queries) for row in range(len(network.images))]
             figure = attention_figure(network, block, queries, None if options.head is None else options.head - 1)
             for suffix in (".png", ".svg"):
-                path = folder / f"{block.record.path}{suffix}"
+                path = folder / f"{block.path}{suffix}"
                 save_figure(figure, path)
                 yield path
 
 
 def _queries(network: ShownNetwork, block: ShownBlock, row: int, given: str | None) -> list[int]:
     """Return the queries of one image: given ones, or some that differ in colour and place."""
-    image, grid = network.images[row], block.record.queries
+    image, grid = network.images[row], block.queries
     if given is None:
         return spread_queries(image, grid)
     return given_queries(given, (image.shape[1], image.shape[2]), grid)
@@ -117,13 +117,12 @@ def _print(networks: Sequence[ShownNetwork], as_json: bool, paths: Sequence[Path
     """Print the numbers of all blocks, and the files."""
     blocks = [block for network in networks for block in network.blocks]
     if as_json:
-        print_json({"files": [str(path) for path in paths], "blocks": {b.record.path: _numbers(b) for b in blocks}})
+        print_json({"files": [str(path) for path in paths], "blocks": {b.path: _numbers(b) for b in blocks}})
         return
     for block in blocks:
-        print_table(("number", "value"), summary_lines(block), title=block.record.path, stderr=True)
+        print_table(("number", "value"), summary_lines(block), title=block.path, stderr=True)
     print("\n".join(str(path) for path in paths))
 
 
 def _numbers(block: ShownBlock) -> dict[str, object]:
-    gamma = None if block.record.gamma is None else float(block.record.gamma)
-    return {"gamma": gamma, "effect": float(block.record.change), **numbers_data(block.numbers)}
+    return {"gamma": block.gamma, "effect": block.change, **numbers_data(block.numbers)}

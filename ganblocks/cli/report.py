@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shlex
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ganblocks.cli.commands import ReportOptions
 from ganblocks.cli.context import Context, say
 from ganblocks.cli.output import printable
-from ganblocks.errors import UsageError
+from ganblocks.errors import Collapsed, Diverged, UsageError
+from ganblocks.recipe import Recipe
 from ganblocks.registry import Registry, named
 from ganblocks.report.run_report import NAME, write_report
 from ganblocks.report.study_report import is_study, write_study_report
@@ -36,10 +39,21 @@ def report(context: Context, options: ReportOptions) -> None:
     print(path)
 
 
+@contextmanager
+def reported(folder: Path, recipe: Recipe, registry: Registry) -> Iterator[None]:
+    """Write the report of a run that ``[health]`` ends within the block, if its recipe wants one."""
+    try:
+        yield
+    except (Diverged, Collapsed):
+        if recipe.training.report:
+            write_at_end(folder, registry)
+        raise
+
+
 def write_at_end(folder: Path, registry: Registry) -> None:
     """Write the report of a run that has ended; an error is a warning, because the run is saved."""
     try:
         command = shlex.join(["ganblocks", "report", str(folder)])
-        write_report([Run.open(folder, registry)], folder / NAME, command, sweep=False)
+        write_report([Run.open(folder, registry)], folder / NAME, command, thorough=False)
     except Exception as error:
         warnings.warn(f"{folder / NAME}: not written: {named(error)}", stacklevel=2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ganblocks.cli.commands import ResumeOptions
 from ganblocks.cli.context import Context, say
+from ganblocks.cli.report import reported
 from ganblocks.cli.run import finish, progress, refuse_unused, scoring_of
 from ganblocks.recipe import named_loggers
 from ganblocks.training.continuing import with_length_and_data
@@ -19,7 +20,7 @@ def resume(context: Context, options: ResumeOptions) -> int:
     refuse_unused(options, recipe, run.path)
     say(f"{recipe.title}: {run.path}, {f'from {run.images_seen:,} images on' if run.images_seen else 'from the beginning'}")
     scoring = scoring_of(options, recipe, run.registry, run.path)
-    with progress(options, recipe) as watch:
+    with reported(run.path, recipe, run.registry), progress(options, recipe) as watch:
         stop = resume_run(
             run, options.device, run.registry, watch, scoring, options.exact, options.images, options.data, loggers
         )

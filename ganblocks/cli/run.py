@@ -15,13 +15,14 @@ from ganblocks.cli.display import show_progress
 from ganblocks.cli.evaluate import cache_of, print_report
 from ganblocks.cli.output import console, printable
 from ganblocks.cli.recipes import naming_file, read
-from ganblocks.cli.report import write_at_end
+from ganblocks.cli.report import reported, write_at_end
 from ganblocks.errors import CheckpointError, GanblocksError, UsageError
 from ganblocks.evaluation import Scoring, evaluation_settings
 from ganblocks.evaluation.feature_cache import FeatureCache
 from ganblocks.recipe import Recipe, with_loggers
 from ganblocks.registry import Registry
 from ganblocks.training.examples import row_classes
+from ganblocks.training.gates import gate_line
 from ganblocks.training.health import read_health
 from ganblocks.training.launch import run as train
 from ganblocks.training.loop import Watch
@@ -38,7 +39,7 @@ def run(context: Context, options: RunOptions) -> int:
     folder = options.out or fresh_folder(f"{options.recipe.stem}{variant}")
     say(f"{recipe.title}{f', ablation {options.ablation}' if options.ablation else ''} -> {folder}")
     scoring = scoring_of(options, recipe, registry, folder)
-    with naming_file(options.recipe), progress(options, recipe) as watch:
+    with naming_file(options.recipe), reported(folder, recipe, registry), progress(options, recipe) as watch:
         stop = train(recipe, folder, options.device, options.seed, registry, watch, scoring, options.init_from)
     return finish(folder, stop, scoring, recipe, registry)
 
@@ -114,18 +115,7 @@ def row_lines(folder: Path) -> list[str]:
 def summary_lines(health: Mapping[str, Any]) -> list[str]:
     """Return a line for each event of a run and for each gated block: what is wrong with it, or what it does."""
     events = [f"{event['event']} at {event['images']:,} images: {event['words']}" for event in health.get("events", ())]
-    return events + [gate["words"] or effect_line(gate) for gate in health.get("gates", ())]
-
-
-def effect_line(gate: Mapping[str, Any]) -> str:
-    """Return how much a block changes its input, and how much its map depends on the query, if it has one."""
-    line = f"{gate['path']}: γ = {gate['gamma']:.2g}, changes its input by {gate['change']:.1%}"
-    if not gate.get("map"):
-        return line
-    numbers = {name.replace("_", " "): gate["map"][name] for name in ("query_dependence", "evenness")}
-    return f"{line}; " + ", ".join(
-        f"{name} {value['mean']:.2g} ± {value['margin'] or 0:.1g}" for name, value in numbers.items()
-    )
+    return events + [gate_line(gate) for gate in health.get("gates", ())]
 
 
 def fresh_folder(name: str) -> Path:

@@ -25,6 +25,10 @@ class AttentionMap:
         """
         raise NotImplementedError
 
+    def keys_seen(self) -> int | None:
+        """Return how many keys each query can see, such as those of its window; None, the default, if it sees all of them."""
+        return None
+
 
 class AppliesMap(AttentionMap):
     """A block with a map in whose place another can be put, to measure what the map is worth."""

@@ -49,11 +49,11 @@ def attention_figure(network: ShownNetwork, block: ShownBlock, queries: Sequence
     for row, chosen in enumerate(queries):
         for axis in axes[row]:
             axis.set_axis_off()
-        draw_image(axes[row][0], network.images[row], network.captions[row], chosen, block.record.queries)
+        draw_image(axes[row][0], network.images[row], network.captions[row], chosen, block.queries)
         for column, query in enumerate(chosen, 1):
-            map_of_query = attention[row, query].view(block.record.keys)
-            draw_map(axes[row][column], network.images[row], map_of_query, query, block.record.queries, colour(column - 1))
-    figure.suptitle(f"{block.record.path}\n{sentence(block)}", fontsize=8)
+            map_of_query = attention[row, query].view(block.keys)
+            draw_map(axes[row][column], network.images[row], map_of_query, query, block.queries, colour(column - 1))
+    figure.suptitle(f"{block.path}\n{sentence(block)}", fontsize=8, parse_math=False)
     return figure
 
 
@@ -64,7 +64,7 @@ def draw_image(axis: Axes, image: Tensor, caption: str, queries: Sequence[int], 
     axis.set_yticks([])
     for spine in axis.spines.values():
         spine.set_visible(False)
-    axis.set_ylabel(caption, fontsize=7)
+    axis.set_ylabel(caption, fontsize=7, parse_math=False)
     axis.imshow(pixels_of(image), extent=extent(image), cmap="gray", vmin=0, vmax=255)
     for number, query in enumerate(queries):
         y, x = centre(query, grid, image)
@@ -92,10 +92,9 @@ def draw_map(axis: Axes, image: Tensor, weights: Tensor, query: int, grid: Grid,
 
 def sentence(block: ShownBlock) -> str:
     """Return the block's γ, its effect and the numbers of its maps in one line."""
-    record, numbers = block.record, block.numbers
-    gamma = "" if record.gamma is None else f"γ = {float(record.gamma):.2g}, "
+    numbers, gamma = block.numbers, "" if block.gamma is None else f"γ = {block.gamma:.2g}, "
     return (
-        f"{gamma}changes its input by {float(record.change):.1%}; query dependence {interval(numbers.query_dependence)},"
+        f"{gamma}changes its input by {block.change:.1%}; query dependence {interval(numbers.query_dependence)},"
         f" evenness {interval(numbers.evenness)}, {numbers.query_dependence.n} images"
     )
 
@@ -110,10 +109,10 @@ def interval(estimate: MapEstimate | None) -> str:
 
 def summary_lines(block: ShownBlock) -> list[tuple[str, str]]:
     """Return (name, value) of all numbers of a block."""
-    record, numbers = block.record, block.numbers
+    numbers = block.numbers
     return [
-        *([] if record.gamma is None else [("γ", f"{float(record.gamma):.3g}")]),
-        ("effect", f"{float(record.change):.2%} of its input"),
+        *([] if block.gamma is None else [("γ", f"{block.gamma:.3g}")]),
+        ("effect", f"{block.change:.2%} of its input"),
         ("query dependence", interval(numbers.query_dependence)),
         ("evenness", interval(numbers.evenness)),
         ("distance", f"{interval(numbers.distance)} (uniform {numbers.uniform_distance:.3g})"),
@@ -136,7 +135,7 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 def of_head(block: ShownBlock, head: int | None) -> Tensor:
     """Return the maps [B, N, M] of a head, or their mean over all heads."""
-    return (block.attention.mean(1) if head is None else block.attention[:, head]).cpu()
+    return block.attention.mean(1) if head is None else block.attention[:, head]
 
 
 def colour(number: int) -> str:

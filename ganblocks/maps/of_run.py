@@ -14,12 +14,12 @@ from torchvision.transforms.functional import pil_to_tensor
 from ganblocks.batches import from_bytes
 from ganblocks.devices import pick_device
 from ganblocks.errors import PlacementError, UsageError
-from ganblocks.maps.shown import NUMBERED, Inputs, ShownNetwork, has_maps, shown_network
+from ganblocks.maps.shown import NUMBERED, ShownNetwork, has_maps, shown_network
 from ganblocks.recipe import with_data
 from ganblocks.registry import Registry
 from ganblocks.site import Site
 from ganblocks.training.classes import class_number
-from ganblocks.training.examples import Examples, GridInputs, shown_samples
+from ganblocks.training.examples import Examples, GridInputs, Inputs, shown_samples
 from ganblocks.training.run import Run
 from ganblocks.values import ImageSpec, Player
 
@@ -75,6 +75,7 @@ def discriminator_maps(run: Run, selection: Selection, device: str = "cpu", data
     with run.naming_data("attention"):
         dataset = (run.recipe if data is None else with_data(run.recipe, data)).data.dataset
         images = dataset.open()
+        run.refuse_other_images(images, "give --image FILE to show maps of another image")
     grid = GridInputs.of(run.provenance["seed"], run.recipe.generator.latent, run.image.classes)
     examples = Examples(grid, run.image.classes, images, where)
     shown = (
@@ -82,6 +83,8 @@ def discriminator_maps(run: Run, selection: Selection, device: str = "cpu", data
         if selection.n is None and label is None
         else examples.real(selection.n or 9, label)
     )
+    if not len(shown[0]):
+        raise UsageError(f"class {selection.class_}: there are no training images of it")
     return _shown(
         "discriminator", network, shown, examples.real(NUMBERED), captions_of(shown[1], len(shown[0]), run.image, "image")
     )

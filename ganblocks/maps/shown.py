@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from ganblocks.errors import UsageError
 from ganblocks.kinds.module_capabilities import AttentionMap
-from ganblocks.training.block_records import BlockRecord, record_blocks
-from ganblocks.training.gates import image_of
-from ganblocks.training.map_numbers import MapNumbers, measure
+from ganblocks.training.block_records import BlockRecord, examine, image_of
+from ganblocks.training.examples import Inputs
+from ganblocks.training.map_numbers import Grid, MapNumbers
+from ganblocks.training.measuring import measured
 from ganblocks.training.pictures import to_bytes
 
 NUMBERED = 90
@@ -25,16 +26,17 @@ CHUNK = 15
 class ShownBlock:
     """One block with an attention map."""
 
-    record: BlockRecord
-    """Its maps [B, heads, N, M] of the images that are shown."""
+    path: str
+    queries: Grid
+    keys: Grid
+    attention: Tensor
+    """Its maps of the images that are shown, [B, heads, N, M] on the CPU."""
+    gamma: float | None
+    """None if the block is not gated."""
+    change: float
+    """‖y - x‖ / ‖x‖ of its input and output, over the images that are shown."""
     numbers: MapNumbers
     """Over NUMBERED images."""
-
-    @property
-    def attention(self) -> Tensor:
-        """The maps [B, heads, N, M]."""
-        assert self.record.attention is not None, "a block that is shown has maps"
-        return self.record.attention
 
 
 @frozen(eq=False)
@@ -54,9 +56,6 @@ class ShownNetwork:
     """[B, Z] of a generator."""
 
 
-Inputs = tuple[Tensor, Tensor | None]
-
-
 def shown_network(name: str, network: nn.Module, shown: Inputs, numbered: Inputs, captions: Sequence[str]) -> ShownNetwork:
     """Return the maps of a network.
 
@@ -67,27 +66,40 @@ def shown_network(name: str, network: nn.Module, shown: Inputs, numbered: Inputs
         numbered: the same, over which numbers are estimated.
         captions: of those that are shown.
     """
-    numbers = numbers_of(name, network, numbered)
-    records, output = record_blocks(name, network, *shown)
-    image = image_of(shown[0], output)
-    blocks = tuple(ShownBlock(record, numbers[record.path]) for record in records if record.attention is not None)
-    latent = None if shown[0].ndim == 4 else shown[0].cpu()
+    numbers = numbers_over(name, network, numbered)
+
+    def read(records: list[BlockRecord], output: object) -> tuple[Tensor, tuple[ShownBlock, ...]]:
+        blocks = tuple(_shown(record, numbers[record.path]) for record in records if record.has_map)
+        return to_bytes(image_of(shown, output)).cpu(), blocks
+
+    images, blocks = examine(name, network, shown, read)
     label = None if shown[1] is None else shown[1].cpu()
-    return ShownNetwork(name, to_bytes(image).cpu(), tuple(captions), blocks, label, latent)
+    return ShownNetwork(name, images, tuple(captions), blocks, label, None if shown[0].ndim == 4 else shown[0].cpu())
 
 
-def numbers_of(name: str, network: nn.Module, inputs: Inputs) -> dict[str, MapNumbers]:
+def _shown(record: BlockRecord, numbers: MapNumbers) -> ShownBlock:
+    parts, keys = [], (0, 0)
+    for _, attention, keys in record.maps():  # noqa: B007 - the grid is the same for all
+        parts.append(attention.cpu())
+    gamma = None if record.gamma is None else float(record.gamma)
+    return ShownBlock(record.path, record.queries, keys, torch.cat(parts), gamma, float(record.change), numbers)
+
+
+def numbers_over(name: str, network: nn.Module, inputs: Inputs) -> dict[str, MapNumbers]:
     """Return path -> numbers of the maps of a network's blocks on latents [n, Z] or images [n, C, H, W], and labels [n]."""
     values: dict[str, dict[str, list[Tensor]]] = {}
-    grids = {}
-    for first, label in chunks(inputs):
-        records, output = record_blocks(name, network, first, label)
-        for record in records:
-            if record.attention is not None:
-                grids[record.path] = record.queries, record.keys
-                measured = measure(record.attention, *grids[record.path], image_of(first, output))
-                for number, value in measured.items():
-                    values.setdefault(record.path, {}).setdefault(number, []).append(value.cpu())
+    grids: dict[str, tuple[Grid, Grid]] = {}
+    for part in chunks(inputs):
+
+        def read(records: list[BlockRecord], output: object, part: Inputs = part) -> None:
+            for record in records:
+                if record.has_map:
+                    numbers, keys = measured(record, image_of(part, output))
+                    grids[record.path] = record.queries, keys
+                    for number, value in numbers.items():
+                        values.setdefault(record.path, {}).setdefault(number, []).append(value.cpu())
+
+        examine(name, network, part, read)
     return {
         path: MapNumbers.of_values({number: torch.cat(parts) for number, parts in of_block.items()}, *grids[path])
         for path, of_block in values.items()
@@ -111,10 +123,10 @@ def only_block(networks: Sequence[ShownNetwork], wanted: str | None) -> list[Sho
     """Return the networks with only the blocks whose path is ``wanted``, or ends with it. Raise UsageError if there is none."""
     if wanted is None:
         return list(networks)
-    paths = [block.record.path for network in networks for block in network.blocks]
+    paths = [block.path for network in networks for block in network.blocks]
     matching = {path for path in paths if path == wanted or path.endswith(f".{wanted}")}
     if not matching:
         known = ", ".join(paths)
         raise UsageError(f"--block {wanted}: no block of that path has an attention map; those that have one: {known}")
-    kept = (evolve(n, blocks=tuple(b for b in n.blocks if b.record.path in matching)) for n in networks)
+    kept = (evolve(n, blocks=tuple(b for b in n.blocks if b.path in matching)) for n in networks)
     return [network for network in kept if network.blocks]

@@ -31,7 +31,7 @@ def write_maps(path: Path, networks: Sequence[ShownNetwork], facts: dict[str, An
             if value is not None:
                 tensors[f"{name}/{network.name}"] = value.contiguous()
         for block in network.blocks:
-            tensors[f"map/{block.record.path}"] = block.attention.cpu().contiguous()
-            blocks[block.record.path] = {"queries": block.record.queries, "keys": block.record.keys}
+            tensors[f"map/{block.path}"] = block.attention.contiguous()
+            blocks[block.path] = {"queries": block.queries, "keys": block.keys}
     with replace_file(path) as file:
         file.write(save(tensors, {"maps": json.dumps({**facts, "blocks": blocks}, sort_keys=True, ensure_ascii=False)}))

@@ -29,7 +29,7 @@ def attention_view(networks: Sequence[ShownNetwork], moments: Sequence[Moment], 
         moments: earlier maps of the same images, in order; that of ``images_seen`` is replaced by ``networks``.
         images_seen: of the networks.
     """
-    blocks = {block.record.path: len(network.images) for network in networks for block in network.blocks}
+    blocks = {block.path: len(network.images) for network in networks for block in network.blocks}
     earlier = thinned([moment for moment in moments if moment.images_seen < images_seen], blocks)
     now = moment_now(networks, images_seen, BUDGET // max(len(blocks) * (len(earlier) + 1), 1))
     every = (*earlier, now)
@@ -37,10 +37,10 @@ def attention_view(networks: Sequence[ShownNetwork], moments: Sequence[Moment], 
         "networks": {network.name: {"captions": list(network.captions)} for network in networks},
         "moments": [moment_data(moment) for moment in every],
         "blocks": [
-            block_data(block.record.path, every)
+            block_data(block.path, every)
             | {
-                "gamma": None if block.record.gamma is None else float(block.record.gamma),
-                "effect": float(block.record.change),
+                "gamma": block.gamma,
+                "effect": block.change,
                 "numbers": numbers_data(block.numbers),
             }
             for network in networks
@@ -103,8 +103,7 @@ def moment_now(networks: Sequence[ShownNetwork], images_seen: int, budget: int) 
     for network in networks:
         now.images[network.name] = network.images
         for block in network.blocks:
-            record = block.record
-            now.maps[record.path] = ByteMaps.of(block.attention, record.queries, record.keys, budget)
+            now.maps[block.path] = ByteMaps.of(block.attention, block.queries, block.keys, budget)
     return now
 
 

@@ -51,19 +51,57 @@ CHARTS = (
     Chart("Norms of the states", "norm", exactly("generator/norm", "discriminator/norm", "average/norm")),
 )
 NOT_CURVES = ("images", "step", "seconds", "undone")
+RECORDS = 20_000
+"""Records of a log that are read, at most."""
+SIGMA = "largest sigma/{}"
+
+
+Points = Mapping[str, Sequence[tuple[float, float]]]
+"""Key of metrics.jsonl -> (images, value), and under SIGMA.format(player) the largest σ of its layers."""
 
 
 def charts(logs: Mapping[str, Sequence[Record]], scores: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     """Return the charts of runs: name -> records of metrics.jsonl, and name -> evaluations as ``Report``.
 
-    Each has ``title``, ``unit``, ``series`` (``run``, ``name``, ``x``, ``y``) and ``lines`` (``name``, ``y``).
+    Each has ``title``, ``unit``, ``series`` (``run``, ``name``, ``x``, ``y``) and ``lines`` (``name``, ``y``). Of a log with
+    more than RECORDS records, so many evenly spaced ones are read.
     """
+    kept = {run: sparse(records) for run, records in logs.items()}
+    points = {run: points_of(records) for run, records in kept.items()}
     drawn = [_score_chart(name, scores) for name in _score_names(scores)]
-    drawn += [_chart(chart.title, chart.unit, logs, chart.keys) for chart in CHARTS]
-    drawn.append(_sigmas(logs))
-    drawn += [_chart(f"{_plain(key)}", "", logs, exactly(key)) for key in _other_keys(logs)]
-    drawn.append(_speed(logs))
+    drawn += [_chart(chart.title, chart.unit, points, chart.keys) for chart in CHARTS]
+    drawn.append(_chart("Largest σ of a layer", "σ", points, starting(SIGMA.format(""))))
+    drawn += [_chart(_plain(key), "", points, exactly(key)) for key in _other_keys(points)]
+    drawn.append(_speed(kept))
     return [chart for chart in drawn if chart["series"]]
+
+
+def sparse(records: Sequence[Record]) -> Sequence[Record]:
+    """Return the records that can be drawn, at most RECORDS of them."""
+    whole = [record for record in records if isinstance(record.get("seconds"), int | float)]
+    if len(whole) <= RECORDS:
+        return whole
+    return [whole[i * len(whole) // RECORDS] for i in range(RECORDS)]
+
+
+def points_of(records: Iterable[Record]) -> Points:
+    """Return the points of all curves of a run, of finite numbers only."""
+    points: dict[str, list[tuple[float, float]]] = {}
+    for record in records:
+        if record.get("undone"):
+            continue
+        images, largest = record["images"], dict[str, float]()
+        for key, value in record.items():
+            if value is None or not math.isfinite(value):
+                continue
+            if key.startswith("sigma/"):
+                player = SIGMA.format(key.removeprefix("sigma/").partition(".")[0])
+                largest[player] = max(value, largest.get(player, value))
+            elif key not in NOT_CURVES:
+                points.setdefault(key, []).append((images, value))
+        for player, value in largest.items():
+            points.setdefault(player, []).append((images, value))
+    return points
 
 
 def thinned(points: Sequence[tuple[float, float]], most: int = POINTS) -> tuple[list[float], list[float]]:
@@ -73,25 +111,17 @@ def thinned(points: Sequence[tuple[float, float]], most: int = POINTS) -> tuple[
     else:
         ends = [i * len(points) // most for i in range(most + 1)]
         pieces = [list(points[start:end]) for start, end in itertools.pairwise(ends)]
-    xs, ys = ([sum(point[axis] for point in piece) / len(piece) for piece in pieces] for axis in (0, 1))
+    xs, ys = ([sum(point[axis] / len(piece) for point in piece) for piece in pieces] for axis in (0, 1))
     return [round(x) for x in xs], [float(f"{y:.5g}") for y in ys]
 
 
-def _chart(title: str, unit: str, logs: Mapping[str, Sequence[Record]], belongs: Callable[[str], bool]) -> dict[str, Any]:
+def _chart(title: str, unit: str, runs: Mapping[str, Points], belongs: Callable[[str], bool]) -> dict[str, Any]:
     series = []
-    for run, records in logs.items():
-        for key in sorted({key for record in records for key in record if belongs(key)}):
-            x, y = thinned(_points(records, key))
+    for run, points in runs.items():
+        for key in sorted(filter(belongs, points)):
+            x, y = thinned(points[key])
             series.append({"run": run, "name": _named(key), "x": x, "y": y})
     return {"title": title, "unit": unit, "series": [one for one in series if one["x"]], "lines": []}
-
-
-def _points(records: Iterable[Record], key: str) -> list[tuple[float, float]]:
-    return [
-        (record["images"], value)
-        for record in records
-        if (value := record.get(key)) is not None and math.isfinite(value) and not record.get("undone")
-    ]
 
 
 def _named(key: str) -> str:
@@ -104,30 +134,10 @@ def _plain(key: str) -> str:
     return key.replace("/", ": ").replace("_", " ")
 
 
-def _sigmas(logs: Mapping[str, Sequence[Record]]) -> dict[str, Any]:
-    """Return the largest σ of each network's layers: there are dozens of layers."""
-    series = []
-    for run, records in logs.items():
-        for player in ("generator", "discriminator"):
-            points = [
-                (record["images"], max(values))
-                for record in records
-                if (
-                    values := [
-                        value for key, value in record.items() if key.startswith(f"sigma/{player}.") and value is not None
-                    ]
-                )
-            ]
-            x, y = thinned(points)
-            series.append({"run": run, "name": player, "x": x, "y": y})
-    return {"title": "Largest σ of a layer", "unit": "σ", "series": [one for one in series if one["x"]], "lines": []}
-
-
-def _other_keys(logs: Mapping[str, Sequence[Record]]) -> list[str]:
+def _other_keys(runs: Mapping[str, Points]) -> list[str]:
     """Return the keys that no chart shows: terms, penalties, and what update rules add."""
-    keys = {key for records in logs.values() for record in records for key in record}
-    shown = {key for key in keys if any(chart.keys(key) for chart in CHARTS) or key.startswith("sigma/")}
-    return sorted(keys - shown - set(NOT_CURVES))
+    keys = {key for points in runs.values() for key in points}
+    return sorted(key for key in keys if not key.startswith(SIGMA.format("")) and not any(c.keys(key) for c in CHARTS))
 
 
 def _speed(logs: Mapping[str, Sequence[Record]]) -> dict[str, Any]:
@@ -151,17 +161,23 @@ def _score_names(scores: Mapping[str, Sequence[Any]]) -> list[str]:
 
 
 def _score_chart(name: str, scores: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-    """Return a score over images with its controls; one protocol of each run: that of the latest number."""
-    series: list[dict[str, Any]] = []
-    lines: dict[str, float] = {}
-    for run, reports in scores.items():
-        values = [(report.images, score) for report in reports for score in report.scores if score.name == name]
-        if not values:
-            continue
-        same = sorted({images: score.value for images, score in values if score.id == values[-1][1].id}.items())
+    """Return a score over images with its controls; one protocol of each run: that of the latest number.
+
+    Where runs were scored by different protocols, which do not compare, the curves are named by them and have no controls.
+    """
+    values = {
+        run: [(report.images, score) for report in reports for score in report.scores if score.name == name]
+        for run, reports in scores.items()
+    }
+    last = {run: of_run[-1][1] for run, of_run in values.items() if of_run}
+    one_protocol = len({score.id for score in last.values()}) == 1
+    series = []
+    for run, score in last.items():
+        same = sorted({images: other.value for images, other in values[run] if other.id == score.id}.items())
         x, y = thinned(same)
-        series.append({"run": run, "name": name, "x": x, "y": y})
-        last = values[-1][1]
-        controls = {"held-out real": last.held_out, "noise": last.noise}
-        lines |= {label: value for label, value in controls.items() if value is not None}
-    return {"title": name, "unit": name, "series": series, "lines": [{"name": k, "y": v} for k, v in lines.items()]}
+        series.append({"run": run, "name": name if one_protocol else f"{name}, protocol {score.id}", "x": x, "y": y})
+    controls = (
+        {"held-out real": next(iter(last.values())).held_out, "noise": next(iter(last.values())).noise} if one_protocol else {}
+    )
+    lines = [{"name": label, "y": value} for label, value in controls.items() if value is not None]
+    return {"title": name, "unit": name, "series": series, "lines": lines}

@@ -41,10 +41,10 @@ def neighbours(run: Run) -> Neighbours:
         run.refuse_other_images(images, "nothing is compared")
         train = images.split["train"]
         chosen = train[evenly_spaced(len(train), COMPARED)]
-        real = torch.cat([images.read(part) for part in torch.split(chosen, 256)])
-    samples = to_bytes(run.sampler().sample(SHOWN))
-    distances = torch.cdist(small(samples), small(real))
-    return Neighbours(samples, real[distances.argmin(1)], len(chosen), len(train))
+        copies = torch.cat([small(images.read(part)) for part in torch.split(chosen, 64)])
+        samples = to_bytes(run.sampler().sample(SHOWN))
+        nearest = images.read(chosen[torch.cdist(small(samples), copies).argmin(1)])
+    return Neighbours(samples, nearest, len(chosen), len(train))
 
 
 def small(images: Tensor) -> Tensor:

@@ -58,7 +58,7 @@ def write_page(path: Path, html: str) -> None:
     """Write a page. Raise UsageError if the file cannot be written."""
     try:
         with replace_file(path, durable=False) as file:
-            file.write(html.encode())
+            file.write(html.encode(errors="replace"))
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
 

@@ -15,21 +15,28 @@ from PIL import Image
 from ganblocks.errors import GanblocksError
 from ganblocks.evaluation import Report, read_reports
 from ganblocks.options.words import shown
+from ganblocks.recipe import paths_of
 from ganblocks.recipe.chosen import choices
+from ganblocks.registry import named
 from ganblocks.report.attention_view import kept_view
 from ganblocks.report.curves import charts
 from ganblocks.report.neighbours import neighbours
 from ganblocks.report.page import picture_data, png_data, render, write_page
 from ganblocks.summary import network_costs
 from ganblocks.training.examples import row_classes
+from ganblocks.training.gates import gate_line
 from ganblocks.training.map_files import read_moments
 from ganblocks.training.pictures import SMALLEST_TILE, picture, to_bytes
 from ganblocks.training.run import Run
+from ganblocks.training.run_folder import METRICS
 
 NAME = "report.html"
 TRUNCATIONS = (0.2, 0.5, 1.0, None)
 SWEPT = 12
 """Samples at each truncation."""
+WIDEST = 800
+"""Pixels of a row of a grid, at most."""
+UNSCORED: dict[str, Any] = {"name": "", "rows": [], "words": [], "blocks": []}
 GRIDS = 2_000_000
 """Bytes of all sample grids of a page, before base64."""
 T = TypeVar("T")
@@ -47,14 +54,18 @@ class Reported:
         """Return what ``read`` returns, or note the problem and return None."""
         try:
             return read()
-        except (GanblocksError, OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
-            self.problems.append(f"{what}: {error}")
+        except Exception as error:  # whatever a damaged folder leads to
+            self.problems.append(f"{what}: {error if isinstance(error, GanblocksError) else named(error)}")
             return None
 
     @cached_property
     def log(self) -> Sequence[Mapping[str, Any]]:
         """The records of metrics.jsonl."""
-        return self.attempt("metrics.jsonl", lambda: self.run.log) or []
+        records = self.attempt("metrics.jsonl", lambda: self.run.log) or []
+        lines = self.attempt("metrics.jsonl", lambda: count_lines(self.run.path / METRICS)) if records else len(records)
+        if lines is not None and lines > len(records) + 1:  # a run that is still going may be writing one
+            self.problems.append(f"metrics.jsonl: {lines - len(records):,} lines from line {len(records) + 1:,} on are damaged")
+        return records
 
     @cached_property
     def scores(self) -> Sequence[Report]:
@@ -67,13 +78,14 @@ class Reported:
         return self.attempt("health.json", lambda: self.run.health) or {}
 
 
-def write_report(runs: Sequence[Run], path: Path, command: str, sweep: bool = True) -> list[str]:
+def write_report(runs: Sequence[Run], path: Path, command: str, thorough: bool = True) -> list[str]:
     """Write the report of runs, and return a sentence for each part that could not be read. Raise UsageError.
 
-    ``sweep``: draw samples at several truncations too, for each of which batch-norm statistics are estimated.
+    ``thorough``: draw samples at several truncations too, and compare samples with training images that have to be read from
+    files; both may take longer than the end of a run should.
     """
     reported = [Reported(run, name) for run, name in zip(runs, names_of(runs), strict=True)]
-    write_page(path, report_html(reported, command, sweep))
+    write_page(path, report_html(reported, command, thorough))
     return [f"{one.name}: {problem}" if len(reported) > 1 else problem for one in reported for problem in one.problems]
 
 
@@ -87,7 +99,7 @@ def names_of(runs: Sequence[Run]) -> list[str]:
     return [f"{number}: {run.path}" for number, run in enumerate(runs, 1)]
 
 
-def report_html(reported: Sequence[Reported], command: str, sweep: bool) -> str:
+def report_html(reported: Sequence[Reported], command: str, thorough: bool) -> str:
     """Return the page."""
     alone = reported[0] if len(reported) == 1 else None
     return render(
@@ -96,37 +108,47 @@ def report_html(reported: Sequence[Reported], command: str, sweep: bool) -> str:
         command=command,
         runs=[facts_of(one) for one in reported],
         entries=entries(reported),
-        charts=charts({one.name: one.log for one in reported}, {one.name: one.scores for one in reported}),
+        charts=reported[0].attempt("curves", lambda: curves_of(reported)) or [],
         grids=[slides_of(one) for one in reported],
-        scores=[scores_of(one) for one in reported],
+        scores=[one.attempt("scores", lambda one=one: scores_of(one)) or UNSCORED for one in reported],  # type: ignore[misc]
         health=[health_of(one) for one in reported],
-        **({"rows": [], "sweep": [], "neighbours": None, "view": None} if alone is None else parts_of_one(alone, sweep)),
+        **({"rows": [], "sweep": [], "neighbours": None, "view": None} if alone is None else parts_of_one(alone, thorough)),
         problems=[f"{one.name}: {problem}" for one in reported for problem in one.problems],
     )
 
 
-def parts_of_one(one: Reported, sweep: bool) -> dict[str, Any]:
+def curves_of(reported: Sequence[Reported]) -> list[dict[str, Any]]:
+    """Return the charts of all runs."""
+    return charts({one.name: one.log for one in reported}, {one.name: one.scores for one in reported})
+
+
+def parts_of_one(one: Reported, thorough: bool) -> dict[str, Any]:
     """Return what only the report of a single run has."""
     return {
         "rows": one.attempt("the last grid", lambda: class_rows(one.run)) or [],
-        "sweep": (one.attempt("truncations", lambda: sweep_of(one.run)) if sweep else None) or [],
-        "neighbours": one.attempt("nearest training images", lambda: pairs(one.run)),
+        "sweep": (one.attempt("truncations", lambda: sweep_of(one.run)) if thorough else None) or [],
+        "neighbours": one.attempt("nearest training images", lambda: pairs(one.run)) if thorough or embedded(one.run) else None,
         "view": one.attempt("attention maps", lambda: view_of(one)),
     }
+
+
+def embedded(run: Run) -> bool:
+    """Return whether the images of a run are not read from files of the user."""
+    return not paths_of(run.recipe.data.dataset)
 
 
 def facts_of(one: Reported) -> dict[str, Any]:
     """Return what ran: where, with which versions, how long, and how to repeat it."""
     run = one.run
     facts: Mapping[str, Any] = one.attempt("provenance.json", lambda: run.provenance) or {}
-    last = one.log[-1] if one.log else {"images": 0, "step": 0, "seconds": 0.0}
+    last = {"seconds": 0.0, **(one.log[-1] if one.log else {"images": 0, "step": 0})}
     wanted, classes = run.recipe.training.images, run.classes
     counted = sum(item.count or 0 for item in classes)
     return {
         "name": one.name,
         "title": run.recipe.title,
         "paper": run.recipe.paper,
-        "progress": f"{last['images']:,} of {wanted:,} images in {last['step']:,} steps, {last['seconds']:,.0f} s",
+        "progress": f"{last['images']:,} of {wanted:,} images in {last['step']:,} steps, {last['seconds'] or 0:,.0f} s",
         "ended": last["images"] >= wanted,
         "data": f"{counted:,} training images in {len(classes)} classes" if classes else "images without classes",
         "versions": ", ".join(f"{name} {facts[name]}" for name in ("ganblocks", "torch", "python") if name in facts),
@@ -161,6 +183,12 @@ def entries(reported: Sequence[Reported]) -> list[dict[str, Any]]:
     return rows
 
 
+def count_lines(path: Path) -> int:
+    """Return the number of lines of a file that are not empty."""
+    with path.open("rb") as file:
+        return sum(1 for line in file if line.strip())
+
+
 def grids_of(run: Run) -> list[dict[str, Any]]:
     """Return the sample grids of a run over time, as many as the page has room for, in the size of their pixels."""
     paths = sorted((run.path / "samples").glob("images-*.png"))
@@ -172,10 +200,12 @@ def grids_of(run: Run) -> list[dict[str, Any]]:
 
 
 def unscaled(path: Path, run: Run) -> Image.Image:
-    """Return a grid without the enlargement by which small images are drawn."""
+    """Return a grid without the enlargement by which small images are drawn, and made smaller if it is wide."""
     with Image.open(path) as grid:
         scale = max(1, SMALLEST_TILE // min(run.image.shape[1:]))
-        return grid.convert("RGB").resize((grid.width // scale, grid.height // scale), Image.Resampling.NEAREST)
+        drawn = grid.convert("RGB").resize((grid.width // scale, grid.height // scale), Image.Resampling.NEAREST)
+    factor = -(-drawn.width // WIDEST)
+    return drawn.reduce(factor) if factor > 1 else drawn
 
 
 def class_rows(run: Run) -> list[dict[str, str]]:
@@ -211,7 +241,7 @@ def pairs(run: Run) -> dict[str, Any]:
 
 def health_of(one: Reported) -> dict[str, Any]:
     """Return the events of a run, and what is wrong with its gated blocks."""
-    gates = [gate["words"] for gate in one.health.get("gates", []) if gate["words"]]
+    gates = [gate_line(gate) for gate in one.health.get("gates", [])]
     return {"name": one.name, "events": one.health.get("events", []), "gates": gates}
 
 

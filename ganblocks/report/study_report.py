@@ -11,7 +11,10 @@ from urllib.parse import quote
 
 from PIL import Image
 
+from ganblocks.errors import GanblocksError
+from ganblocks.registry import named
 from ganblocks.report.page import picture_data, render, write_page
+from ganblocks.training.reading import read_json
 
 TABLE = "table.json"
 THUMBNAIL = 420
@@ -31,11 +34,11 @@ def write_study_report(folder: Path, path: Path, command: str) -> list[str]:
     def attempt(what: str, read: Callable[[], T]) -> T | None:
         try:
             return read()
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-            problems.append(f"{what}: {error}")
+        except Exception as error:  # whatever a damaged folder leads to
+            problems.append(f"{what}: {error if isinstance(error, GanblocksError) else named(error)}")
             return None
 
-    table: dict[str, Any] = attempt(TABLE, lambda: json.loads((folder / TABLE).read_text(encoding="utf-8"))) or {}
+    table: dict[str, Any] = attempt(TABLE, lambda: read_table(folder / TABLE)) or {}
     rows = table.get("rows", [])
     html = render(
         "study.html",
@@ -51,6 +54,25 @@ def write_study_report(folder: Path, path: Path, command: str) -> list[str]:
     )
     write_page(path, html)
     return problems
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """Return table.json. Raise CheckpointError if it is missing or has another form."""
+
+    def fits(table: Any) -> bool:
+        texts = [
+            table["title"],
+            table["score"],
+            table["better"],
+            *table["verdicts"],
+            *(row["variant"] for row in table["rows"]),
+        ]
+        controls = all(table[name] is None or isinstance(table[name], int | float) for name in ("held_out", "noise"))
+        scores = all(isinstance(row["scores"], dict) for row in table["rows"])
+        return all(isinstance(text, str) for text in texts) and controls and scores and isinstance(table["seeds"], list)
+
+    table: dict[str, Any] = read_json(path, fits)
+    return table
 
 
 def row_of(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from attrs import evolve, frozen
 from torch import Tensor, nn
 
 from ganblocks.kinds.module_capabilities import Gated
-from ganblocks.training.block_records import BlockRecord, record_blocks
+from ganblocks.training.block_records import BlockRecord, examine, image_of
 from ganblocks.training.map_numbers import MapNumbers
+from ganblocks.training.measuring import numbers_of
 
 NEGLIGIBLE = 0.01
 """A block that changes its input by less than this share has almost no effect."""
@@ -45,16 +49,25 @@ def gates(name: str, network: nn.Module, *inputs: Tensor | None) -> list[Gate]:
 
     The network is left as it was; ``name`` begins the path of every block.
     """
-    records, output = record_blocks(name, network, *inputs)
-    return [_gate(record, image_of(inputs[0], output)) for record in records if record.gamma is not None]
+    return examine(
+        name,
+        network,
+        inputs,
+        lambda records, output: [_gate(one, image_of(inputs, output)) for one in records if one.gamma is not None],
+    )
 
 
-def image_of(first: Tensor | None, output: object) -> Tensor:
-    """Return the images [B, C, H, W] of a forward: a discriminator's input ``first``, or a generator's output."""
-    if first is not None and first.ndim == 4:
-        return first
-    assert isinstance(output, Tensor), "what takes no images makes them"
-    return output.float()
+def gate_line(gate: Mapping[str, Any]) -> str:
+    """Return what an entry of health.json says: what is wrong with the block, or what it does."""
+    if gate["words"]:
+        return str(gate["words"])
+    line = f"{gate['path']}: γ = {gate['gamma']:.2g}, changes its input by {gate['change']:.1%}"
+    if not gate.get("map"):
+        return line
+    numbers = {name.replace("_", " "): gate["map"][name] for name in ("query_dependence", "evenness")}
+    return f"{line}; " + ", ".join(
+        f"{name} {value['mean']:.2g} ± {value['margin'] or 0:.1g}" for name, value in numbers.items()
+    )
 
 
 def with_live_gamma(gate: Gate, live: nn.Module) -> Gate:
@@ -66,7 +79,5 @@ def with_live_gamma(gate: Gate, live: nn.Module) -> Gate:
 
 def _gate(record: BlockRecord, image: Tensor) -> Gate:
     assert record.gamma is not None, "the caller chooses gated blocks"
-    numbers = None
-    if record.attention is not None and record.attention.shape[-1] > 1:
-        numbers = MapNumbers.of(record.attention, record.queries, record.keys, image)
+    numbers = numbers_of(record, image) if record.has_map else None
     return Gate(record.path, float(record.gamma), float(record.change), numbers)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from attrs import asdict, frozen
-from safetensors import SafetensorError, safe_open
+from attrs import asdict, evolve, frozen
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
@@ -18,9 +19,8 @@ from torch.nn.functional import avg_pool2d
 from ganblocks.errors import CheckpointError
 from ganblocks.files import replace_file
 from ganblocks.kinds.module_capabilities import AttentionMap
-from ganblocks.training.block_records import BlockRecord, record_blocks
-from ganblocks.training.examples import Examples
-from ganblocks.training.gates import image_of
+from ganblocks.training.block_records import BlockRecord, examine, image_of
+from ganblocks.training.examples import Examples, Inputs
 from ganblocks.training.map_numbers import Grid
 from ganblocks.training.pictures import to_bytes
 from ganblocks.training.reading import check_tensors
@@ -28,6 +28,8 @@ from ganblocks.values import Player
 
 BUDGET = 1 << 20
 """Bytes of the maps of one block at one moment, at most."""
+MOST = 16
+"""Moments that are read of a run, at most."""
 FOLDER = "attention"
 """The subfolder of a run that holds them."""
 
@@ -52,9 +54,12 @@ class ByteMaps:
     pooled: int = 1
 
     @classmethod
-    def of(cls, attention: Tensor, queries: Grid, keys: Grid, budget: int = BUDGET) -> ByteMaps:
-        """Return maps [B, heads, N, M] as bytes, at most ``budget`` of them where the grids allow it."""
-        step, pooled = reduction(attention.shape[:2].numel(), queries, keys, budget)
+    def of(cls, attention: Tensor, queries: Grid, keys: Grid, budget: int = BUDGET, copies: int | None = None) -> ByteMaps:
+        """Return maps [B, heads, N, M] as bytes, at most ``budget`` of them where the grids allow it.
+
+        ``copies``: as if there were so many maps, of which these are a part.
+        """
+        step, pooled = reduction(copies or attention.shape[:2].numel(), queries, keys, budget)
         every = attention.view(*attention.shape[:2], *queries, -1)[:, :, ::step, ::step].flatten(2, 3)
         cells = every.reshape(-1, 1, *keys)
         cells = avg_pool2d(cells, pooled) * pooled**2 if pooled > 1 else cells
@@ -63,6 +68,16 @@ class ByteMaps:
         largest = rows.amax(-1)
         scaled = rows / largest.clamp_min(torch.finfo(rows.dtype).tiny).unsqueeze(-1)
         return cls(scaled.mul(255).round().to(torch.uint8).cpu(), largest.float().cpu(), queries, small, step, pooled)
+
+    @classmethod
+    def of_record(cls, record: BlockRecord, budget: int = BUDGET) -> ByteMaps:
+        """Return the maps of an examined block, made a few images at a time. Only within the ``read`` of ``examine``."""
+        parts = [
+            cls.of(attention, record.queries, keys, budget, len(record.x) * attention.shape[1])
+            for _, attention, keys in record.maps()
+        ]
+        rows, largest = (torch.cat([getattr(part, name) for part in parts]) for name in ("rows", "largest"))
+        return evolve(parts[0], rows=rows, largest=largest)
 
     @property
     def attention(self) -> Tensor:
@@ -103,12 +118,10 @@ class Moment:
     """Path of a block -> its maps."""
 
     def add(self, name: str, records: Iterable[BlockRecord], image: Tensor, label: Tensor | None) -> None:
-        """Add the maps of a network: its records, images [B, C, H, W] in [-1, 1] and labels [B] | None."""
+        """Add the maps of a network: its examined blocks, images [B, C, H, W] in [-1, 1] and labels [B] | None."""
         self.images[name] = to_bytes(image).cpu()
         self.labels[name] = [] if label is None else label.tolist()
-        for record in records:
-            if record.attention is not None:
-                self.maps[record.path] = ByteMaps.of(record.attention, record.queries, record.keys)
+        self.maps.update({record.path: ByteMaps.of_record(record) for record in records if record.has_map})
 
 
 def moment_of(images_seen: int, networks: Mapping[Player, nn.Module], examples: Examples) -> Moment:
@@ -117,9 +130,12 @@ def moment_of(images_seen: int, networks: Mapping[Player, nn.Module], examples: 
     for player, network in networks.items():
         if any(isinstance(module, AttentionMap) for module in network.modules()):
             inputs = examples.shown(player)
-            records, output = record_blocks(str(player), network, *inputs)
-            moment.add(str(player), records, image_of(inputs[0], output), inputs[1])
+            examine(str(player), network, inputs, partial(_add, moment, str(player), inputs))
     return moment
+
+
+def _add(moment: Moment, name: str, inputs: Inputs, records: list[BlockRecord], output: Any) -> None:
+    moment.add(name, records, image_of(inputs, output), inputs[1])
 
 
 def write_moment(run: Path, moment: Moment) -> None:
@@ -140,13 +156,18 @@ def write_moment(run: Path, moment: Moment) -> None:
         warnings.warn(f"{target}: cannot be written: {error.strerror or error}; training continues", stacklevel=2)
 
 
-def read_moments(run: Path) -> list[Moment]:
-    """Return the moments of a run folder in order. A file that cannot be read is a warning, and left out."""
-    moments = []
-    for path in sorted((run / FOLDER).glob("images-*.safetensors")):
+def read_moments(run: Path, most: int = MOST) -> list[Moment]:
+    """Return at most ``most`` moments of a run folder, evenly spaced, in order; the last is among them.
+
+    A file that cannot be read is a warning, and left out.
+    """
+    paths, moments = sorted((run / FOLDER).glob("images-*.safetensors")), []
+    if len(paths) > most:
+        paths = [paths[(i + 1) * len(paths) // most - 1] for i in range(most)]
+    for path in paths:
         try:
             moments.append(_read(path))
-        except (CheckpointError, SafetensorError, OSError, ValueError, LookupError, TypeError) as error:
+        except Exception as error:  # whatever a damaged file leads to
             reason = error if isinstance(error, CheckpointError) else "damaged: not what ganblocks writes"
             warnings.warn(f"{path.name} is left out: {reason}", stacklevel=2)
     return moments
@@ -162,9 +183,14 @@ def _read(path: Path) -> Moment:
         for block, fact in facts["blocks"].items()
     }
     images = {name.removeprefix("image/"): image for name, image in tensors.items() if name.startswith("image/")}
+    labels = {name: [int(label) for label in facts["labels"][name]] for name in images}
+    counts = {name: len(image) for name, image in images.items()}
     if any(image.dtype != torch.uint8 or image.ndim != 4 for image in images.values()):
         raise ValueError
-    labels = {name: [int(label) for label in facts["labels"][name]] for name in images}
+    if any(len(labels[name]) not in (0, count) for name, count in counts.items()):
+        raise ValueError
+    if any(len(one.rows) != counts.get(path.partition(".")[0]) for path, one in maps.items()):
+        raise ValueError
     return Moment(int(path.stem.removeprefix("images-")), images, labels, maps)
 
 
@@ -175,6 +201,8 @@ def _grids(fact: Mapping[str, Any]) -> dict[str, Any]:
 
 def _checked(maps: ByteMaps) -> ByteMaps:
     """Return the maps. Raise ValueError if they do not fit their grids."""
+    if min(maps.step, maps.pooled, *maps.queries, *maps.keys) < 1:
+        raise ValueError
     rows = [-(-side // maps.step) for side in maps.queries]
     fits = maps.rows.shape[2:] == (rows[0] * rows[1], maps.keys[0] * maps.keys[1])
     if not fits or maps.rows.dtype != torch.uint8 or maps.largest.shape != maps.rows.shape[:3]:

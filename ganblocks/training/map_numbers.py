@@ -29,13 +29,12 @@ def query_dependence(attention: Tensor) -> Tensor:
     return ((mean - rows).clamp_min(0) / largest).mean(-1)
 
 
-def evenness(attention: Tensor) -> Tensor:
+def evenness(attention: Tensor, keys_seen: int | None = None) -> Tensor:
     """Return [B]: the mean entropy of the rows as a share of the largest possible; 1 if every key has the same weight.
 
-    Keys that no query of any sample sees, such as those outside its window, do not count.
+    ``keys_seen``: how many keys each query can see, such as those of its window; None: all.
     """
-    keys = (attention > 0).flatten(0, 1).any(0).sum(-1)  # [N]
-    return (_entropy(attention) / keys.clamp_min(2).log()).mean((-1, -2))
+    return _entropy(attention).mean((-1, -2)) / math.log(max(keys_seen or attention.shape[-1], 2))
 
 
 def distances(queries: Grid, keys: Grid) -> Tensor:
@@ -120,22 +119,17 @@ class MapNumbers:
     """Correlation between attention and nearness."""
 
     @classmethod
-    def of(cls, attention: Tensor, queries: Grid, keys: Grid, image: Tensor) -> MapNumbers:
-        """Return the numbers of maps [B, heads, N, M] of images [B, C, H, W]."""
-        return cls.of_values(measure(attention, queries, keys, image), queries, keys)
-
-    @classmethod
     def of_values(cls, values: Mapping[str, Tensor], queries: Grid, keys: Grid) -> MapNumbers:
         """Return the estimates from what :func:`measure` returned: name -> [B]."""
         estimates = {name: MapEstimate.of(value) for name, value in values.items()}
         return cls(uniform_distance=float(distances(queries, keys).mean()), **estimates)  # type: ignore[arg-type]
 
 
-def measure(attention: Tensor, queries: Grid, keys: Grid, image: Tensor) -> dict[str, Tensor]:
+def measure(attention: Tensor, queries: Grid, keys: Grid, image: Tensor, keys_seen: int | None = None) -> dict[str, Tensor]:
     """Return the numbers of maps [B, heads, N, M] of images [B, C, H, W]: name -> [B]."""
     return {
         "query_dependence": query_dependence(attention),
-        "evenness": evenness(attention),
+        "evenness": evenness(attention, keys_seen),
         "distance": distance(attention, queries, keys),
         "colour_correlation": agreement(attention, likeness_in_colour(image.to(attention), queries, keys)),
         "nearness_correlation": agreement(attention, -distances(queries, keys)),

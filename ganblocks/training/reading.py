@@ -50,7 +50,7 @@ def read_json(path: Path, fits: Callable[[Any], bool] = lambda value: True) -> A
         value = json.loads(content)
         if depth(content) > DEEPEST_JSON or not fits(value):
             raise ValueError
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, MemoryError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError, MemoryError) as error:
         raise CheckpointError(f"{path}: damaged: not what ganblocks writes") from error
     return value
 

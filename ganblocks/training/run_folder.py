@@ -45,7 +45,7 @@ class RunFolder:
     def reopen(cls, path: Path) -> RunFolder:
         """Open the folder of a stopped run. Raise UsageError if another process is training there."""
         folder = cls.__new__(cls)
-        for inner in ("samples", "checkpoints", "loggers"):
+        for inner in ("samples", "checkpoints", "attention", "loggers"):
             if (path / inner).is_symlink():
                 raise CheckpointError(f"{path / inner}: is a link, and a run writes into its own folder only; move it in")
         folder._open(path)

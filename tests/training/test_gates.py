@@ -50,6 +50,9 @@ def test_the_change_is_that_of_the_block_and_evenness_that_of_its_map(gamma: flo
 class Windows(Block):
     """A map whose queries look at two of nine places, evenly or not."""
 
+    def keys_seen(self) -> int:
+        return 2
+
     def attention_map(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
         one = torch.zeros(9, 9)
         one[:, :2] = torch.tensor([0.5, 0.5] if self.even else [0.99, 0.01])

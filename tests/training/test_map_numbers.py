@@ -20,6 +20,7 @@ from ganblocks.training.map_numbers import (
     distances,
     evenness,
     likeness_in_colour,
+    measure,
     query_dependence,
 )
 
@@ -27,6 +28,10 @@ from ganblocks.training.map_numbers import (
 def random_map(seed: int, batch: int, heads: int, queries: int, keys: int, sharpness: float = 3.0) -> Tensor:
     rng = torch.Generator().manual_seed(seed)
     return (sharpness * torch.randn(batch, heads, queries, keys, generator=rng)).softmax(-1)
+
+
+def numbers_of(attention: Tensor, grid: tuple[int, int], image: Tensor) -> MapNumbers:
+    return MapNumbers.of_values(measure(attention, grid, grid, image), grid, grid)
 
 
 SIZES = st.tuples(st.integers(0, 99), st.integers(1, 3), st.integers(1, 3), st.integers(2, 12), st.integers(2, 12))
@@ -75,6 +80,14 @@ def test_evenness_is_entropy_over_its_maximum(sizes: tuple[int, int, int, int, i
     assert evenness(attention).tolist() == pytest.approx(expected.tolist(), abs=1e-5)
 
 
+def test_evenness_counts_keys_of_weight_zero_unless_a_query_cannot_see_them() -> None:
+    """Softmax underflows to 0: half and half on two of 64 keys is far from even, but even for a window of two."""
+    rows = torch.zeros(1, 1, 16, 64)
+    rows[..., :2] = 0.5
+    assert evenness(rows).item() == pytest.approx(math.log(2) / math.log(64))
+    assert evenness(rows, keys_seen=2).item() == pytest.approx(1.0)
+
+
 def test_distances_are_those_of_centres() -> None:
     """4×8 queries over a picture twice as wide as high, and 2×4 keys of 2×2 cells each."""
     far = distances((4, 8), (2, 4))
@@ -90,7 +103,7 @@ def test_the_distance_of_a_map_is_that_of_its_keys() -> None:
     expected = np.mean([math.hypot(3 - row, 3 - column) / 4 for row in range(4) for column in range(4)])
     assert distance(one, (4, 4), (4, 4)).item() == pytest.approx(expected)
     assert distance(torch.eye(16)[None, None], (4, 4), (4, 4)).item() == pytest.approx(0.0, abs=1e-6)
-    numbers = MapNumbers.of(torch.full((2, 1, 16, 16), 1 / 16), (4, 4), (4, 4), torch.rand(2, 3, 8, 8))
+    numbers = numbers_of(torch.full((2, 1, 16, 16), 1 / 16), (4, 4), torch.rand(2, 3, 8, 8))
     assert numbers.distance.mean == pytest.approx(numbers.uniform_distance)
 
 
@@ -127,7 +140,7 @@ def test_rows_without_variation_do_not_count() -> None:
     rows = [np.corrcoef(attention[0, 0, i].numpy(), likeness[0, i].numpy())[0, 1] for i in (2, 3)]
     assert agreement(attention, likeness).item() == pytest.approx(np.mean(rows), abs=1e-4)
     assert agreement(torch.full((1, 1, 4, 6), 1 / 6), likeness).isnan().all()
-    numbers = MapNumbers.of(random_map(0, 2, 1, 4, 4), (2, 2), (2, 2), torch.zeros(2, 3, 4, 4))
+    numbers = numbers_of(random_map(0, 2, 1, 4, 4), (2, 2), torch.zeros(2, 3, 4, 4))
     assert numbers.colour_correlation is None  # a picture of one colour
     assert numbers.nearness_correlation is not None
 

@@ -124,8 +124,9 @@
 
   function draw() {
     const [rows, columns] = maps().queries;
-    state.row = Math.min(state.row, rows - 1);
-    state.column = Math.min(state.column, columns - 1);
+    const step = maps().step;
+    state.row = Math.floor(Math.min(state.row, rows - 1) / step) * step;
+    state.column = Math.floor(Math.min(state.column, columns - 1) / step) * step;
     const context = prepared(part("image"));
     paint(context, state.sample);
     marker(context, ...centre(state.row, state.column, [rows, columns], context.canvas));
@@ -135,7 +136,7 @@
     part("text").textContent = `The query in row ${state.row + 1}, column ${state.column + 1} attends most to row `
       + `${Math.floor(most.most / keys[1]) + 1}, column ${most.most % keys[1] + 1} of ${keys[0]} × ${keys[1]} places, with weight `
       + `${most.largest.toPrecision(2)}, ${(most.largest / most.uniform).toPrecision(2)} times the uniform one.`
-      + (maps().step > 1 ? ` Only every ${maps().step}th query of each axis is stored.` : "")
+      + (maps().step > 1 ? ` One query in ${maps().step} of each axis is stored.` : "")
       + (maps().pooled > 1 ? ` Weights of ${maps().pooled} × ${maps().pooled} keys are added up.` : "");
     const moment = data.moments[state.moment].images;
     part("moment-text").textContent = `${moment.toLocaleString("en")} images`;
@@ -223,8 +224,8 @@
     if (!step) return;
     event.preventDefault();
     const [rows, columns] = maps().queries;
-    state.row = Math.min(Math.max(state.row + step[0], 0), rows - 1);
-    state.column = Math.min(Math.max(state.column + step[1], 0), columns - 1);
+    state.row = Math.min(Math.max(state.row + step[0] * maps().step, 0), rows - 1);
+    state.column = Math.min(Math.max(state.column + step[1] * maps().step, 0), columns - 1);
     draw();
   });
   data.blocks.forEach((one, number) => part("block").append(new Option(one.path, number)));

@@ -52,6 +52,10 @@
     const toX = (x) => LEFT + (x - state.range[0]) / (state.range[1] - state.range[0] || 1) * (WIDTH - LEFT - RIGHT);
     const fromX = (pixel) => state.range[0] + (pixel - LEFT) / (WIDTH - LEFT - RIGHT) * (state.range[1] - state.range[0]);
 
+    function shown(low, high) {
+      return chart.series.some((one) => one.x.some((x) => x >= low && x <= high));
+    }
+
     function extent() {
       const values = chart.series.flatMap((one) => one.y.filter((_, i) => one.x[i] >= state.range[0] && one.x[i] <= state.range[1]));
       values.push(...chart.lines.map((line) => line.y));
@@ -110,7 +114,8 @@
     svg.addEventListener("pointerdown", (event) => { state.from = state.at = position(event); });
     svg.addEventListener("pointerup", () => {
       const [low, high] = [state.from, state.at].sort((one, other) => one - other);
-      if (state.from !== null && high - low > 0.03 * (state.range[1] - state.range[0])) state.range = [low, high];
+      const narrowest = Math.max(0.03 * (state.range[1] - state.range[0]), (whole[1] - whole[0]) / 500);
+      if (state.from !== null && high - low > narrowest && shown(low, high)) state.range = [low, high];
       state.from = null;
       paint();
     });

@@ -85,6 +85,10 @@ class WindowedBlock(AttentionBlock):
         whole[:, :, members[:, :, None], members[:, None, :]] = inside
         return whole, (height, width)
 
+    def keys_seen(self) -> int:
+        """Return the number of positions of a window."""
+        return self.window**2
+
     def values(self, x: Tensor) -> Tensor:
         """Return the values at all positions: [B, C, H, W] -> [B, heads, N, V]."""
         return split(self.value(x), self.heads)

@@ -144,7 +144,7 @@ def test_the_discriminator_attends_to_a_file(run: Path, tmp_path: Path) -> None:
          + ", ".join(BLOCKS)),
         (["--head", "2"], "--head 2: generator.block1.attention has one head; choose another block with --block"),
         (["--network", "critic"], "--network critic: choose generator or discriminator"),
-        (["--class", "99"], "no class 99"),
+        (["--class", "99"], "class 99: no class has that name"),
         (["--queries", "9,0"], "9,0 is outside of the image, which has rows 0 to 7 and columns 0 to 7"),
         (["--queries", "middle"], "'middle' is no row,column; write pixels such as 16,8;4,20"),
         (["--image", "nothing.png"], "--image nothing.png: there is no such file"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,28 @@ def test_a_moment_whose_maps_do_not_fit_their_grids_is_left_out(tmp_path: Path) 
     write_moment(tmp_path, one)
     with pytest.warns(UserWarning, match="not what ganblocks writes"):
         assert read_moments(tmp_path) == []
+
+
+@pytest.mark.parametrize("facts", [{"step": 0}, {"step": -1}, {"pooled": 0}, {"keys": [0, 3]}, {"queries": [4]}])
+def test_grids_that_make_no_sense_are_left_out(tmp_path: Path, facts: dict[str, object]) -> None:
+    from safetensors import safe_open
+    from safetensors.torch import load_file, save_file
+
+    write_moment(tmp_path, moment())
+    (path,) = (tmp_path / FOLDER).iterdir()
+    with safe_open(path, "pt") as file:
+        known = json.loads(file.metadata()["maps"])
+    known["blocks"]["generator.block1"] |= facts
+    save_file(load_file(path), path, {"maps": json.dumps(known)})
+    with pytest.warns(UserWarning, match="not what ganblocks writes"):
+        assert read_moments(tmp_path) == []
+
+
+def test_of_many_moments_some_are_read(tmp_path: Path) -> None:
+    for images in range(0, 400, 10):
+        write_moment(tmp_path, moment(images))
+    read = [one.images_seen for one in read_moments(tmp_path, most=4)]
+    assert read == [90, 190, 290, 390]
 
 
 def test_a_folder_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:

@@ -10,8 +10,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
+from ganblocks.plugins import discover
+from ganblocks.report.run_report import embedded
+from ganblocks.training.run import Run
 from tests.cli.commands import ganblocks, tiny
 from tests.report.browser import chromium, errors, open_page, overflow, requests, resize, serious_faults
 
@@ -162,6 +166,59 @@ def test_what_cannot_be_read_is_left_out_and_named(run: Path, file: str, what: s
     page = Page(run / "report.html")
     assert f"Could not be read: run: {what}: " in words(page)
     assert "Recipe" in page.text
+
+
+def line(**more: object) -> str:
+    return json.dumps({"images": 8, "step": 1, "seconds": 1.0, "generator/loss": 1.0, **more}) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "sentence"),
+    [
+        ("metrics.jsonl", '{"images": 8, "step": 1, "generator/loss": 1.0}\n', ""),
+        ("metrics.jsonl", line(seconds=None), ""),
+        ("metrics.jsonl", "".join(line(**{"generator/loss": 1.7e308}) for _ in range(600)), ""),
+        ("metrics.jsonl", line() + "damaged\n" + line() + line(), "metrics.jsonl: 3 lines from line 2 on are damaged"),
+        (
+            "scores.json",
+            '[{"images": 8, "nearest": null, "scores": [{"name": "kd", "value": "x", "protocol": {}}]}]',
+            "curves: ",
+        ),
+        (
+            "health.json",
+            '{"events": [], "gates": [{"path": "g", "gamma": 1e999, "change": 0.1, "words": ""}]}',
+            "health.json: ",
+        ),
+        ("health.json", '{"events": [{"images": 1, "step": 1, "event": "odd", "words": "\\ud800"}]}', ""),
+        ("attention/images-0000000064.safetensors", "damaged", ""),
+    ],
+)
+def test_damaged_files_leave_a_report(run: Path, file: str, content: str, sentence: str) -> None:
+    (run / file).write_text(content)
+    done = ganblocks("report", run)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert sentence in done.stderr
+    assert "Samples over time" in Page(run / "report.html").text
+
+
+def test_images_of_files_are_compared_only_on_request(run: Path, tmp_path: Path) -> None:
+    """At the end of a run they would be opened and read again."""
+    opened = Run.open(run, discover())
+    assert embedded(opened)
+    (tmp_path / "photos" / "a").mkdir(parents=True)
+    folder = discover().create("dataset", "image_folder", path=tmp_path / "photos", size=8, channels=1, classes=1)
+    data = attrs.evolve(opened.recipe.data, dataset=folder)
+    assert not embedded(attrs.evolve(opened, recipe=attrs.evolve(opened.recipe, data=data)))
+
+
+def test_a_run_that_diverges_ends_with_a_report(tmp_path: Path) -> None:
+    changes = tiny(**{"training.report": "true", "update.generator.rate": "1e30", "update.discriminator.rate": "1e30"})
+    done = ganblocks("run", "recipes/sagan.toml", "--out", tmp_path / "run", "--quiet", "--no-score", *changes)
+    assert done.returncode == 4, done.stderr
+    said = words(Page(tmp_path / "run" / "report.html"))
+    assert "not finished" in said
+    assert "stopped at" in said
 
 
 def test_text_of_a_recipe_cannot_become_markup(run: Path) -> None:

@@ -89,6 +89,16 @@ def test_a_study_without_its_table_shows_its_runs(study: Path, tmp_path: Path) -
     assert len([address for address in page.addresses if address.startswith("data:image/png")]) == 4
 
 
+@pytest.mark.parametrize("content", ["[1]", '{"rows": [{}]}', '{"title": 3}', "damaged"])
+def test_a_damaged_table_leaves_the_samples(study: Path, tmp_path: Path, content: str) -> None:
+    copy = Path(shutil.copytree(study, tmp_path / "study"))
+    (copy / "table.json").write_text(content)
+    done = ganblocks("report", copy)
+    assert done.returncode == 0, done.stderr
+    assert "left out: table.json: " in done.stderr
+    assert "after 32 images" in words(Page(copy / "report.html"))
+
+
 def test_a_study_is_reported_alone(study: Path) -> None:
     done = ganblocks("report", study, study / "cells" / "baseline" / "seed-0")
     assert done.returncode == 2

@@ -15,7 +15,7 @@ from ganblocks.training.hooks import observing
 from ganblocks.training.map_numbers import Grid
 from ganblocks.weights import shared_weights
 
-MOST_POSITIONS = 4096
+MAPPED_POSITIONS = 4096
 """Positions of a feature map above which no map is made: that of one image would have hundreds of megabytes."""
 AT_ONCE = 1 << 24
 """Numbers of the maps that are made at once, about."""
@@ -42,9 +42,9 @@ class BlockRecord:
 
     @property
     def has_map(self) -> bool:
-        """Whether the block has a map, of more than one key and of no more positions than MOST_POSITIONS."""
+        """Whether the block has a map, of more than one key and of no more positions than MAPPED_POSITIONS."""
         positions = self.queries[0] * self.queries[1]
-        return isinstance(self.module, AttentionMap) and 1 < positions <= MOST_POSITIONS
+        return isinstance(self.module, AttentionMap) and 1 < positions <= MAPPED_POSITIONS
 
     @property
     def keys_seen(self) -> int | None:

@@ -28,7 +28,7 @@ from ganblocks.values import Player
 
 BUDGET = 1 << 20
 """Bytes of the maps of one block at one moment, at most."""
-MOST = 16
+MOMENTS = 16
 """Moments that are read of a run, at most."""
 FOLDER = "attention"
 """The subfolder of a run that holds them."""
@@ -156,7 +156,7 @@ def write_moment(run: Path, moment: Moment) -> None:
         warnings.warn(f"{target}: cannot be written: {error.strerror or error}; training continues", stacklevel=2)
 
 
-def read_moments(run: Path, most: int = MOST) -> list[Moment]:
+def read_moments(run: Path, most: int = MOMENTS) -> list[Moment]:
     """Return at most ``most`` moments of a run folder, evenly spaced, in order; the last is among them.
 
     A file that cannot be read is a warning, and left out.

@@ -41,6 +41,7 @@ def test_the_folder_holds_what_the_run_was(run: Path) -> None:
         "provenance.json",
         "metrics.jsonl",
         "samples",
+        "attention",
         "scores.json",
         "health.json",
         "checkpoints",

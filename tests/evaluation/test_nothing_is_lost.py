@@ -124,7 +124,7 @@ def test_a_picture_that_cannot_be_written_stops_nothing(
     assert read_reports(tmp_path / "run") == read_reports(undisturbed)
 
 
-@pytest.mark.parametrize("place", ["ganblocks.training.grid.gates", "ganblocks.training.health.write_text"])
+@pytest.mark.parametrize("place", ["ganblocks.training.loop.gates", "ganblocks.training.health.write_text"])
 def test_what_only_tells_of_a_run_does_not_end_it(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(place, failing(FULL))
     with pytest.warns(UserWarning, match="No space left on device"):

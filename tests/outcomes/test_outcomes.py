@@ -59,7 +59,9 @@ def training_three_times_as_long_scores_better(name: str, reports: list[Report])
 
 
 def what_is_shown_is_as_good_as_what_was_trained(name: str, folder: Path, reports: list[Report]) -> None:
-    shown, live = kernel_distance(reports[2]), scored(name, folder, weights="live")
+    """Of the live weights the better of two batch-norm statistics may be better by chance, so few are the steps."""
+    shown = kernel_distance(reports[2])
+    live = max(scored(name, folder, weights="live", batch_norm=mode) for mode in ("moving", "standing"))
     assert scored(name, folder) == shown
     began = kernel_distance(reports[0])
     assert shown < live + max(0.5 * (began - live), 0.1 * began), (began, shown, live)

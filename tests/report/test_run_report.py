@@ -182,7 +182,7 @@ def line(**more: object) -> str:
         (
             "scores.json",
             '[{"images": 8, "nearest": null, "scores": [{"name": "kd", "value": "x", "protocol": {}}]}]',
-            "curves: ",
+            "left out: scores: ",
         ),
         (
             "health.json",

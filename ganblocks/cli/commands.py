@@ -157,7 +157,9 @@ class AttentionOptions:
     """Show what attention blocks attend to: figures, numbers and a page.  Example: ganblocks attention runs/sagan"""
 
     run: RunPath
-    n: Annotated[int | None, typer.Option("--n", min=1, help="Images; by default one for each row of the run's grid.")] = None
+    n: Annotated[
+        int | None, typer.Option("--n", min=1, max=64, help="Images; by default one for each row of the run's grid.")
+    ] = None
     class_: Annotated[str | None, typer.Option("--class", metavar="K", help="Of one class, by name or number.")] = None
     seed: Annotated[int | None, typer.Option(help="Random seed of samples; by default those of the run's grid.")] = None
     network: Annotated[str | None, typer.Option(help="generator or discriminator; by default both.")] = None

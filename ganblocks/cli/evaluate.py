@@ -15,7 +15,6 @@ from ganblocks.cli.output import print_json, print_table, printable
 from ganblocks.errors import UsageError
 from ganblocks.evaluation import EvaluationSettings, Report, evaluation_settings, try_add_report
 from ganblocks.evaluation import evaluate as evaluate_run
-from ganblocks.evaluation.evaluating import evaluate_attention
 from ganblocks.evaluation.feature_cache import FeatureCache, user_cache
 from ganblocks.evaluation.report import BlockScores
 from ganblocks.recipe import parse_override
@@ -28,8 +27,8 @@ def evaluate(context: Context, options: EvaluateOptions) -> None:
     """Score a run; options that are given replace those of the run's recipe."""
     registry = context.registry()
     run = Run.open(options.run, registry)
-    score = evaluate_attention if options.attention else evaluate_run
-    report = score(run, _settings(options, run), registry, cache_of(options.feature_cache), options.data)
+    cache = cache_of(options.feature_cache)
+    report = evaluate_run(run, _settings(options, run), registry, cache, options.data, options.attention)
     kept = try_add_report(options.run, report)
     if options.as_json:
         print_json(report.to_dict())

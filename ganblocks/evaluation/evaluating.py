@@ -30,45 +30,18 @@ def evaluate(
     registry: Registry,
     cache: FeatureCache | Path | None = None,
     data: str | Path | None = None,
+    attention: bool = False,
 ) -> Report:
     """Evaluate the generator of a run against the training images of its recipe, or against those at ``data``.
+
+    With ``attention`` also with each of its attention blocks in other forms: ``blocks`` of the report.
 
     Raises:
         CheckpointError: the folder is no finished run.
         DataError: images or weights of the extractor are missing, the run was trained on other images, or there is no number.
-        UsageError: impossible settings, or a cache that cannot be written.
+        UsageError: impossible settings, a cache that cannot be written, or with ``attention`` no attention block.
 
     """
-    run, sampler, evaluator = _opened(path, settings, registry, cache, data)
-    return evaluator.report(sampler, run.images_seen)
-
-
-def evaluate_attention(
-    path: str | Path | Run,
-    settings: EvaluationSettings,
-    registry: Registry,
-    cache: FeatureCache | Path | None = None,
-    data: str | Path | None = None,
-) -> Report:
-    """Evaluate as :func:`evaluate` does, and without each of the generator's attention blocks: ``blocks`` of the report.
-
-    Raises:
-        CheckpointError, DataError: as :func:`evaluate`.
-        UsageError: also if the generator has no attention block.
-
-    """
-    run, sampler, evaluator = _opened(path, settings, registry, cache, data)
-    blocks = tuple(block_scores(evaluator, sampler))
-    return attrs.evolve(evaluator.report(sampler, run.images_seen), blocks=blocks)
-
-
-def _opened(
-    path: str | Path | Run,
-    settings: EvaluationSettings,
-    registry: Registry,
-    cache: FeatureCache | Path | None,
-    data: str | Path | None,
-) -> tuple[Run, Sampler, Evaluator]:
     cache = as_cache(cache)
     cache.refuse_unwritable()
     run = path if isinstance(path, Run) else Run.open(path, registry)
@@ -77,7 +50,9 @@ def _opened(
     with run.naming_data("evaluate"):
         images = dataset.open()
         settings = attrs.evolve(settings, other_data=_other_data(run, images, settings))
-        return run, sampler, Evaluator(images, dataset.describe(), settings, registry, cache)
+        evaluator = Evaluator(images, dataset.describe(), settings, registry, cache)
+    blocks = tuple(block_scores(evaluator, sampler)) if attention else ()
+    return attrs.evolve(evaluator.report(sampler, run.images_seen), blocks=blocks)
 
 
 def _other_data(run: Run, images: Images, settings: EvaluationSettings) -> bool:

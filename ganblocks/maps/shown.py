@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ganblocks.errors import UsageError
 from ganblocks.kinds.module_capabilities import AttentionMap
-from ganblocks.training.block_records import BlockRecord, examine, image_of
+from ganblocks.training.block_records import MAPPED_POSITIONS, BlockRecord, examine, image_of
 from ganblocks.training.examples import Inputs
 from ganblocks.training.map_numbers import Grid, MapNumbers
 from ganblocks.training.measuring import measured
@@ -57,7 +57,7 @@ class ShownNetwork:
 
 
 def shown_network(name: str, network: nn.Module, shown: Inputs, numbered: Inputs, captions: Sequence[str]) -> ShownNetwork:
-    """Return the maps of a network.
+    """Return the maps of a network. Raise UsageError if all of its feature maps with attention are too large.
 
     Args:
         name: of the network.
@@ -73,6 +73,11 @@ def shown_network(name: str, network: nn.Module, shown: Inputs, numbered: Inputs
         return to_bytes(image_of(shown, output)).cpu(), blocks
 
     images, blocks = examine(name, network, shown, read)
+    if not blocks:
+        rule = (
+            f"no map is made of more than {MAPPED_POSITIONS:,} positions, and every block of this network with a map has more"
+        )
+        raise UsageError(f"{name}: {rule}")
     label = None if shown[1] is None else shown[1].cpu()
     return ShownNetwork(name, images, tuple(captions), blocks, label, None if shown[0].ndim == 4 else shown[0].cpu())
 

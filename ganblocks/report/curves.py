@@ -125,9 +125,9 @@ def _chart(title: str, unit: str, runs: Mapping[str, Points], belongs: Callable[
 
 
 def _named(key: str) -> str:
-    """Return what a curve is called: the path of a block, or the key."""
+    """Return what a curve is called: the path of a block, the network of its layers' largest σ, or the key."""
     head, _, rest = key.partition("/")
-    return rest if "." in rest else f"{head} {rest}".replace("_", " ").strip()
+    return rest if "." in rest or key == SIGMA.format(rest) else f"{head} {rest}".replace("_", " ").strip()
 
 
 def _plain(key: str) -> str:

@@ -36,14 +36,13 @@ def neighbours(run: Run) -> Neighbours:
 
     Raise DataError if the images are missing or are not those of the run.
     """
-    with run.naming_data("evaluate"):
-        images = run.recipe.data.dataset.open()
-        run.refuse_other_images(images, "nothing is compared")
-        train = images.split["train"]
-        chosen = train[evenly_spaced(len(train), COMPARED)]
-        copies = torch.cat([small(images.read(part)) for part in torch.split(chosen, 64)])
-        samples = to_bytes(run.sampler().sample(SHOWN))
-        nearest = images.read(chosen[torch.cdist(small(samples), copies).argmin(1)])
+    images = run.recipe.data.dataset.open()
+    run.refuse_other_images(images, "nothing is compared")
+    train = images.split["train"]
+    chosen = train[evenly_spaced(len(train), COMPARED)]
+    copies = torch.cat([small(images.read(part)) for part in torch.split(chosen, 64)])
+    samples = to_bytes(run.sampler().sample(SHOWN))
+    nearest = images.read(chosen[torch.cdist(small(samples), copies).argmin(1)])
     return Neighbours(samples, nearest, len(chosen), len(train))
 
 

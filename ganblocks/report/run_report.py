@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -61,10 +62,13 @@ class Reported:
     @cached_property
     def log(self) -> Sequence[Mapping[str, Any]]:
         """The records of metrics.jsonl."""
-        records = self.attempt("metrics.jsonl", lambda: self.run.log) or []
-        lines = self.attempt("metrics.jsonl", lambda: count_lines(self.run.path / METRICS)) if records else len(records)
-        if lines is not None and lines > len(records) + 1:  # a run that is still going may be writing one
-            self.problems.append(f"metrics.jsonl: {lines - len(records):,} lines from line {len(records) + 1:,} on are damaged")
+        records = self.attempt("metrics.jsonl", lambda: self.run.log)
+        if records is None:
+            return []
+        lost = count_lines(self.run.path / METRICS) - len(records)
+        if lost > 1 or (lost and not records):  # a run that is still going may be writing its last line
+            total = lost + len(records)
+            self.problems.append(f"metrics.jsonl: {lost:,} of {total:,} lines are damaged, or follow one that is")
         return records
 
     @cached_property
@@ -160,8 +164,12 @@ def facts_of(one: Reported) -> dict[str, Any]:
 
 
 def view_of(one: Reported) -> dict[str, Any] | None:
-    """Return the attention maps that a run has kept over time."""
-    return kept_view(read_moments(one.run.path), one.health, [item.name for item in one.run.classes])
+    """Return the attention maps that a run has kept over time, and note those that cannot be read."""
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        moments = read_moments(one.run.path)
+    one.problems += [str(warning.message) for warning in warned]
+    return kept_view(moments, one.health, [item.name for item in one.run.classes])
 
 
 def costs_of(run: Run) -> list[tuple[str, str, str]]:

@@ -168,8 +168,8 @@ def read_moments(run: Path, most: int = MOMENTS) -> list[Moment]:
         try:
             moments.append(_read(path))
         except Exception as error:  # whatever a damaged file leads to
-            reason = error if isinstance(error, CheckpointError) else "damaged: not what ganblocks writes"
-            warnings.warn(f"{path.name} is left out: {reason}", stacklevel=2)
+            reason = error if isinstance(error, CheckpointError) else f"{path}: damaged: not what ganblocks writes"
+            warnings.warn(f"{reason}; these maps are left out", stacklevel=2)
     return moments
 
 

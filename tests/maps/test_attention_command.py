@@ -7,6 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -73,6 +74,23 @@ def test_the_tensors_are_the_maps_of_the_run_s_own_blocks(run: Path) -> None:
     assert tensors[f"map/{BLOCKS[1]}"].sum(-1).sub(1).abs().max() < 1e-5
 
 
+def test_images_are_those_of_the_run_s_grid_and_real_ones_of_the_same_classes(run: Path) -> None:
+    """The first of each row of the last grid, and the first training image of the row's class."""
+    assert ganblocks("attention", run).returncode == 0
+    with safe_open(run / "attention" / "maps.safetensors", "pt") as file:
+        shown, real = (file.get_tensor(f"image/{name}") for name in ("generator", "discriminator"))
+        labels = [file.get_tensor(f"label/{name}").tolist() for name in ("generator", "discriminator")]
+    with Image.open(max((run / "samples").glob("*.png"))) as grid:
+        pixels = np.asarray(grid.convert("L"))[::8, ::8]  # enlarged 8 times
+    rows = [i * 10 // 9 for i in range(9)]
+    for tile, row in zip(shown, rows, strict=True):
+        assert np.abs(tile[0].numpy().astype(int) - pixels[8 * row : 8 * row + 8, :8].astype(int)).max() <= 1
+    assert labels == [rows, rows]
+    images = discover().create("dataset", "digits").open()
+    first = [next(i for i in images.split["train"].tolist() if images.labels[i] == row) for row in rows]
+    assert torch.equal(real, images.read(torch.tensor(first)))
+
+
 def test_numbers_are_those_of_90_images(run: Path) -> None:
     done = ganblocks("attention", run, "--json")
     assert done.returncode == 0, done.stderr
@@ -117,8 +135,6 @@ def test_other_samples_are_those_of_ganblocks_sample(run: Path, tmp_path: Path) 
     )
     assert done.returncode == 0, done.stderr
     assert ganblocks("sample", run, "--n", "3", "--class", "7", "--seed", "5", "--to", tmp_path / "s.npz").returncode == 0
-    import numpy as np
-
     with safe_open(tmp_path / "a" / "maps.safetensors", "pt") as file:
         mine = file.get_tensor("image/generator").permute(0, 2, 3, 1).numpy()
     theirs = np.load(tmp_path / "s.npz")["images"]
@@ -187,5 +203,6 @@ def test_a_damaged_moment_is_left_out_with_a_sentence(run: Path) -> None:
     (run / "attention" / "images-0000000032.safetensors").write_bytes(b"damaged")
     done = ganblocks("attention", run)
     assert done.returncode == 0, done.stderr
-    assert "images-0000000032.safetensors is left out" in done.stderr
+    assert "images-0000000032.safetensors: damaged" in done.stderr
+    assert "these maps are left out" in done.stderr
     assert [moment["images"] for moment in view_of(run / "attention" / "index.html")["moments"]] == [0, 64]  # type: ignore[attr-defined, index]

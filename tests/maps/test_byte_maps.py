@@ -89,7 +89,7 @@ def test_a_damaged_moment_is_left_out_with_a_warning(tmp_path: Path, damage: byt
     for images in (64, 128):
         write_moment(tmp_path, moment(images))
     (tmp_path / FOLDER / "images-0000000064.safetensors").write_bytes(damage)
-    with pytest.warns(UserWarning, match=r"images-0000000064\.safetensors is left out"):
+    with pytest.warns(UserWarning, match=r"images-0000000064\.safetensors: damaged.*; these maps are left out"):
         (left,) = read_moments(tmp_path)
     assert left.images_seen == 128
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors import safe_open
 
 from tests.cli.commands import ganblocks, tiny
 from tests.report.browser import chromium, errors, open_page, overflow, requests, resize, serious_faults
@@ -59,6 +61,26 @@ def test_moving_over_the_image_changes_the_query_and_the_map(browser: Any) -> No
     assert len(maps) == 3
     text = browser.find_element(By.CSS_SELECTOR, "[data-part=text]").text
     assert text.startswith("The query in row 8, column 5 attends most to row")
+
+
+def test_what_the_page_says_of_a_query_is_in_the_tensors(browser: Any, page: Path) -> None:
+    """Of 64 queries and 16 pooled keys: the place of the largest weight, and the weight."""
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    with safe_open(page.with_name("maps.safetensors"), "pt") as file:
+        attention = file.get_tensor("map/generator.block1.attention")[0, 0]
+    assert attention.shape == (64, 16)
+    image, text = (browser.find_element(By.CSS_SELECTOR, f"[data-part={part}]") for part in ("image", "text"))
+    image.send_keys(*[Keys.ARROW_UP, Keys.ARROW_LEFT] * 8)
+    for keys, query in (([], 0), ([Keys.ARROW_RIGHT] * 5, 5), ([Keys.ARROW_DOWN] * 3, 29), ([Keys.ARROW_DOWN] * 4, 61)):
+        image.send_keys(*keys)
+        said = re.search(r"to row (\d), column (\d) of 4 × 4 places, with weight ([\d.e-]+)", text.text)
+        assert said, text.text
+        row, column, weight = int(said[1]) - 1, int(said[2]) - 1, float(said[3])
+        largest = attention[query].max()
+        assert attention[query, 4 * row + column] >= largest * (1 - 2 / 255)  # bytes may tie
+        assert weight == pytest.approx(float(largest), rel=0.06)
 
 
 def test_arrow_keys_move_the_query(browser: Any) -> None:

@@ -178,7 +178,12 @@ def line(**more: object) -> str:
         ("metrics.jsonl", '{"images": 8, "step": 1, "generator/loss": 1.0}\n', ""),
         ("metrics.jsonl", line(seconds=None), ""),
         ("metrics.jsonl", "".join(line(**{"generator/loss": 1.7e308}) for _ in range(600)), ""),
-        ("metrics.jsonl", line() + "damaged\n" + line() + line(), "metrics.jsonl: 3 lines from line 2 on are damaged"),
+        (
+            "metrics.jsonl",
+            line() + "damaged\n" + line() + line(),
+            "metrics.jsonl: 3 of 4 lines are damaged, or follow one that is",
+        ),
+        ("metrics.jsonl", "damaged\n", "metrics.jsonl: 1 of 1 lines are damaged, or follow one that is"),
         (
             "scores.json",
             '[{"images": 8, "nearest": null, "scores": [{"name": "kd", "value": "x", "protocol": {}}]}]',
@@ -190,7 +195,11 @@ def line(**more: object) -> str:
             "health.json: ",
         ),
         ("health.json", '{"events": [{"images": 1, "step": 1, "event": "odd", "words": "\\ud800"}]}', ""),
-        ("attention/images-0000000064.safetensors", "damaged", ""),
+        (
+            "attention/images-0000000064.safetensors",
+            "damaged",
+            "images-0000000064.safetensors: damaged: ",
+        ),
     ],
 )
 def test_damaged_files_leave_a_report(run: Path, file: str, content: str, sentence: str) -> None:

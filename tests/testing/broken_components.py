@@ -458,6 +458,14 @@ class Crossed(Attending):
         return torch.softmax(self.scores(x).mT, -1)[:, None], (x.shape[2], x.shape[3])
 
 
+@broken_block("its_map_is_a_distribution_over_keys", "where keys_seen says 2", "ShortSighted")
+class ShortSighted(Attending):
+    """Says that a query sees two keys, and attends to all of them."""
+
+    def keys_seen(self) -> int:
+        return 2
+
+
 class Applying(Attending, AppliesMap):
     """Honest, and takes other maps too."""
 

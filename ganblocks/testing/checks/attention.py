@@ -45,14 +45,20 @@ def gamma_scales_its_effect(case: BlockCase) -> None:
 
 
 def its_map_is_a_distribution_over_keys(case: BlockCase) -> None:
-    """A map has a row for each position and a column for each key; entries are at least 0, and each row sums to 1."""
-    weights, grid = expect.require(case.build().eval(), AttentionMap).attention_map(case.image())
+    """A map has a row for each position and a column for each key; entries are at least 0, and each row sums to 1.
+
+    No row has weight at more keys than ``keys_seen`` says.
+    """
+    module = expect.require(case.build().eval(), AttentionMap)
+    weights, grid = module.attention_map(case.image())
     expect.that(weights.ndim == 4, f"the map has shape {list(weights.shape)}, not [B, heads, N, M]")
     rows, keys = case.site.height * case.site.width, grid[0] * grid[1]
     expect.shape(weights, (case.batch, weights.shape[1], rows, keys), "map")
     expect.finite(weights, "the map")
     expect.that((weights >= 0).all(), "the map has entries below 0")
     expect.close(weights.sum(-1), torch.ones(weights.shape[:-1]), "sums of the map's rows", 1e-5)
+    seen, most = int((weights > 0).sum(-1).max()), module.keys_seen()
+    expect.that(most is None or seen <= most, f"a query attends to {seen} keys, where keys_seen says {most}")
 
 
 def what_its_map_attends_to_matters(case: BlockCase) -> None:

@@ -17,6 +17,6 @@ class Attention(Protocol):
         """Return a module with forward(x [B, C, H, W]) -> [B, C, H, W], C = ``site.channels``.
 
         Layers go through ``site.layer(...)``, which initialises and weight-normalises them. A block that has a map inherits
-        ``AttentionMap``. Raises ``site.error(...)`` if it does not fit there.
+        ``AttentionMap`` or ``AppliesMap``. Raises ``site.error(...)`` if it does not fit there.
         """
         ...
